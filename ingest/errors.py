@@ -1,0 +1,79 @@
+"""Every error a user can meet, in one tree.
+
+RagError
+├── UsageError              wrong use or configuration           exit 2
+│   ├── MissingExtraError   an optional package is not installed
+│   └── MissingKeyError     an API key is not set
+├── LoadError               one file could not be read (a sync lists it and goes on)
+├── StoreError              the index can't serve                exit 3
+│   ├── IndexMissingError   there is no index yet
+│   ├── IndexDamagedError   a file of the index is not what was written
+│   ├── IdentityError       the index was made with another embedding model
+│   └── IndexBusyError      another process is writing
+└── ProviderError           a model provider failed              exit 4
+
+A message names the thing, the cause and the next command.
+"""
+
+from __future__ import annotations
+
+
+class RagError(Exception):
+    """Base of every error that is a message for the user, not a bug."""
+
+    exit_code = 1
+
+
+class UsageError(RagError):
+    """A value, option or folder that can't be used."""
+
+    exit_code = 2
+
+
+class MissingExtraError(UsageError):
+    """An optional package is needed and not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra '{extra}': pip install 'rag-app[{extra}]'")
+
+
+class MissingKeyError(UsageError):
+    """A provider needs an API key that is not set."""
+
+    def __init__(self, what: str, variable: str) -> None:
+        super().__init__(f"{what} needs a key: set {variable} in the environment or in .env")
+
+
+class LoadError(RagError):
+    """A file could not be turned into text; the message is the reason alone."""
+
+
+class StoreError(RagError):
+    """The index can't serve."""
+
+    exit_code = 3
+
+
+class IndexMissingError(StoreError):
+    """There is no index at the given place."""
+
+
+class IndexDamagedError(StoreError):
+    """A file or row of the index is not what was written."""
+
+    def __init__(self, damage: str) -> None:
+        super().__init__(f"{damage}: run 'rag index --rebuild' to make the index again")
+
+
+class IdentityError(StoreError):
+    """The index was made with another embedding model than the one configured."""
+
+
+class IndexBusyError(StoreError):
+    """Another process holds the write lock."""
+
+
+class ProviderError(RagError):
+    """A model provider refused, failed or did not answer in time."""
+
+    exit_code = 4

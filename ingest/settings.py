@@ -1,0 +1,54 @@
+"""Settings of the index side, from flags, environment, ``.env``, ``rag.toml`` and defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class IndexSettings(BaseSettings):
+    """Where the documents and the index are, and how text becomes vectors."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RAG_",
+        env_file=".env",
+        toml_file="rag.toml",
+        extra="ignore",
+        populate_by_name=True,
+    )
+
+    documents: Path = Field(Path("data/documents"), description="folder of the documents")
+    index: Path = Field(Path("data/index"), description="folder of the index")
+    embedding: str = Field(
+        "bundled:all-MiniLM-L6-v2", description="embedding model, as provider:model"
+    )
+    embedding_base_url: str | None = Field(
+        None, description="address of an OpenAI-compatible embedding server"
+    )
+    chunk_tokens: int = Field(
+        200, ge=16, description="longest chunk, in tokens of the embedding model"
+    )
+    max_file_mb: int = Field(100, gt=0, description="larger files are not loaded, in MB")
+    openai_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENAI_API_KEY", description="key of the OpenAI API"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, ``.env``, ``rag.toml``."""
+        toml = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, dotenv_settings, toml

@@ -1,0 +1,142 @@
+"""The values that flow from a file to the index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading of a document; ``start`` is its character offset in the text."""
+
+    start: int
+    level: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a loader makes of one file.
+
+    Attributes:
+        text: The extracted text. Every offset of a chunk or citation counts its characters.
+        pages: Start offset of each page, ascending, the first 0; empty if the format has no pages.
+        headings: Headings in the order of the text.
+        metadata: Facts the file states about itself, such as ``title``.
+        problems: What could not be read (a page, a sheet); the rest is usable.
+    """
+
+    text: str
+    pages: tuple[int, ...] = ()
+    headings: tuple[Heading, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A verbatim piece of a document: ``document.text[start:end] == text``.
+
+    Attributes:
+        text: The characters of the document from ``start`` to ``end``.
+        start: Offset of the first character.
+        end: Offset after the last character.
+        page: Page of the first character, counted from 1; None without pages.
+        headings: Titles of the sections around the chunk, outermost first.
+    """
+
+    text: str
+    start: int
+    end: int
+    page: int | None = None
+    headings: tuple[str, ...] = ()
+
+    @property
+    def embedding_text(self) -> str:
+        """The text that is embedded: the chunk under its heading path."""
+        return "\n".join((" > ".join(self.headings), self.text)) if self.headings else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class FileSignature:
+    """What ``stat`` said of a file when it was read; the same signature means the same bytes.
+
+    No program can set ``ctime_ns``, so it tells an edit that restores size and mtime.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileProblem:
+    """A file that could not be read, or not wholly, and why."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """What an index holds.
+
+    Attributes:
+        documents: Documents that can be found.
+        chunks: Their chunks.
+        generation: Number of changes committed so far.
+        embedding: The embedding model, as ``provider:model``.
+        index_type: The FAISS index type.
+        bytes: Size on disk.
+        failed: Files of the folder that could not be read.
+    """
+
+    documents: int
+    chunks: int
+    generation: int
+    embedding: str
+    index_type: str
+    bytes: int
+    failed: tuple[FileProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncProgress:
+    """How far a sync is: files done of all that changed, chunks embedded so far."""
+
+    files_done: int
+    files_total: int
+    chunks_done: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a sync did, or with ``dry_run`` would do.
+
+    Attributes:
+        new: Files that were not in the index.
+        changed: Files with other content than before.
+        renamed: Files found under another name; nothing of them was embedded again.
+        deleted: Documents whose file is gone.
+        unchanged: Files left alone.
+        failed: Files that can't be read, with reasons; the others are indexed.
+        partial: Files read but for the parts that the reasons name.
+        chunks: Chunks of the new and changed files.
+        embedded: Texts embedded for them.
+        reused: Chunks whose text had a vector already.
+        seconds: How long it took.
+    """
+
+    new: int
+    changed: int
+    renamed: int
+    deleted: int
+    unchanged: int
+    failed: tuple[FileProblem, ...]
+    partial: tuple[FileProblem, ...]
+    chunks: int
+    embedded: int
+    reused: int
+    seconds: float
