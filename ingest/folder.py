@@ -1,0 +1,90 @@
+"""Find the files of a folder and read them as one consistent whole."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from ingest.errors import LoadError
+from ingest.types import FileSignature
+
+_ATTEMPTS = 5
+# A file may change again within the resolution of its file system's clock without its times
+# telling. FAT has the coarsest, two seconds.
+_CLOCK_RESOLUTION_NS = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """The bytes of a file.
+
+    ``signature`` is None if the file is so young that a later change might not show in it.
+    """
+
+    content: bytes
+    content_hash: bytes
+    signature: FileSignature | None
+
+
+def find_files(folder: Path, wanted: Callable[[str], bool], skip: Path) -> dict[str, FileSignature]:
+    """Return the wanted files below ``folder`` by their POSIX path relative to it.
+
+    Links, hidden files and folders, and the folder ``skip`` are left out.
+    """
+    skipped = str(skip.resolve())
+    return dict(sorted(_walk(str(folder.resolve()), "", wanted, skipped)))
+
+
+def read_file(path: Path, limit: int) -> FileContent:
+    """Read a file such that no change made meanwhile is mixed in.
+
+    Raises:
+        LoadError: If it has more than ``limit`` bytes, can't be read, or never stops changing.
+    """
+    try:
+        for _ in range(_ATTEMPTS):
+            found = _read_once(path, limit)
+            if found:
+                return found
+    except OSError as error:
+        raise LoadError(f"could not be read: {error.strerror}") from error
+    raise LoadError("changes while it is read")
+
+
+def _walk(
+    folder: str, prefix: str, wanted: Callable[[str], bool], skipped: str
+) -> Iterator[tuple[str, FileSignature]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith((".", "~$")):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if entry.path != skipped:
+                    yield from _walk(entry.path, f"{prefix}{entry.name}/", wanted, skipped)
+            elif wanted(entry.name) and entry.is_file(follow_symlinks=False):
+                yield prefix + entry.name, _signature(entry.stat(follow_symlinks=False))
+
+
+def _read_once(path: Path, limit: int) -> FileContent | None:
+    """Return the content, or None if the file changed while it was read."""
+    started = time.time_ns()
+    with path.open("rb") as file:
+        before = os.fstat(file.fileno())
+        if before.st_size > limit:
+            raise LoadError(
+                f"has {before.st_size:,} bytes, the limit is {limit:,} (RAG_MAX_FILE_MB)"
+            )
+        content = file.read()
+        after = _signature(os.fstat(file.fileno()))
+    if _signature(before) != after or len(content) != after.size:
+        return None
+    settled = started - max(after.ctime_ns, after.mtime_ns) > _CLOCK_RESOLUTION_NS
+    return FileContent(content, sha256(content).digest(), after if settled else None)
+
+
+def _signature(stat: os.stat_result) -> FileSignature:
+    return FileSignature(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)

@@ -1,0 +1,127 @@
+"""BM25 over an inverted index in flat arrays.
+
+Statistics count exactly the chunks that are alive, so an index that grew step by step scores like
+one built at once. The formula is Lucene's: Robertson and Zaragoza, "The Probabilistic Relevance
+Framework: BM25 and Beyond" (2009), with idf = ln(1 + (N - df + 0.5) / (df + 0.5)).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+K1 = 0.9
+B = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """An inverted index over n chunks, which are numbered by position.
+
+    Attributes:
+        terms: Hash of each distinct term, ascending; shape (t,), uint64.
+        offsets: Where each term's postings begin; shape (t + 1,), int64.
+        positions: Chunks that hold the term, ascending within a term; shape (p,), int32.
+        counts: How often they hold it; shape (p,), int32.
+        lengths: Number of terms of each chunk; shape (n,), int32.
+    """
+
+    terms: NDArray[np.uint64]
+    offsets: NDArray[np.int64]
+    positions: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+
+    @classmethod
+    def build(cls, chunks: Sequence[Sequence[str]]) -> Postings:
+        """Count the terms of each chunk."""
+        counted = [Counter(chunk) for chunk in chunks]
+        hashed: dict[str, int] = {}
+        for terms in counted:
+            for term in terms:
+                if term not in hashed:
+                    hashed[term] = _hash(term)
+        sizes = [len(terms) for terms in counted]
+        return cls._group(
+            np.array([hashed[term] for terms in counted for term in terms], np.uint64),
+            np.repeat(np.arange(len(counted), dtype=np.int32), sizes),
+            np.array([count for terms in counted for count in terms.values()], np.int32),
+            np.array([len(chunk) for chunk in chunks], np.int32),
+        )
+
+    @classmethod
+    def merge(cls, parts: Sequence[Postings], alive: NDArray[np.bool_]) -> Postings:
+        """Join parts whose positions follow each other, keeping only the chunks alive."""
+        renumbered = np.cumsum(alive, dtype=np.int32) - np.int32(1)
+        starts = np.cumsum([0, *(len(part.lengths) for part in parts)]).astype(np.int32)
+        terms = np.concatenate([np.repeat(p.terms, np.diff(p.offsets)) for p in parts])
+        positions = np.concatenate([p.positions + s for p, s in zip(parts, starts, strict=False)])
+        counts = np.concatenate([part.counts for part in parts])
+        lengths = np.concatenate([part.lengths for part in parts])
+        kept = alive[positions]
+        return cls._group(terms[kept], renumbered[positions[kept]], counts[kept], lengths[alive])
+
+    @classmethod
+    def _group(
+        cls,
+        terms: NDArray[np.uint64],
+        positions: NDArray[np.int32],
+        counts: NDArray[np.int32],
+        lengths: NDArray[np.int32],
+    ) -> Postings:
+        order = np.argsort(terms, kind="stable")
+        distinct, starts = np.unique(terms[order], return_index=True)
+        offsets = np.append(starts, len(terms)).astype(np.int64)
+        return cls(distinct, offsets, positions[order], counts[order], lengths)
+
+    def find(self, term: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the positions that hold ``term`` and how often, or two empty arrays."""
+        digest = np.uint64(_hash(term))
+        at = int(np.searchsorted(self.terms, digest))
+        if at == len(self.terms) or self.terms[at] != digest:
+            return self.positions[:0], self.counts[:0]
+        span = slice(self.offsets[at], self.offsets[at + 1])
+        return self.positions[span], self.counts[span]
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalIndex:
+    """BM25 over parts whose positions follow each other; dead chunks count for nothing."""
+
+    parts: tuple[Postings, ...]
+    alive: NDArray[np.bool_]
+
+    def scores(self, terms: Sequence[str]) -> NDArray[np.float32]:
+        """Return the BM25 score of every chunk, 0 for those without a term; shape (n,)."""
+        scores = np.zeros(len(self.alive), np.float32)
+        lengths = np.concatenate([part.lengths for part in self.parts])
+        alive_count = int(self.alive.sum())
+        if not alive_count:
+            return scores
+        mean = max(float(lengths[self.alive].mean()), 1.0)
+        norms = (K1 * (1 - B + B * lengths / mean)).astype(np.float32)
+        for term in terms:
+            positions, counts = self._find(term)
+            idf = np.log1p((alive_count - len(positions) + 0.5) / (len(positions) + 0.5))
+            scores[positions] += np.float32(idf) * counts / (counts + norms[positions])
+        return scores
+
+    def _find(self, term: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        found, start = [], 0
+        for part in self.parts:
+            positions, counts = part.find(term)
+            found.append((positions + np.int32(start), counts))
+            start += len(part.lengths)
+        positions = np.concatenate([positions for positions, _ in found])
+        counts = np.concatenate([counts for _, counts in found])
+        kept = self.alive[positions]
+        return positions[kept], counts[kept]
+
+
+def _hash(term: str) -> int:
+    return xxhash.xxh3_64_intdigest(term.encode())

@@ -1,0 +1,94 @@
+"""The rows of the catalog as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ingest.language import Language
+from ingest.types import Chunk, FileSignature
+
+
+class Status(StrEnum):
+    """How loading a document ended."""
+
+    INDEXED = "indexed"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+class Origin(StrEnum):
+    """Who keeps a document in the index: a folder's sync, or a caller of ``add_documents``."""
+
+    FOLDER = "folder"
+    ADDED = "added"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The one row about the whole index.
+
+    Attributes:
+        index_id: Random name that ties the derived files to this catalog.
+        identity: The embedding identity, as JSON.
+        chunk_tokens: Longest chunk, in tokens.
+        folder: Absolute path of the folder it follows; empty before the first sync.
+        generation: Number of changes committed.
+        horizon: The log of removed chunks is complete from this generation on.
+        documents: Documents that can be found.
+        chunks: Their chunks.
+        format: Version of the on-disk format.
+    """
+
+    index_id: str
+    identity: str
+    chunk_tokens: int
+    folder: str = ""
+    generation: int = 0
+    horizon: int = 0
+    documents: int = 0
+    chunks: int = 0
+    format: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document in the catalog, without its text.
+
+    Attributes:
+        source: Path relative to the folder, or the id given to ``add_documents``.
+        content_hash: SHA-256 of the bytes that were loaded.
+        signature: None if the file may have changed within the clock's resolution of its reading.
+        loader: Name and version of what parsed it.
+        reason: Why it failed, or what is missing from it; empty if all is well.
+        metadata: Facts the document states about itself, or its caller about it.
+    """
+
+    source: str
+    origin: Origin
+    content_hash: bytes
+    loader: str
+    status: Status = Status.INDEXED
+    reason: str = ""
+    language: Language = "en"
+    signature: FileSignature | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A chunk in the catalog with what is served of its document.
+
+    ``whole`` says that the document has no other chunk.
+    """
+
+    id: int
+    ordinal: int
+    chunk: Chunk
+    source: str
+    origin: Origin
+    language: Language
+    metadata: Mapping[str, Any]
+    whole: bool

@@ -1,0 +1,429 @@
+"""The index: catalog, FAISS and BM25 behind one door, which is a LangChain vector store."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from langchain_core.documents import Document as LangChainDocument
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import VectorStore
+from langchain_core.vectorstores.utils import maximal_marginal_relevance
+from numpy.typing import NDArray
+
+from ingest.chunking import split_document
+from ingest.embeddings import EmbeddingIdentity, EmbeddingModel
+from ingest.errors import IdentityError, IndexMissingError
+from ingest.index.analysis import question_terms
+from ingest.index.catalog import Catalog
+from ingest.index.columns import text_hash
+from ingest.index.layout import CATALOG, current_version, new_version, switch_to, write_lock
+from ingest.index.reader import Reader, Vectors
+from ingest.index.rows import ChunkRow, DocumentRow, Origin, State, Status
+from ingest.index.snapshot import Snapshot, base_is_due
+from ingest.language import detect_language
+from ingest.types import Chunk, Document, FileProblem, FileSignature, IndexStatus
+
+_ADDED_LOADER = "text/1"
+_EMBEDDING_BATCH = 256
+
+Filter = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk that may answer a question, with its cosine and its BM25 score."""
+
+    row: ChunkRow
+    dense: float
+    lexical: float
+
+
+@dataclass(slots=True)
+class Changes:
+    """Changes to documents that are to be committed as one."""
+
+    folder: str = ""
+    removed: list[str] = field(default_factory=list)
+    renamed: list[tuple[str, DocumentRow]] = field(default_factory=list)
+    signed: list[tuple[str, FileSignature | None]] = field(default_factory=list)
+    put: list[tuple[DocumentRow, Document]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How many chunks a change put, and how many texts had to be embedded for them."""
+
+    chunks: int
+    embedded: int
+
+
+class Index(VectorStore):
+    """An index on disk. Any number of threads and processes may read it while one writes.
+
+    A folder's documents are kept by :func:`ingest.sync_folder`. Those given to ``add_documents``
+    stand beside them, and a sync leaves them alone. A long text is split into chunks, so a search
+    returns the part that matches.
+    """
+
+    def __init__(self, folder: Path, version: Path, embedding: EmbeddingModel) -> None:
+        """Bind to a version on disk; use :meth:`open`, :meth:`create` or ``ingest.open_index``."""
+        self.folder = folder
+        self.version = version
+        self.embedding = embedding
+        self._catalog = Catalog(version / CATALOG)
+        self._snapshot: Snapshot | None = None
+        self._refreshing = threading.Lock()
+
+    @classmethod
+    def open(cls, folder: Path, embedding: EmbeddingModel) -> Index:
+        """Open the version in use.
+
+        Raises:
+            IndexMissingError: If there is none.
+            IdentityError: If it was made with another embedding model.
+            IndexDamagedError: If it is not what was written.
+        """
+        version = current_version(folder)
+        if version is None:
+            raise IndexMissingError(f"there is no index in {folder}: run 'rag index' to make one")
+        index = cls(folder, version, embedding)
+        try:
+            _check_identity(folder, index.state(), embedding.identity)
+        except BaseException:
+            index.close()
+            raise
+        return index
+
+    @classmethod
+    def create(cls, folder: Path, embedding: EmbeddingModel, chunk_tokens: int) -> Index:
+        """Make an empty version, which is in use from :meth:`use` on; needs the write lock."""
+        version = new_version(folder)
+        state = State(
+            index_id=uuid.uuid4().hex,
+            identity=json.dumps(asdict(embedding.identity)),
+            chunk_tokens=chunk_tokens,
+        )
+        Catalog.create(version / CATALOG, state).close()
+        return cls(folder, version, embedding)
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: list[str],
+        embedding: Embeddings,
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        folder: Path | str = "data/index",
+        chunk_tokens: int = 200,
+        **kwargs: Any,
+    ) -> Index:
+        """Make an index of ``texts`` in ``folder``, with any LangChain embeddings."""
+        index_folder = Path(folder)
+        with write_lock(index_folder):
+            index = cls.create(index_folder, EmbeddingModel.wrap(embedding), chunk_tokens)
+            index.use()
+        index.add_texts(texts, metadatas, ids=ids)
+        return index
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """The LangChain embeddings of this index."""
+        return self.embedding.embeddings
+
+    def state(self) -> State:
+        """Return the state row."""
+        with self._catalog.read() as reader:
+            return reader.state()
+
+    def status(self) -> IndexStatus:
+        """Return what the index holds."""
+        with self._catalog.read() as reader:
+            state = reader.state()
+            failed = reader.problems(Status.FAILED)
+        return IndexStatus(
+            documents=state.documents,
+            chunks=state.chunks,
+            generation=state.generation,
+            embedding=self.embedding.name,
+            index_type="Flat",
+            bytes=sum(path.stat().st_size for path in self.version.iterdir()),
+            failed=failed,
+        )
+
+    def document(self, source: str) -> Document | None:
+        """Return a document with its whole text, or None if there is none under ``source``."""
+        with self._catalog.read() as reader:
+            found = reader.document(source)
+        return found[1] if found else None
+
+    def documents(self, origin: Origin) -> list[DocumentRow]:
+        """Return the documents of one origin, in the order of their sources."""
+        with self._catalog.read() as reader:
+            return list(reader.documents(origin))
+
+    def added(self) -> list[tuple[DocumentRow, Document]]:
+        """Return the documents given to ``add_documents``, with their texts."""
+        with self._catalog.read() as reader:
+            found = [reader.document(row.source) for row in reader.documents(Origin.ADDED)]
+        return [pair for pair in found if pair]
+
+    def problems(self, status: Status) -> tuple[FileProblem, ...]:
+        """Return the documents of a status with their reasons."""
+        with self._catalog.read() as reader:
+            return reader.problems(status)
+
+    def candidates(self, question: str, k: int, filter: Filter | None = None) -> list[Candidate]:
+        """Return the ``k`` best chunks by meaning and the ``k`` best by terms, in no order."""
+        query = self.embedding.embed_query(question)
+        terms = question_terms(question)
+        self._follow_switch()
+        with self._searching(filter) as (reader, snapshot, allowed):
+            hits = snapshot.search(query, terms, k, allowed)
+            rows = reader.chunks(hit.chunk_id for hit in hits)
+        return [Candidate(row, hit.dense, hit.lexical) for row, hit in zip(rows, hits, strict=True)]
+
+    def apply(self, changes: Changes, on_embedded: Callable[[int], None] | None = None) -> Applied:
+        """Commit changes as one generation; needs the write lock.
+
+        Args:
+            changes: What to do.
+            on_embedded: Called with the number of texts of each batch that was embedded.
+        """
+        split = [(row, document, self._split(row, document)) for row, document in changes.put]
+        chunks = [chunk for *_, part in split for chunk in part]
+        keys, batches = self._embed_missing(chunks, on_embedded)
+        with self._catalog.write() as writer:
+            if changes.folder:
+                writer.follow(changes.folder)
+            for source in changes.removed:
+                writer.remove_document(source)
+            for source, row in changes.renamed:
+                writer.rename_document(source, row)
+            for source, signature in changes.signed:
+                writer.sign(source, signature)
+            if keys:
+                writer.put_vectors(keys, np.concatenate(batches))
+            for row, document, part in split:
+                writer.put_document(row, document, part)
+        return Applied(len(chunks), len(keys))
+
+    def tidy(self) -> None:
+        """Bring the derived files up to date where that is due; needs the write lock."""
+        with self._catalog.read() as reader:
+            snapshot = self._load(reader) if base_is_due(reader, self.version) else None
+        if snapshot:
+            snapshot.write_base(self.version)
+            with self._catalog.write() as writer:
+                writer.forget_removed(snapshot.state.generation)
+        self._catalog.checkpoint()
+
+    def use(self) -> None:
+        """Put this version in use, unless it is; needs the write lock."""
+        if current_version(self.folder) != self.version:
+            switch_to(self.version)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._catalog.close()
+
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Add texts beside the folder's documents; one under a known id replaces it."""
+        listed = list(texts)
+        given = list(ids or [None] * len(listed))
+        names = [name or str(uuid.uuid4()) for name in given]
+        facts = metadatas or [{} for _ in listed]
+        documents = {
+            name: (_added_row(name, text, metadata), Document(text, metadata=metadata))
+            for name, text, metadata in zip(names, listed, facts, strict=True)
+        }
+        with write_lock(self.folder):
+            self.apply(Changes(put=list(documents.values())))
+            self.tidy()
+        return names
+
+    def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
+        """Delete added documents by id, or all of them; a folder's documents stay."""
+        with write_lock(self.folder):
+            added = [row.source for row in self.documents(Origin.ADDED)]
+            chosen = added if ids is None else [source for source in added if source in set(ids)]
+            self.apply(Changes(removed=chosen))
+            self.tidy()
+        return True
+
+    def get_by_ids(self, ids: Sequence[str], /) -> list[LangChainDocument]:
+        """Return whole documents by their source or id; unknown ones are left out."""
+        with self._catalog.read() as reader:
+            found = [(name, reader.document(name)) for name in ids]
+        return [
+            LangChainDocument(id=name, page_content=pair[1].text, metadata=dict(pair[0].metadata))
+            for name, pair in found
+            if pair
+        ]
+
+    def similarity_search(
+        self, query: str, k: int = 4, filter: Filter | None = None, **kwargs: Any
+    ) -> list[LangChainDocument]:
+        """Return the ``k`` chunks nearest to ``query`` by meaning, nearest first."""
+        found = self.similarity_search_with_score(query, k, filter)
+        return [document for document, _ in found]
+
+    def similarity_search_with_score(
+        self, query: str, k: int = 4, filter: Filter | None = None, **kwargs: Any
+    ) -> list[tuple[LangChainDocument, float]]:
+        """Return the ``k`` nearest chunks with their cosine."""
+        return self._nearest(self.embedding.embed_query(query), k, filter)
+
+    def similarity_search_by_vector(
+        self, embedding: list[float], k: int = 4, filter: Filter | None = None, **kwargs: Any
+    ) -> list[LangChainDocument]:
+        """Return the ``k`` chunks nearest to a vector."""
+        vector = np.asarray(embedding, np.float32)
+        found = self._nearest(vector / max(float(np.linalg.norm(vector)), 1e-12), k, filter)
+        return [document for document, _ in found]
+
+    def max_marginal_relevance_search(
+        self,
+        query: str,
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: Filter | None = None,
+        **kwargs: Any,
+    ) -> list[LangChainDocument]:
+        """Return ``k`` chunks near to ``query`` and unlike each other."""
+        vector = self.embedding.embed_query(query)
+        found = [document for document, _ in self._nearest(vector, fetch_k, filter)]
+        vectors = self.embedding.embed_documents([document.page_content for document in found])
+        chosen = maximal_marginal_relevance(vector, list(vectors), lambda_mult, k)
+        return [found[position] for position in chosen]
+
+    def _select_relevance_score_fn(self) -> Callable[[float], float]:
+        return lambda cosine: (cosine + 1) / 2
+
+    def _nearest(
+        self, vector: Vectors, k: int, filter: Filter | None
+    ) -> list[tuple[LangChainDocument, float]]:
+        self._follow_switch()
+        with self._searching(filter) as (reader, snapshot, allowed):
+            hits = snapshot.nearest(vector, k, allowed)
+            rows = reader.chunks(chunk_id for chunk_id, _ in hits)
+        return [(chunk_document(row), cosine) for row, (_, cosine) in zip(rows, hits, strict=True)]
+
+    def _split(self, row: DocumentRow, document: Document) -> list[Chunk]:
+        if row.status is Status.FAILED:
+            return []
+        identity = self.embedding.identity
+        tokens = min(self.state().chunk_tokens, identity.max_tokens)
+        return split_document(document, self.embedding.tokenizer, tokens, identity.max_tokens)
+
+    def _embed_missing(
+        self, chunks: Iterable[Chunk], on_embedded: Callable[[int], None] | None
+    ) -> tuple[list[bytes], list[Vectors]]:
+        """Embed the texts that have no vector yet, each once; return their keys and vectors."""
+        texts = {text_hash(chunk.embedding_text): chunk.embedding_text for chunk in chunks}
+        with self._catalog.read() as reader:
+            missing = reader.missing_vectors(texts)
+        keys = [key for key in texts if key in missing]
+        batches = []
+        for start in range(0, len(keys), _EMBEDDING_BATCH):
+            batch = [texts[key] for key in keys[start : start + _EMBEDDING_BATCH]]
+            batches.append(self.embedding.embed_documents(batch))
+            if on_embedded:
+                on_embedded(len(batch))
+        return keys, batches
+
+    def _follow_switch(self) -> None:
+        """Go on with the version in use if a rebuild has switched to another."""
+        version = current_version(self.folder)
+        if version in (None, self.version):
+            return
+        with self._refreshing:
+            catalog = Catalog(version / CATALOG)
+            with catalog.read() as reader:
+                _check_identity(self.folder, reader.state(), self.embedding.identity)
+            self.version, self._catalog, self._snapshot = version, catalog, None
+
+    @contextmanager
+    def _searching(
+        self, filter: Filter | None
+    ) -> Iterator[tuple[Reader, Snapshot, NDArray[np.int64] | None]]:
+        """Give a reader and the snapshot of the generation it sees."""
+        while True:
+            with self._catalog.read() as reader:
+                snapshot = self._current_snapshot(reader)
+                if snapshot.state.generation == reader.state().generation:
+                    yield reader, snapshot, reader.chunk_ids(filter) if filter else None
+                    return
+
+    def _current_snapshot(self, reader: Reader) -> Snapshot:
+        """Return the snapshot of the reader's generation, or a newer one another thread loaded."""
+        with self._refreshing:
+            known = self._snapshot
+            if known is None or known.state.generation < reader.state().generation:
+                known = self._snapshot = self._load(reader)
+            return known
+
+    def _load(self, reader: Reader) -> Snapshot:
+        dimension = self.embedding.identity.dimension
+        return Snapshot.load(reader, self.version, dimension, self._snapshot)
+
+
+def chunk_document(row: ChunkRow) -> LangChainDocument:
+    """Return a chunk as a LangChain Document.
+
+    An added document that is one chunk comes back as it was given; any other chunk carries
+    ``source``, ``start``, ``end``, ``page``, ``headings`` and ``language`` beside its metadata.
+    """
+    metadata = dict(row.metadata)
+    if row.origin is Origin.ADDED and row.whole:
+        return LangChainDocument(id=row.source, page_content=row.chunk.text, metadata=metadata)
+    metadata |= {
+        "source": row.source,
+        "start": row.chunk.start,
+        "end": row.chunk.end,
+        "page": row.chunk.page,
+        "headings": list(row.chunk.headings),
+        "language": row.language,
+    }
+    return LangChainDocument(
+        id=f"{row.source}#{row.ordinal}", page_content=row.chunk.text, metadata=metadata
+    )
+
+
+def _check_identity(folder: Path, state: State, identity: EmbeddingIdentity) -> None:
+    made_with = EmbeddingIdentity(**json.loads(state.identity))
+    differences = made_with.differences(identity)
+    if differences:
+        raise IdentityError(
+            f"the index {folder} was made with {made_with.name} and the settings say "
+            f"{identity.name} ({'; '.join(differences)}): run 'rag index --rebuild' to embed the "
+            "documents again, or set RAG_EMBEDDING back"
+        )
+
+
+def _added_row(name: str, text: str, metadata: Mapping[str, Any]) -> DocumentRow:
+    return DocumentRow(
+        source=name,
+        origin=Origin.ADDED,
+        content_hash=sha256(text.encode("utf-8", "surrogatepass")).digest(),
+        loader=_ADDED_LOADER,
+        language=detect_language(text),
+        metadata=metadata,
+    )
