@@ -1,0 +1,61 @@
+"""Embedding models: ``provider:model`` to checked vectors."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from langchain_core.embeddings import Embeddings
+
+from ingest.embeddings.identity import EmbeddingIdentity
+from ingest.embeddings.model import EmbeddingModel
+from ingest.errors import MissingExtraError, UsageError
+from ingest.settings import IndexSettings
+
+__all__ = ["EmbeddingIdentity", "EmbeddingModel", "embedding_model", "wrap_embeddings"]
+
+_CAUTIOUS_MAX_TOKENS = 256
+_POSSIBLE = "bundled:all-MiniLM-L6-v2, huggingface:<id or folder>, openai:<model>"
+
+
+def embedding_model(settings: IndexSettings) -> EmbeddingModel:
+    """Return the model that ``settings.embedding`` names or raise UsageError."""
+    provider, _, model = settings.embedding.partition(":")
+    match provider, model:
+        case "bundled", "all-MiniLM-L6-v2":
+            from ingest.embeddings.bundled import bundled_model
+
+            return bundled_model()
+        case "huggingface", model if model:
+            _require(settings.embedding, "huggingface", "langchain_huggingface")
+            from ingest.embeddings.huggingface import huggingface_model
+
+            return huggingface_model(model)
+        case "openai", model if model:
+            _require(settings.embedding, "openai", "langchain_openai")
+            from ingest.embeddings.openai import openai_model
+
+            return openai_model(model, settings.embedding_base_url, settings.openai_api_key)
+    raise UsageError(f"unknown embedding model '{settings.embedding}'; possible: {_POSSIBLE}")
+
+
+def wrap_embeddings(embeddings: Embeddings) -> EmbeddingModel:
+    """Return a model of any LangChain embeddings; its vectors' length is found by a probe."""
+    from ingest.embeddings.bundled import bundled_tokenizer
+
+    identity = EmbeddingIdentity(
+        provider="langchain",
+        model=type(embeddings).__name__,
+        weights=None,
+        dimension=len(embeddings.embed_query("probe")),
+        normalized=True,
+        query_prompt="",
+        document_prompt="",
+        max_tokens=_CAUTIOUS_MAX_TOKENS,
+        precision="unknown",
+    )
+    return EmbeddingModel(embeddings, identity, bundled_tokenizer())
+
+
+def _require(what: str, extra: str, *modules: str) -> None:
+    if any(find_spec(module) is None for module in modules):
+        raise MissingExtraError(f"embedding model '{what}'", extra)

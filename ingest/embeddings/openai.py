@@ -1,0 +1,107 @@
+"""Embeddings of the OpenAI API or of a server that speaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import openai
+from langchain_core.embeddings import Embeddings
+from langchain_openai import OpenAIEmbeddings
+from pydantic import SecretStr
+
+from ingest.embeddings.bundled import bundled_tokenizer
+from ingest.embeddings.identity import EmbeddingIdentity
+from ingest.embeddings.model import EmbeddingModel
+from ingest.errors import MissingKeyError, ProviderError
+
+Result = TypeVar("Result")
+
+_SECONDS = 30.0
+_RETRIES = 2
+# https://platform.openai.com/docs/guides/embeddings
+_DIMENSIONS = {
+    "text-embedding-3-small": 1536,
+    "text-embedding-3-large": 3072,
+    "text-embedding-ada-002": 1536,
+}
+_OPENAI_MAX_TOKENS = 8191
+# What a server's model can take is not in its API; most take at least this.
+_OTHER_MAX_TOKENS = 512
+
+
+class OpenAICompatibleEmbeddings(Embeddings):
+    """OpenAIEmbeddings whose failures are a ProviderError that never repeats the key."""
+
+    def __init__(self, model: str, base_url: str | None, key: SecretStr) -> None:
+        self._name = f"openai:{model}" + (f" at {base_url}" if base_url else "")
+        # Strings go out as they are: the check sends token ids, which only OpenAI itself
+        # understands, and downloads a vocabulary to make them.
+        self._client = OpenAIEmbeddings(
+            model=model,
+            openai_api_base=base_url,
+            openai_api_key=key,
+            request_timeout=_SECONDS,
+            max_retries=_RETRIES,
+            check_embedding_ctx_length=False,
+        )
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return one vector per text or raise ProviderError."""
+        return self._call(lambda: self._client.embed_documents(texts))
+
+    def embed_query(self, text: str) -> list[float]:
+        """Return the vector of a question or raise ProviderError."""
+        return self.embed_documents([text])[0]
+
+    def _call(self, request: Callable[[], Result]) -> Result:
+        try:
+            return request()
+        except openai.APITimeoutError:
+            raise ProviderError(f"{self._name} did not answer in {_SECONDS:g} s") from None
+        except openai.APIConnectionError:
+            raise ProviderError(
+                f"{self._name} can't be reached; check the connection and the address"
+            ) from None
+        # Not the body: servers repeat the key in it.
+        except openai.APIStatusError as error:
+            raise ProviderError(_refusal(self._name, error.status_code)) from None
+        except (openai.OpenAIError, ValueError, TypeError, KeyError, AttributeError):
+            raise ProviderError(f"{self._name} returned something that is no embedding") from None
+
+
+def openai_model(model: str, base_url: str | None, key: SecretStr | None) -> EmbeddingModel:
+    """Return the model, asking a server of unknown models once for the size of its vectors.
+
+    Raises:
+        MissingKeyError: Without a key, unless ``base_url`` names another server.
+        ProviderError: The server refused, failed or did not answer.
+    """
+    if base_url is None and not (key and key.get_secret_value()):
+        raise MissingKeyError(f"openai:{model}", "OPENAI_API_KEY")
+    embeddings = OpenAICompatibleEmbeddings(model, base_url, key or SecretStr("none"))
+    identity = EmbeddingIdentity(
+        provider="openai",
+        model=model,
+        weights=None,
+        dimension=_DIMENSIONS.get(model) or len(embeddings.embed_query("dimension")),
+        normalized=True,
+        query_prompt="",
+        document_prompt="",
+        max_tokens=_OPENAI_MAX_TOKENS if model in _DIMENSIONS else _OTHER_MAX_TOKENS,
+        precision="provider",
+    )
+    # The provider's tokenizer needs a download; this one makes about as many tokens or more.
+    return EmbeddingModel(embeddings, identity, bundled_tokenizer())
+
+
+def _refusal(name: str, status: int) -> str:
+    match status:
+        case 401 | 403:
+            return f"{name} refused the key (HTTP {status}); check OPENAI_API_KEY"
+        case 404:
+            return f"{name} is not known there (HTTP 404); check the model and the address"
+        case 429:
+            return f"{name} has too many requests or no quota left (HTTP 429); try again later"
+        case _:
+            return f"{name} failed with HTTP {status}; try again later"
