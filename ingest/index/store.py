@@ -20,7 +20,7 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
 
 from ingest.chunking import split_document
-from ingest.embeddings import EmbeddingIdentity, EmbeddingModel
+from ingest.embeddings import EmbeddingIdentity, EmbeddingModel, wrap_embeddings
 from ingest.errors import IdentityError, IndexMissingError
 from ingest.index.analysis import question_terms
 from ingest.index.catalog import Catalog
@@ -130,7 +130,7 @@ class Index(VectorStore):
         """Make an index of ``texts`` in ``folder``, with any LangChain embeddings."""
         index_folder = Path(folder)
         with write_lock(index_folder):
-            index = cls.create(index_folder, EmbeddingModel.wrap(embedding), chunk_tokens)
+            index = cls.create(index_folder, wrap_embeddings(embedding), chunk_tokens)
             index.use()
         index.add_texts(texts, metadatas, ids=ids)
         return index

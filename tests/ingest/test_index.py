@@ -236,3 +236,14 @@ def test_vectors_are_not_kept_for_texts_that_are_gone(
     connection.close()
     assert len(vectors) == 2
     assert np.frombuffer(vectors[0][0], np.float32).shape == (384,)
+
+
+def test_from_texts_takes_any_langchain_embeddings(
+    tmp_path: Path, embedding: EmbeddingModel
+) -> None:
+    index = Index.from_texts(
+        list(TEXTS.values()), embedding.embeddings, ids=list(TEXTS), folder=tmp_path / "new"
+    )
+
+    assert index.similarity_search("Which animal swims up rivers?", k=1)[0].id == "fish"
+    assert index.status().embedding == "langchain:BundledEmbeddings"

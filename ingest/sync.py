@@ -1,0 +1,252 @@
+"""Keep an index in step with a folder: look, plan, then apply in changes that commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from ingest.embeddings import EmbeddingModel, embedding_model
+from ingest.errors import IndexDamagedError, LoadError, UsageError
+from ingest.folder import FileContent, find_files, read_file
+from ingest.index.layout import current_version, write_lock
+from ingest.index.rows import DocumentRow, Origin, Status
+from ingest.index.store import Applied, Changes, Index
+from ingest.language import detect_language
+from ingest.loaders import is_supported, load_document, loader_name
+from ingest.plan import Plan, make_plan
+from ingest.settings import IndexSettings
+from ingest.types import Document, FileProblem, FileSignature, SyncProgress, SyncReport
+
+_LOADERS_VERSION = 1
+_BATCH_CHARACTERS = 500_000
+
+Files = Mapping[str, FileSignature]
+OnProgress = Callable[[SyncProgress], None]
+
+
+def sync_folder(
+    settings: IndexSettings,
+    *,
+    dry_run: bool = False,
+    rebuild: bool = False,
+    progress: OnProgress | None = None,
+) -> SyncReport:
+    """Bring the index in step with ``settings.documents`` and report what that took.
+
+    Unchanged files are not read and moved ones not embedded again. Each batch is committed as one,
+    so the next sync takes up what a killed one left. With ``rebuild`` a new index is made beside
+    the old one, which answers until the new one is whole.
+
+    Raises:
+        UsageError: If the folder is not one or has no documents; nothing is changed.
+        IdentityError: If the index was made with another embedding model.
+        IndexBusyError: If another process is writing.
+    """
+    started = time.monotonic()
+    files = _find_documents(settings)
+    embedding = embedding_model(settings)
+    if dry_run:
+        return _dry_run(settings, embedding, files, rebuild, started)
+    with (
+        write_lock(settings.index),
+        closing(_writable_index(settings, embedding, rebuild)) as index,
+    ):
+        _check_settings(settings, index)
+        return _Sync(settings, index, files, rebuild, progress or _ignore).run(started)
+
+
+class _Sync:
+    """One run: the plan becomes changes, the changes become a report."""
+
+    def __init__(
+        self,
+        settings: IndexSettings,
+        index: Index,
+        files: Files,
+        rebuild: bool,
+        progress: OnProgress,
+    ) -> None:
+        self._settings = settings
+        self._index = index
+        self._files = files
+        self._rebuild = rebuild
+        self._progress = progress
+        self._files_total = self._files_done = self._chunks_done = 0
+
+    def run(self, started: float) -> SyncReport:
+        plan = _plan(self._settings, self._index.documents(Origin.FOLDER), self._files)
+        self._files_total = len(plan.new) + len(plan.changed)
+        applied = [self._apply(changes) for changes in self._changes(plan)]
+        self._index.tidy()
+        self._index.use()
+        embedded = sum(done.embedded for done in applied)
+        chunks = sum(done.chunks for done in applied)
+        failed = self._index.problems(Status.FAILED)
+        broken = {problem.source for problem in failed}
+        return SyncReport(
+            new=len(set(plan.new) - broken),
+            changed=len(set(plan.changed) - broken),
+            renamed=len(plan.renamed),
+            deleted=len(plan.deleted),
+            unchanged=plan.unchanged,
+            failed=failed,
+            partial=self._index.problems(Status.PARTIAL),
+            chunks=chunks,
+            embedded=embedded,
+            reused=chunks - embedded,
+            seconds=time.monotonic() - started,
+        )
+
+    def _apply(self, changes: Changes) -> Applied:
+        applied = self._index.apply(changes, self._count_chunks)
+        if not self._rebuild:
+            self._index.use()
+        return applied
+
+    def _changes(self, plan: Plan) -> Iterator[Changes]:
+        """Yield the plan in changes of bounded size; a small plan is one change."""
+        changes = Changes(
+            folder=str(self._settings.documents.resolve()),
+            removed=list(plan.deleted),
+            renamed=list(plan.renamed),
+            signed=list(plan.signed),
+        )
+        characters = 0
+        for source in sorted((*plan.new, *plan.changed)):
+            row, document = _load(self._settings, source)
+            changes.put.append((row, document))
+            self._files_done += 1
+            self._report_progress()
+            characters += len(document.text)
+            if characters >= _BATCH_CHARACTERS:
+                yield changes
+                changes, characters = Changes(), 0
+        yield changes
+
+    def _count_chunks(self, embedded: int) -> None:
+        self._chunks_done += embedded
+        self._report_progress()
+
+    def _report_progress(self) -> None:
+        self._progress(SyncProgress(self._files_done, self._files_total, self._chunks_done))
+
+
+def _find_documents(settings: IndexSettings) -> Files:
+    folder = settings.documents
+    if not folder.is_dir():
+        problem = "is not a folder" if folder.exists() else "does not exist"
+        raise UsageError(
+            f"the documents folder {folder} {problem}: name one, as in 'rag index DOCS'"
+        )
+    files = find_files(folder, is_supported, skip=settings.index)
+    if not files:
+        raise UsageError(
+            f"there are no documents in {folder}: put files there, or name another folder, as in "
+            "'rag index DOCS'; the index is as it was"
+        )
+    return files
+
+
+def _writable_index(settings: IndexSettings, embedding: EmbeddingModel, rebuild: bool) -> Index:
+    """Return the index to write to: the one in use, a first one, or the next beside it."""
+    if rebuild or current_version(settings.index) is None:
+        index = Index.create(settings.index, embedding, settings.chunk_tokens)
+        kept = _added_documents(settings.index, embedding) if rebuild else []
+        if kept:
+            index.apply(Changes(put=kept))
+        return index
+    return Index.open(settings.index, embedding)
+
+
+def _added_documents(folder: Path, embedding: EmbeddingModel) -> list[tuple[DocumentRow, Document]]:
+    """Return what ``add_documents`` put into the index in use, if it can be read."""
+    try:
+        version = current_version(folder)
+        return Index(folder, version, embedding).added() if version else []
+    except IndexDamagedError:
+        return []
+
+
+def _check_settings(settings: IndexSettings, index: Index) -> None:
+    state = index.state()
+    if state.chunk_tokens != settings.chunk_tokens:
+        raise UsageError(
+            f"the index {settings.index} has chunks of {state.chunk_tokens} tokens, the settings "
+            f"say {settings.chunk_tokens}: run 'rag index --rebuild', or set RAG_CHUNK_TOKENS back"
+        )
+    if state.folder not in ("", str(settings.documents.resolve())) and Path(state.folder).is_dir():
+        raise UsageError(
+            f"the index {settings.index} follows the folder {state.folder}, not "
+            f"{settings.documents}: use another index with --index, or 'rag index --rebuild' to "
+            "follow the new folder"
+        )
+
+
+def _dry_run(
+    settings: IndexSettings, embedding: EmbeddingModel, files: Files, rebuild: bool, started: float
+) -> SyncReport:
+    known: list[DocumentRow] = []
+    if not rebuild and current_version(settings.index):
+        with closing(Index.open(settings.index, embedding)) as index:
+            _check_settings(settings, index)
+            known = index.documents(Origin.FOLDER)
+    plan = _plan(settings, known, files)
+    return SyncReport(
+        new=len(plan.new),
+        changed=len(plan.changed),
+        renamed=len(plan.renamed),
+        deleted=len(plan.deleted),
+        unchanged=plan.unchanged,
+        failed=tuple(
+            FileProblem(row.source, row.reason) for row in known if row.status is Status.FAILED
+        ),
+        partial=(),
+        chunks=0,
+        embedded=0,
+        reused=0,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _plan(settings: IndexSettings, known: list[DocumentRow], files: Files) -> Plan:
+    return make_plan(known, files, _loader, lambda source: _read(settings, source))
+
+
+def _load(settings: IndexSettings, source: str) -> tuple[DocumentRow, Document]:
+    """Return a file as a row and a document; a failure is a row that says why."""
+    content_hash, signature = b"", None
+    try:
+        found = _read(settings, source)
+        content_hash, signature = found.content_hash, found.signature
+        document = load_document(source, found.content)
+    except LoadError as error:
+        document, status, reason = Document(""), Status.FAILED, str(error)
+    else:
+        reason = "; ".join(document.problems)
+        status = Status.PARTIAL if reason else Status.INDEXED
+    row = DocumentRow(
+        source=source,
+        origin=Origin.FOLDER,
+        content_hash=content_hash,
+        loader=_loader(source),
+        status=status,
+        reason=reason,
+        language=detect_language(document.text),
+        signature=signature,
+        metadata=document.metadata,
+    )
+    return row, document
+
+
+def _read(settings: IndexSettings, source: str) -> FileContent:
+    return read_file(settings.documents / source, settings.max_file_mb * 1_000_000)
+
+
+def _loader(source: str) -> str:
+    return f"{loader_name(source)}/{_LOADERS_VERSION}"
+
+
+def _ignore(progress: SyncProgress) -> None:
+    pass
