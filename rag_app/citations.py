@@ -1,0 +1,204 @@
+"""Number the chunks for the model, and tie each sentence of its answer to an exact quote."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from ingest import detect_language, split_sentences
+from rag_app.abstention import is_abstention
+from rag_app.quotes import MARKER, Claim, Evidence, Quote
+from rag_app.types import Citation, ScoredChunk
+
+_OPEN, _CLOSE = "<<<", ">>>"
+_IMITATION = re.compile(r"\s*(<<<|>>>|\[\s*\d)")
+_SPACED_MARKER = re.compile(
+    rf"^{MARKER.pattern}[ \t]*|(?<![ \t])[ \t]+{MARKER.pattern}|{MARKER.pattern}", re.MULTILINE
+)
+_RANGE = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """An answer's text with its quotes; ``[n]`` in the text is the n of a citation.
+
+    Attributes:
+        text: The answer, renumbered.
+        citations: One for each distinct quote, in the order of ``n``.
+        unsupported: The sentences for which no quote was found, without their markers.
+    """
+
+    text: str
+    citations: tuple[Citation, ...]
+    unsupported: tuple[str, ...]
+
+
+def format_context(chunks: Sequence[ScoredChunk]) -> str:
+    """Return the chunks numbered from 1, each under its source and page, between delimiters.
+
+    A line of a chunk that looks like a delimiter or a number is moved behind a ``|``, so no
+    document can close its block or open another; nothing else differs from the stored text.
+    """
+    blocks = (
+        f"[{n}] {_title(chunk)}\n{_OPEN}\n{_harmless(chunk.text)}\n{_CLOSE}"
+        for n, chunk in enumerate(chunks, 1)
+    )
+    return "\n\n".join(blocks)
+
+
+def cite(text: str, chunks: Sequence[ScoredChunk]) -> Cited:
+    """Return ``text`` with every sentence tied to the quotes of ``chunks`` that support it.
+
+    A sentence is looked for in the chunks it cites, then in all. Markers of no chunk are removed;
+    a sentence that no chunk supports keeps unverified citations of the chunks it cites.
+    """
+    language = detect_language(text)
+    evidence = [Evidence(chunk, language) for chunk in chunks]
+    clean, marks = _take_markers(text, len(chunks))
+    sentences = [
+        _Sentence(clean[start:end], end, _support(Claim(clean[start:end], language), cited))
+        for start, end, cited in _sentences(clean, marks, evidence)
+    ]
+    return _number(clean, sentences)
+
+
+class _Mark(NamedTuple):
+    place: int
+    indices: list[int]
+
+
+class _Candidates(NamedTuple):
+    cited: list[Evidence]
+    all: list[Evidence]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    text: str
+    end: int
+    quotes: list[Quote]
+
+    @property
+    def supported(self) -> bool:
+        return any(quote.supports for quote in self.quotes) or is_abstention(self.text)
+
+
+def _title(chunk: ScoredChunk) -> str:
+    source = " ".join("".join(c if c.isprintable() else " " for c in chunk.source).split())
+    return source if chunk.page is None else f"{source}, page {chunk.page}"
+
+
+def _harmless(text: str) -> str:
+    return "".join(
+        f"| {line}" if _IMITATION.match(_visible(line)) else line
+        for line in text.splitlines(keepends=True)
+    )
+
+
+def _visible(line: str) -> str:
+    """Return the line as a reader sees it: without invisible characters, wide forms narrowed."""
+    shown = (c for c in line if unicodedata.category(c) not in ("Cf", "Cc", "Mn"))
+    return unicodedata.normalize("NFKC", "".join(shown))
+
+
+def _take_markers(text: str, count: int) -> tuple[str, list[_Mark]]:
+    """Return ``text`` without markers, and the markers with their places in what is left."""
+    marks: list[_Mark] = []
+    removed = 0
+    for match in _SPACED_MARKER.finditer(text):
+        marks.append(_Mark(match.start() - removed, _indices(match[0], count)))
+        removed += len(match[0]) - len(_gap(match))
+    clean = _SPACED_MARKER.sub(_gap, text)
+    while MARKER.search(clean):  # removal can bring the halves of another together
+        clean = MARKER.sub(lambda match: " " * len(match[0]), clean)
+    return clean.rstrip(), marks
+
+
+def _gap(match: re.Match[str]) -> str:
+    """Return what stays in the place of a marker: a space if words would run together."""
+    before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+    return " " if after.isalnum() and before not in ("", "\n") else ""
+
+
+def _indices(marker: str, count: int) -> list[int]:
+    """Return the indices named by a marker such as ``[1, 3-5]``, in its order."""
+    numbers: list[int] = []
+    for first, last in _RANGE.findall(marker):
+        low, high = (min(int(digits[:9]), count + 1) for digits in (first, last or first))
+        numbers.extend(n - 1 for n in range(low, high + 1) if 1 <= n <= count)
+    return numbers
+
+
+def _sentences(
+    text: str, marks: list[_Mark], evidence: list[Evidence]
+) -> Iterator[tuple[int, int, _Candidates]]:
+    """Yield the span of each sentence that says something, with the chunks it may quote."""
+    spans = [span for span in split_sentences(text) if any(map(str.isalnum, text[slice(*span)]))]
+    edges = [0, *(start for start, _ in spans[1:]), sys.maxsize]
+    for (start, end), (first, after) in zip(spans, pairwise(edges), strict=False):
+        own = [index for mark in marks if first <= mark.place < after for index in mark.indices]
+        yield start, end, _Candidates([evidence[i] for i in dict.fromkeys(own)], evidence)
+
+
+def _support(claim: Claim, candidates: _Candidates) -> list[Quote]:
+    """Return the quotes that support a claim, else the closest of the chunks it cites."""
+    if is_abstention(claim.text):
+        return []
+    if quotes := _supporting(claim, candidates.cited):
+        return quotes
+    if quotes := _supporting(claim, candidates.all):
+        return [max(quotes, key=lambda quote: quote.score)]
+    closest = (candidate.closest(claim) for candidate in candidates.cited)
+    return [quote for quote in closest if quote is not None]
+
+
+def _supporting(claim: Claim, candidates: Sequence[Evidence]) -> list[Quote]:
+    """Return a quote of each candidate that holds the claim, else of each that comes close."""
+    return [quote for one in candidates if (quote := one.contains(claim))] or [
+        quote for one in candidates if (quote := one.closest(claim)) and quote.supports
+    ]
+
+
+def _number(text: str, sentences: list[_Sentence]) -> Cited:
+    """Return ``text`` with a marker after each sentence for each of its distinct quotes."""
+    best: dict[tuple[str, int, int], Quote] = {}
+    for quote in (quote for sentence in sentences for quote in sentence.quotes):
+        known = best.setdefault(_place(quote), quote)
+        best[_place(quote)] = max(known, quote, key=lambda q: (q.supports, q.score))
+    numbers: dict[tuple[str, int, int], int] = {}
+    pieces, position = [], 0
+    for sentence in sentences:
+        shown = [_place(q) for q in sentence.quotes if q.supports == best[_place(q)].supports]
+        used = [numbers.setdefault(place, len(numbers) + 1) for place in dict.fromkeys(shown)]
+        markers = "".join(f"[{n}]" for n in used)
+        pieces.append(text[position : sentence.end] + (f" {markers}" if markers else ""))
+        position = sentence.end
+    pieces.append(text[position:])
+    return Cited(
+        "".join(pieces),
+        tuple(_citation(n, best[place]) for place, n in numbers.items()),
+        tuple(sentence.text for sentence in sentences if not sentence.supported),
+    )
+
+
+def _place(quote: Quote) -> tuple[str, int, int]:
+    return quote.chunk.source, quote.start, quote.end
+
+
+def _citation(n: int, quote: Quote) -> Citation:
+    chunk = quote.chunk
+    return Citation(
+        n,
+        chunk.source,
+        chunk.page,
+        quote.start,
+        quote.end,
+        quote.text,
+        round(quote.score, 4),
+        quote.supports,
+    )

@@ -1,0 +1,113 @@
+"""The words of a text that carry meaning, in a form that can be compared."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import Stemmer
+
+_WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?")
+_THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
+_QUOTES = str.maketrans("‘’ʼ´`“”„«»–—‑−", "'''''\"\"\"\"\"----")
+_ENGLISH = (
+    "a about after all also am an and any are as at be because been before being but by can "
+    "could did do does doing down during each few for from further had has have having he her "
+    "here hers him his how i if in into is it its itself just many may me might more most much "
+    "must my no nor not of off on once only or other our out over own per same shall she "
+    "should so some such than that the their them then there these they this those through to "
+    "too under until up us very was we were what when where which while who whom whose why "
+    "will with would you your according yes don't doesn't didn't isn't aren't wasn't weren't "
+    "can't won't cannot"
+)
+_PORTUGUESE = (
+    "a à às ao aos as ante até cada com como contra da das de dela dele deles delas depois do "
+    "dos e é ela elas ele eles em entre era eram essa essas esse esses esta está estão estas "
+    "este estes eu foi foram há isso isto já lhe lhes mais mas me mesmo meu minha muito na não "
+    "nas nem no nos nossa nosso num numa o os ou para pela pelas pelo pelos pode podem por "
+    "porque qual quais quando quanto quantos quanta quantas que quem quê onde se seja sem ser "
+    "será seu seus são só sua suas também te tem têm ter um uma umas uns você vocês sim deve "
+    "devem segundo ter sobre qualquer"
+)
+_STOPWORDS = {"en": frozenset(_ENGLISH.split()), "pt": frozenset(_PORTUGUESE.split())}
+_NUMBER_WORDS = {
+    word: str(number)
+    for words in (
+        "two three four five six seven eight nine ten eleven twelve",
+        "dois três quatro cinco seis sete oito nove dez onze doze",
+        "duas",
+    )
+    for number, word in enumerate(words.split(), 2)
+}
+
+
+def fold(text: str) -> str:
+    """Return ``text`` without case, accents and the variety of quotes and dashes."""
+    bare = unicodedata.normalize("NFKD", text.translate(_QUOTES)).casefold()
+    return "".join(letter for letter in bare if not unicodedata.combining(letter))
+
+
+def words(text: str) -> list[str]:
+    """Return the words and numbers of ``text``, with their case and accents."""
+    return _WORD.findall(unicodedata.normalize("NFC", text.translate(_QUOTES)))
+
+
+def is_stopword(word: str, language: str) -> bool:
+    """Return whether ``word`` says nothing about the topic; accents may be missing."""
+    return word.casefold() in _STOPWORDS[language] or fold(word) in _folded_stopwords(language)
+
+
+@lru_cache(maxsize=65536)
+def term(word: str, language: str) -> frozenset[str]:
+    """Return the keys of a word: two words are the same term if they share a key.
+
+    There are up to two keys, as stemming knows endings by their accents (aprovação, aprovações)
+    and people leave the accents out.
+    """
+    if word[0].isdigit():
+        return frozenset((_canonical_number(word),))
+    lowered = word.casefold().removesuffix("'s")
+    if lowered in _NUMBER_WORDS:
+        return frozenset((_NUMBER_WORDS[lowered],))
+    stem = _stemmer(language).stemWord
+    return frozenset((fold(stem(lowered)), stem(fold(lowered))))
+
+
+def content_terms(text: str, language: str) -> dict[str, frozenset[str]]:
+    """Return the words of ``text`` that are no stopwords with their keys, each term once."""
+    found: dict[frozenset[str], str] = {}
+    for word in words(text):
+        if not is_stopword(word, language):
+            found.setdefault(term(word, language), word)
+    return {word: keys for keys, word in found.items()}
+
+
+def term_keys(text: str, language: str) -> frozenset[str]:
+    """Return every key of every word of ``text``."""
+    return frozenset().union(*(term(word, language) for word in words(text)))
+
+
+def is_number(word: str) -> bool:
+    """Return whether a word of `words` is a number, in digits or spelled out."""
+    return word[0].isdigit() or word.casefold() in _NUMBER_WORDS
+
+
+def _canonical_number(digits: str) -> str:
+    if _THOUSANDS.fullmatch(digits):
+        return re.sub(r"[.,]", "", digits)
+    return digits.replace(",", ".")
+
+
+@lru_cache(maxsize=2)
+def _folded_stopwords(language: str) -> frozenset[str]:
+    return frozenset(map(fold, _STOPWORDS[language]))
+
+
+@lru_cache(maxsize=2)
+def _stemmer(language: str) -> Stemmer.Stemmer:
+    import Stemmer
+
+    return Stemmer.Stemmer({"en": "english", "pt": "portuguese"}[language])

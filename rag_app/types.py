@@ -1,0 +1,103 @@
+"""The values that flow from a question to an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from langchain_core.documents import Document
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredChunk:
+    """A retrieved chunk with its place in its document and its scores (higher is better).
+
+    Attributes:
+        text: The chunk, verbatim.
+        source: Path of the file, relative to the documents folder, POSIX style.
+        start: Offset of its first character in the document's text.
+        end: Offset after its last character.
+        page: Page of the first character, counted from 1; None without pages.
+        headings: Titles of the sections around the chunk, outermost first.
+        score: The fused score, 0 to 1, that orders the chunks.
+        dense: Cosine similarity to the question, -1 to 1.
+        lexical: BM25 score, 0 or more.
+    """
+
+    text: str
+    source: str
+    start: int
+    end: int
+    page: int | None = None
+    headings: tuple[str, ...] = ()
+    score: float = 0.0
+    dense: float = 0.0
+    lexical: float = 0.0
+
+    @classmethod
+    def from_document(cls, document: Document) -> ScoredChunk:
+        """Read a chunk out of a LangChain Document of any retriever."""
+        data = document.metadata
+        start = int(data.get("start", data.get("start_index", 0)))
+        return cls(
+            text=document.page_content,
+            source=str(data.get("source", document.id or "")),
+            start=start,
+            end=start + len(document.page_content),
+            page=data.get("page"),
+            headings=tuple(data.get("headings", ())),
+            score=float(data.get("score", 0.0)),
+            dense=float(data.get("dense", 0.0)),
+            lexical=float(data.get("lexical", 0.0)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """An exact quote: the document's text from ``start`` to ``end`` is ``quote``.
+
+    Attributes:
+        n: The number that the answer's ``[n]`` refers to, from 1.
+        source: Path of the file, relative to the documents folder.
+        page: Page of the quote's first character, counted from 1; None without pages.
+        start: Offset of the quote in the document's text, in characters.
+        end: Offset after the quote.
+        quote: The characters there, verbatim.
+        score: How well the quote supports the sentence that cites it, 0 to 1.
+        verified: Whether the quote was found to support that sentence.
+    """
+
+    n: int
+    source: str
+    page: int | None
+    start: int
+    end: int
+    quote: str
+    score: float
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer with its evidence.
+
+    Attributes:
+        question: The question as asked.
+        text: The answer; its ``[n]`` refer to ``citations``.
+        citations: The quotes, in the order of ``n``.
+        abstained: True when the documents don't say.
+        unsupported: Sentences of ``text`` for which no quote was found.
+        llm: The chat model that answered, as ``provider:model``.
+        usage: Token counts where the provider tells (``input_tokens``, ``output_tokens``) and
+            ``dropped_chunks``, the retrieved chunks that did not fit into the context.
+        timings: Seconds by stage: ``retrieve``, ``generate``, ``cite``, ``total``.
+    """
+
+    question: str
+    text: str
+    citations: tuple[Citation, ...] = ()
+    abstained: bool = False
+    unsupported: tuple[str, ...] = ()
+    llm: str = ""
+    usage: Mapping[str, int] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)

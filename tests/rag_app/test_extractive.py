@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import functools
+
+import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage
+from langchain_tests.integration_tests import ChatModelIntegrationTests
+from langchain_tests.unit_tests import ChatModelUnitTests
+
+from ingest import EmbeddingModel, IndexSettings, embedding_model
+from rag_app.abstention import ABSTENTION
+from rag_app.citations import cite
+from rag_app.llms.extractive import ExtractiveChatModel
+from rag_app.types import ScoredChunk
+
+HANDBOOK = (
+    "Leave\n\nEmployees of Brightwater get 22 days of paid annual leave. How many days may be "
+    "carried over? Up to five unused days may be carried over until March. Sick leave needs a "
+    "doctor's note after 3 days."
+)
+HISTORY = (
+    "The company was founded by Maria Souza in Lisbon. It opened its second office in 2014, in "
+    "Porto. Today the company has 180 employees. Dr. Alan Reed has led the company since 2019."
+)
+REGULAMENTO = (
+    "A matrícula é feita no início de cada semestre. O aluno pode trancar a matrícula por até "
+    "quatro semestres. A biblioteca central fica aberta até as 22 horas."
+)
+
+
+@functools.cache
+def minilm() -> EmbeddingModel:
+    return embedding_model(IndexSettings())
+
+
+def chunk(text: str, source: str, score: float = 1.0) -> ScoredChunk:
+    return ScoredChunk(text, source, 0, len(text), score=score)
+
+
+CHUNKS = [chunk(HANDBOOK, "handbook.md"), chunk(HISTORY, "history.md", 0.9)]
+CHUNKS_PT = [chunk(REGULAMENTO, "regulamento.md")]
+
+
+def asked(question: str, chunks: list[ScoredChunk]) -> HumanMessage:
+    return HumanMessage("…", additional_kwargs={"question": question, "chunks": chunks})
+
+
+@pytest.fixture(scope="module")
+def model() -> ExtractiveChatModel:
+    return ExtractiveChatModel(embedding=minilm())
+
+
+@pytest.mark.parametrize(
+    ("question", "chunks", "sentence"),
+    [
+        pytest.param(
+            "How many days of annual leave do employees get?",
+            CHUNKS,
+            "Employees of Brightwater get 22 days of paid annual leave. [1]",
+            id="how many",
+        ),
+        pytest.param(
+            "Who founded the company?",
+            CHUNKS,
+            "The company was founded by Maria Souza in Lisbon. [2]",
+            id="who",
+        ),
+        pytest.param(
+            "When did the second office open?",
+            CHUNKS,
+            "It opened its second office in 2014, in Porto. [2]",
+            id="when",
+        ),
+        pytest.param(
+            "How many unused days may be carried over?",
+            CHUNKS,
+            "Up to five unused days may be carried over until March. [1]",
+            id="a question in the text is no answer",
+        ),
+        pytest.param(
+            "Por quantos semestres o aluno pode trancar a matrícula?",
+            CHUNKS_PT,
+            "O aluno pode trancar a matrícula por até quatro semestres. [1]",
+            id="quantos",
+        ),
+        pytest.param(
+            "Ate que horas a biblioteca fica aberta?",
+            CHUNKS_PT,
+            "A biblioteca central fica aberta até as 22 horas. [1]",
+            id="without accents",
+        ),
+    ],
+)
+def test_the_answer_is_the_sentence_word_for_word(
+    model: ExtractiveChatModel, question: str, chunks: list[ScoredChunk], sentence: str
+):
+    assert model.invoke([asked(question, chunks)]).content == sentence
+
+
+@pytest.mark.parametrize(
+    ("question", "chunks", "language"),
+    [
+        ("What is the boiling point of mercury?", CHUNKS, "en"),
+        ("Qual é a capital da Mongólia?", CHUNKS_PT, "pt"),
+        ("How many days of annual leave do employees get?", [], "en"),
+        ("Quem fundou a empresa?", [], "pt"),
+        ("What is it?", [chunk("--- *** ---\n\n=====", "rule.md")], "en"),
+    ],
+)
+def test_it_abstains_in_the_language_of_the_question(
+    model: ExtractiveChatModel, question: str, chunks: list[ScoredChunk], language: str
+):
+    assert model.invoke([asked(question, chunks)]).content == ABSTENTION[language]
+
+
+def test_plain_chat_without_chunks_abstains(model: ExtractiveChatModel):
+    assert model.invoke("Who founded the company?").content == ABSTENTION["en"]
+
+
+def test_a_stream_yields_one_sentence_at_a_time_and_adds_up(model: ExtractiveChatModel):
+    message = asked("How has the company been led since it opened its office?", CHUNKS)
+    pieces = [str(piece.text) for piece in model.stream([message]) if piece.text]
+    assert "".join(pieces) == model.invoke([message]).content
+    assert pieces == [
+        "It opened its second office in 2014, in Porto. [2]",
+        " Today the company has 180 employees. [2]",
+        " Dr. Alan Reed has led the company since 2019. [2]",
+    ]
+
+
+def test_sentences_without_a_full_stop_stay_apart_and_are_quoted_exactly(
+    model: ExtractiveChatModel,
+):
+    lines = [
+        "Opening hours of the office on Monday: 9 to 17",
+        "Opening hours of the lab on Monday: 8",
+    ]
+    table = [chunk(line, f"{n}.md") for n, line in enumerate(lines)]
+    text = str(model.invoke([asked("What are the opening hours on Monday?", table)]).content)
+    assert text == f"{lines[0]} [1]\n\n{lines[1]} [2]"
+    assert [citation.quote for citation in cite(text, table).citations] == lines
+
+
+def test_the_model_prints_short(model: ExtractiveChatModel):
+    assert len(repr(model)) < 300
+
+
+def test_sentences_come_in_reading_order_and_once(model: ExtractiveChatModel):
+    twice = [*CHUNKS, chunk(HISTORY, "copy.md", 0.8)]
+    text = str(model.invoke([asked("What has the company opened and led?", twice)]).content)
+    quoted = [part.strip() for part in text.replace("[1]", "|").replace("[2]", "|").split("|")][:-1]
+    assert len(set(quoted)) == len(quoted)
+    assert [HISTORY.find(part) for part in quoted] == sorted(HISTORY.find(part) for part in quoted)
+
+
+def test_a_long_text_embeds_few_sentences(model: ExtractiveChatModel):
+    text = " ".join(f"Room number {n} is on floor {n % 7}." for n in range(400))
+    answer = model.invoke([asked("On which floor is room 333?", [chunk(text, "rooms.md")])])
+    assert "Room number 333 is on floor 4. [1]" in str(answer.content)
+
+
+class TestExtractiveStandard(ChatModelUnitTests):
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        return ExtractiveChatModel
+
+    @property
+    def chat_model_params(self) -> dict[str, object]:
+        return {"embedding": minilm()}
+
+    @property
+    def has_tool_calling(self) -> bool:
+        return False
+
+    @property
+    def has_structured_output(self) -> bool:
+        return False
+
+
+class TestExtractiveIntegration(ChatModelIntegrationTests):
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        return ExtractiveChatModel
+
+    @property
+    def chat_model_params(self) -> dict[str, object]:
+        return {"embedding": minilm()}
+
+    @property
+    def has_tool_calling(self) -> bool:
+        return False
+
+    @property
+    def has_structured_output(self) -> bool:
+        return False
+
+    @property
+    def returns_usage_metadata(self) -> bool:
+        return False
