@@ -1,0 +1,122 @@
+"""The whole application as one object: index a folder, search it, ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+
+from ingest import (
+    Document,
+    EmbeddingModel,
+    Index,
+    IndexStatus,
+    SyncProgress,
+    SyncReport,
+    UsageError,
+    embedding_model,
+    sync_folder,
+)
+from rag_app.chain import Event, RetrievalQA, retrieval_qa
+from rag_app.llms import chat_model
+from rag_app.prompts import load_prompt
+from rag_app.retrieval import HybridRetriever
+from rag_app.settings import Settings, load_settings
+from rag_app.types import Answer, ScoredChunk
+
+Filter = Mapping[str, str]
+
+
+class RagApp:
+    """Answers questions of one folder of documents; models are loaded when first needed.
+
+    >>> app = RagApp(documents="data/documents", llm="extractive")
+    >>> app.index()
+    >>> print(app.ask("What is a token?").text)
+    """
+
+    def __init__(self, settings: Settings | None = None, **overrides: Any) -> None:
+        """Take ``settings``, or read them and put ``overrides`` on top.
+
+        Raises:
+            UsageError: If a setting can't be used.
+        """
+        self.settings = settings or load_settings(**overrides)
+
+    @cached_property
+    def embedding(self) -> EmbeddingModel:
+        """The embedding model."""
+        return embedding_model(self.settings)
+
+    @cached_property
+    def store(self) -> Index:
+        """The index, as a LangChain vector store."""
+        return Index.open(self.settings.index, self.embedding)
+
+    @cached_property
+    def llm(self) -> BaseChatModel:
+        """The chat model."""
+        return chat_model(self.settings.llm, self.settings, self.embedding)
+
+    def index(
+        self,
+        folder: Path | str | None = None,
+        *,
+        dry_run: bool = False,
+        rebuild: bool = False,
+        progress: Callable[[SyncProgress], None] | None = None,
+    ) -> SyncReport:
+        """Bring the index in step with the documents folder; see :func:`ingest.sync_folder`."""
+        if folder is not None:
+            self.settings = self.settings.model_copy(update={"documents": Path(folder)})
+        return sync_folder(self.settings, dry_run=dry_run, rebuild=rebuild, progress=progress)
+
+    def retriever(self, filter: Filter | None = None) -> HybridRetriever:
+        """Return the retriever over the index, as a LangChain retriever."""
+        if not self.store.status().documents:
+            raise UsageError(f"the index {self.settings.index} is empty: run 'rag index'")
+        return HybridRetriever(index=self.store, k=self.settings.top_k, filter=filter)
+
+    def chain(self, filter: Filter | None = None) -> RetrievalQA:
+        """Return the chain that answers, as a LangChain Runnable."""
+        prompt = load_prompt(self.settings.prompt) if self.settings.prompt else None
+        llm = self.llm
+        return retrieval_qa(
+            self.retriever(filter),
+            llm,
+            prompt,
+            llm_name=self.settings.llm,
+            window=getattr(llm, "window", None),
+        )
+
+    def search(self, question: str, filter: Filter | None = None) -> list[ScoredChunk]:
+        """Return the chunks that fit a question best, best first."""
+        if not question.strip():
+            raise UsageError("the question is empty: ask something, in a word or more")
+        documents = self.retriever(filter).invoke(question)
+        return [ScoredChunk.from_document(document) for document in documents]
+
+    def ask(self, question: str, filter: Filter | None = None) -> Answer:
+        """Return the answer to a question with its citations.
+
+        Raises:
+            UsageError: If the question is empty.
+            IndexMissingError: If there is no index yet.
+            ProviderError: If the chat model fails.
+        """
+        return self.chain(filter).invoke(question)
+
+    def stream(self, question: str, filter: Filter | None = None) -> Iterator[Event]:
+        """Yield the retrieved chunks, then the answer's tokens, then the :class:`Answer`."""
+        return self.chain(filter).stream(question)
+
+    def document(self, source: str) -> Document | None:
+        """Return a document whose text the offsets of citations count in, or None."""
+        return self.store.document(source)
+
+    def status(self) -> IndexStatus:
+        """Return what the index holds."""
+        return self.store.status()

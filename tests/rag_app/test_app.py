@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from running import DOCUMENTS
+
+import rag_app
+from ingest import IndexMissingError, UsageError
+from rag_app import Answer, RagApp, Retrieved, Settings, Token
+
+SWAP_QUESTION = "Who published word2vec?"
+
+ASKED = [
+    pytest.param(
+        "How many tokens does all-MiniLM-L6-v2 read at most?", "256", "en", id="english number"
+    ),
+    pytest.param("Who published word2vec?", "Mikolov", "en", id="english name"),
+    pytest.param(
+        "Quanto ocupa um milhão de vetores de 384 dimensões?", "1,536 GB", "pt", id="portuguese"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def app(sample_index: Path) -> RagApp:
+    return RagApp(Settings(documents=DOCUMENTS, index=sample_index))
+
+
+def assert_exact(app: RagApp, answer: Answer) -> None:
+    """Every quote is the document's text at its offsets, on its page."""
+    for citation in answer.citations:
+        document = app.document(citation.source)
+        assert document is not None
+        assert document.text[citation.start : citation.end] == citation.quote
+        page = sum(start <= citation.start for start in document.pages) or None
+        assert citation.page == page
+
+
+@pytest.mark.parametrize(("question", "expected", "language"), ASKED)
+def test_the_answer_quotes_the_right_sentence(
+    app: RagApp, question: str, expected: str, language: str
+) -> None:
+    answer = app.ask(question)
+
+    assert not answer.abstained
+    assert expected in answer.citations[0].quote
+    assert answer.citations[0].source.startswith(f"{language}/")
+    assert all(citation.verified for citation in answer.citations)
+    assert answer.unsupported == ()
+    assert_exact(app, answer)
+
+
+def test_every_sentence_of_every_document_can_be_cited_exactly(app: RagApp) -> None:
+    cited = 0
+    for path in sorted(DOCUMENTS.rglob("*.*")):
+        document = app.document(path.relative_to(DOCUMENTS).as_posix())
+        assert document is not None
+        for heading in document.headings:
+            answer = app.ask(f"What about {heading.title}?")
+            assert_exact(app, answer)
+            cited += len(answer.citations)
+
+    assert cited > 20
+
+
+@pytest.mark.parametrize(
+    ("question", "phrase"),
+    [
+        pytest.param(
+            "Who won the 1998 football world cup?",
+            "I don't know: the documents don't say.",
+            id="en",
+        ),
+        pytest.param("Qual é a capital da Mongólia?", "Não sei: os documentos não dizem.", id="pt"),
+    ],
+)
+def test_it_says_when_the_documents_do_not_say(app: RagApp, question: str, phrase: str) -> None:
+    answer = app.ask(question)
+
+    assert (answer.abstained, answer.text, answer.citations) == (True, phrase, ())
+
+
+def test_a_stream_gives_chunks_then_tokens_then_the_answer(app: RagApp) -> None:
+    retrieved, *tokens, answer = app.stream("Who published word2vec?")
+
+    assert isinstance(retrieved, Retrieved)
+    assert len(retrieved.chunks) == 5
+    assert tokens
+    assert all(isinstance(token, Token) for token in tokens)
+    assert isinstance(answer, Answer)
+    assert replace(answer, timings={}) == replace(app.ask("Who published word2vec?"), timings={})
+
+
+async def test_the_chain_is_a_runnable_in_every_way(app: RagApp) -> None:
+    chain = app.chain()
+    questions = ["Who published word2vec?", "O que é um token?"]
+
+    one_by_one = [chain.invoke(question).text for question in questions]
+
+    assert [answer.text for answer in chain.batch(questions)] == one_by_one
+    assert (await chain.ainvoke(questions[0])).text == one_by_one[0]
+    assert [event async for event in chain.astream(questions[1])][-1].text == one_by_one[1]
+
+
+def test_the_chain_composes_with_other_runnables(app: RagApp) -> None:
+    chain = app.chain() | (lambda answer: answer.citations[0].source)
+
+    assert chain.invoke("Who published word2vec?") == "en/embeddings.md"
+
+
+def test_a_folder_is_indexed_and_asked_in_three_lines(tmp_path: Path) -> None:
+    documents = tmp_path / "notes"
+    documents.mkdir()
+    (documents / "garden.txt").write_text("The tomatoes were planted on 3 May 2026.")
+
+    app = RagApp(documents=documents, index=tmp_path / "index")
+    report = app.index()
+    answer = app.ask("When were the tomatoes planted?")
+
+    assert report.new == 1
+    assert answer.text == "The tomatoes were planted on 3 May 2026. [1]"
+
+
+def test_an_open_app_sees_what_is_indexed_later(tmp_path: Path) -> None:
+    documents = tmp_path / "notes"
+    documents.mkdir()
+    (documents / "a.txt").write_text("The tomatoes were planted in May.")
+    app = RagApp(documents=documents, index=tmp_path / "index")
+    app.index()
+    assert app.ask("Who painted the fence?").abstained
+
+    (documents / "b.txt").write_text("Alice painted the fence green.")
+    app.index()
+
+    assert app.ask("Who painted the fence?").citations[0].source == "b.txt"
+
+
+def test_no_index_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(IndexMissingError, match="run 'rag index'"):
+        RagApp(index=tmp_path / "none").ask("What?")
+
+
+@pytest.mark.parametrize("ask", [RagApp.ask, RagApp.search])
+def test_an_empty_question_is_refused(app: RagApp, ask: object) -> None:
+    with pytest.raises(UsageError, match="question is empty"):
+        ask(app, "  \n")  # type: ignore[operator]
+
+
+@pytest.mark.slow
+def test_swapping_the_model_is_one_string(
+    sample_index: Path, smollm2_gguf: Path, smollm2_folder: Path, openai_server: str
+) -> None:
+    models = {
+        "extractive": None,
+        f"huggingface:{smollm2_gguf}": None,
+        f"huggingface:{smollm2_folder}": None,
+        f"openai:{smollm2_folder}": openai_server,
+    }
+    for llm, base_url in models.items():
+        app = RagApp(
+            documents=DOCUMENTS,
+            index=sample_index,
+            llm=llm,
+            llm_base_url=base_url,
+            llm_max_tokens=40,
+            top_k=1,
+        )
+        answer = app.ask(SWAP_QUESTION)
+        assert answer.llm == llm
+        assert answer.text.strip()
+        assert_exact(app, answer)
+        if llm != "extractive":
+            assert answer.usage["output_tokens"] in range(1, 41)
+
+
+def test_the_public_names_are_all_there() -> None:
+    assert rag_app.__all__ == sorted(rag_app.__all__)
+    for name in rag_app.__all__:
+        assert getattr(rag_app, name).__module__.startswith("rag_app")
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        rag_app.nonsense  # noqa: B018
