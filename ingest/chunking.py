@@ -1,0 +1,300 @@
+"""Cut a document into verbatim chunks of whole sentences, measured in tokens.
+
+The text is encoded once; the token offsets then give the size of any span. A chunk holds at most
+``chunk_tokens`` tokens. Where it ends, from the most wanted:
+
+1. A section starts, unless the chunk so far is tiny (under a fifth of the limit) and the new
+   section is not above the chunk's first one: a title alone goes with what follows it.
+2. The rest of the section fits.
+3. A paragraph starts after a blank line, in the second half of the chunk; else a list item, a
+   row, or a paragraph without a blank line, as in PDF.
+4. A sentence starts. When the rest of the section takes two chunks, they are cut at the best
+   place nearest to the middle, so that no tail of a few words is left over.
+
+A sentence above the limit is cut at a line break, a clause, a space or, last, between tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from tokenizers import Tokenizer
+
+from ingest.sentences import split_block, split_blocks
+from ingest.types import Chunk, Document, Heading
+
+Span = tuple[int, int]
+
+_SPECIAL_TOKENS = 2
+_TINY = 0.2
+_ENCODED_CHARACTERS = 50_000
+# A tokenizer may make one unknown token of a word of any length; such a token counts as one
+# for every four characters, so that a chunk never grows without bound.
+_LONG_TOKEN = 32
+_CHARACTERS_OF_A_TOKEN = 4
+# Counts this close to the model's limit are checked by encoding the text itself.
+_SLACK = 8
+# Tokenizers part words at these; they may drop rarer ones, such as U+0085, and join the words.
+_SPACES = ("", " ", "\n", "\t", "\r")
+_CUTS = tuple(re.compile(cut) for cut in (r"\n\s*", r"[;:,)\]}»”—–]\s+", r"\s+"))
+_BLANK_LINE = re.compile(r"\n\s*\n")
+
+_AT_SENTENCE, _AT_BLOCK, _AT_PARAGRAPH = range(3)
+
+
+def split_document(
+    document: Document, tokenizer: Tokenizer, chunk_tokens: int, max_tokens: int
+) -> list[Chunk]:
+    """Return the chunks of a document, in order.
+
+    Every character that is not whitespace is in exactly one chunk. ``chunk_tokens`` limits the
+    text of a chunk, ``max_tokens`` its ``embedding_text`` with two special tokens: headings are
+    left out, the outermost first, where they don't fit.
+    """
+    measure = _Measure(document.text, tokenizer, chunk_tokens, max_tokens)
+    sections = _sections(document.headings)
+    pieces = _pieces(measure, sections)
+    return [
+        _chunk(document, measure, sections, span)
+        for first, last in _pack(pieces, sections, measure.limit, len(measure.starts))
+        for span in measure.fit(pieces[first].start, pieces[last - 1].end)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A heading under its enclosing ones; the text before the first has level 0, no path."""
+
+    start: int
+    level: int
+    path: tuple[Heading, ...]
+
+
+class _Piece(NamedTuple):
+    """A sentence, or a part of one above the limit.
+
+    Attributes:
+        start: Offset of its first character.
+        end: Offset after its last character.
+        token: Number of tokens before it.
+        section: Index of its section.
+        boundary: What starts with it: a sentence, a block or a paragraph.
+    """
+
+    start: int
+    end: int
+    token: int
+    section: int
+    boundary: int
+
+
+class _Measure:
+    """Counts the tokens of spans of one text."""
+
+    def __init__(self, text: str, tokenizer: Tokenizer, chunk_tokens: int, max_tokens: int) -> None:
+        self.text = text
+        self.tokenizer = tokenizer
+        self.room = max_tokens - _SPECIAL_TOKENS
+        self.limit = max(1, min(chunk_tokens, self.room))
+        self.starts = _token_starts(text, tokenizer)
+        self.title_tokens: dict[tuple[str, ...], int] = {}
+
+    def tokens_before(self, offset: int) -> int:
+        return bisect_left(self.starts, offset)
+
+    def count(self, start: int, end: int) -> int:
+        return self.tokens_before(end) - self.tokens_before(start)
+
+    def encoded(self, text: str) -> int:
+        return len(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def cut(self, start: int, end: int) -> Iterator[Span]:
+        """Yield a span in parts of at most ``limit`` tokens."""
+        while self.count(start, end) > self.limit:
+            first = self.tokens_before(start)
+            past = max(first + self.limit, bisect_right(self.starts, start))
+            stop = _best_cut(
+                self.text, start, self.starts[past] if past < len(self.starts) else end
+            )
+            if part := _strip(self.text, start, stop):
+                yield part
+            start = stop
+        if part := _strip(self.text, start, end):
+            yield part
+
+    def fit(self, start: int, end: int) -> Iterator[Span]:
+        """Yield a span, halved until each part is within the limits when encoded by itself."""
+        if self.is_certain(start, end) or self.encoded(self.text[start:end]) <= self.limit:
+            yield start, end
+            return
+        middle = _best_cut(self.text, start, (start + end + 1) // 2)
+        for part in (_strip(self.text, start, middle), _strip(self.text, middle, end)):
+            if part == (start, end):
+                yield part
+            elif part:
+                yield from self.fit(*part)
+
+    def is_certain(self, start: int, end: int) -> bool:
+        """Tell whether counting by offsets is right: a part of a word may encode otherwise."""
+        tokens = self.count(start, end)
+        before, after = self.text[max(0, start - 1) : start], self.text[end : end + 1]
+        is_whole = before in _SPACES and after in _SPACES
+        return is_whole and tokens <= self.limit and tokens + _SLACK <= self.room
+
+    def has_room(self, chunk: Chunk) -> bool:
+        """Tell whether a chunk fits into the model under its headings."""
+        titles = chunk.headings
+        if titles not in self.title_tokens:
+            self.title_tokens[titles] = self.encoded(" > ".join(titles))
+        tokens = self.title_tokens[titles] + self.count(chunk.start, chunk.end)
+        if self.is_certain(chunk.start, chunk.end) and tokens + _SLACK <= self.room:
+            return True
+        return self.encoded(chunk.embedding_text) <= self.room
+
+
+def _token_starts(text: str, tokenizer: Tokenizer) -> list[int]:
+    """Return the offset of each token, ascending."""
+    starts: list[int] = []
+    for first, last in _encodable(text):
+        offsets = tokenizer.encode(text[first:last], add_special_tokens=False).offsets
+        for start, end in offsets:
+            if end - start > _LONG_TOKEN:
+                starts.extend(range(first + start, first + end, _CHARACTERS_OF_A_TOKEN))
+            else:
+                starts.append(first + start)
+    return starts
+
+
+def _encodable(text: str) -> Iterator[Span]:
+    """Yield the text in parts that end at a space or line break, to bound the memory."""
+    start = 0
+    while len(text) - start > _ENCODED_CHARACTERS:
+        stop = start + _ENCODED_CHARACTERS
+        space = max(text.rfind(mark, start + 1, stop) for mark in "\n \t")
+        end = space if space > start else stop
+        yield start, end
+        start = end
+    yield start, len(text)
+
+
+def _best_cut(text: str, start: int, end: int) -> int:
+    """Return the last good place to cut in the second half of a span, else its end."""
+    for pattern in _CUTS:
+        cuts = [match.end() for match in pattern.finditer(text, (start + end) // 2, end)]
+        if cuts and cuts[-1] > start:
+            return cuts[-1]
+    return end
+
+
+def _strip(text: str, start: int, end: int) -> Span | None:
+    """Return a span without outer whitespace; None if nothing is left."""
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    while start < end and text[start].isspace():
+        start += 1
+    return (start, end) if start < end else None
+
+
+def _sections(headings: tuple[Heading, ...]) -> list[_Section]:
+    sections = [_Section(0, 0, ())]
+    path: list[Heading] = []
+    for heading in headings:
+        while path and path[-1].level >= heading.level:
+            path.pop()
+        path.append(heading)
+        sections.append(_Section(heading.start, heading.level, tuple(path)))
+    return sections
+
+
+def _section_at(sections: list[_Section], offset: int) -> int:
+    return bisect_right(sections, offset, key=lambda section: section.start) - 1
+
+
+def _pieces(measure: _Measure, sections: list[_Section]) -> list[_Piece]:
+    """Return the sentences, cut where a section starts and where they are above the limit."""
+    text = measure.text
+    starts = [section.start for section in sections]
+    pieces: list[_Piece] = []
+    for block in split_blocks(text):
+        previous = pieces[-1].end if pieces else 0
+        boundary = _AT_PARAGRAPH if _BLANK_LINE.search(text, previous, block[0]) else _AT_BLOCK
+        for sentence in split_block(text, block):
+            for part in _cut_at(text, sentence, starts):
+                for start, end in measure.cut(*part):
+                    token, section = measure.tokens_before(start), _section_at(sections, start)
+                    pieces.append(_Piece(start, end, token, section, boundary))
+                    boundary = _AT_SENTENCE
+    return pieces
+
+
+def _cut_at(text: str, span: Span, starts: list[int]) -> Iterator[Span]:
+    """Yield a span cut at those of ``starts`` that lie inside it."""
+    start, end = span
+    for cut in starts[bisect_right(starts, start) : bisect_left(starts, end)]:
+        if part := _strip(text, start, cut):
+            yield part
+        start = cut
+    if part := _strip(text, start, end):
+        yield part
+
+
+def _pack(pieces: list[_Piece], sections: list[_Section], limit: int, total: int) -> Iterator[Span]:
+    """Yield ranges of pieces, each to become a chunk; ``total`` is the tokens of the text."""
+    tokens = [*(piece.token for piece in pieces), total]
+    first = 0
+    while first < len(pieces):
+        stop = _section_stop(pieces, tokens, sections, first, limit)
+        last = _chunk_stop(pieces, tokens, first, stop, limit)
+        yield first, last
+        first = last
+
+
+def _section_stop(
+    pieces: list[_Piece], tokens: list[int], sections: list[_Section], first: int, limit: int
+) -> int:
+    """Return the piece before which a new section ends the chunk, or two chunks are full."""
+    level = sections[pieces[first].section].level
+    for i in range(first + 1, len(pieces)):
+        size = tokens[i] - tokens[first]
+        section = pieces[i].section
+        is_new = section != pieces[i - 1].section
+        if is_new and (size >= _TINY * limit or sections[section].level < level):
+            return i
+        if size > 2 * limit:
+            return i
+    return len(pieces)
+
+
+def _chunk_stop(pieces: list[_Piece], tokens: list[int], first: int, stop: int, limit: int) -> int:
+    """Return the piece before which the chunk from ``first`` ends, ``stop`` at the latest."""
+    size = tokens[stop] - tokens[first]
+    if size <= limit:
+        return stop
+    last = max(first + 1, bisect_right(tokens, tokens[first] + limit, first + 1, stop) - 1)
+    half = bisect_left(tokens, tokens[first] + limit / 2, first + 1, last)
+    stops = range(half, last + 1)
+    boundary = max(pieces[i].boundary for i in stops)
+    best = [i for i in stops if pieces[i].boundary == boundary]
+    if size > 2 * limit:
+        return best[-1]
+    middle = tokens[first] + size / 2
+    return min(best, key=lambda i: abs(tokens[i] - middle))
+
+
+def _chunk(document: Document, measure: _Measure, sections: list[_Section], span: Span) -> Chunk:
+    """Return the chunk of a span, under as many of its headings as fit."""
+    start, end = span
+    pages = document.pages
+    page = bisect_right(pages, start) if pages else None
+    first = sections[_section_at(sections, start)].path
+    last = sections[_section_at(sections, end - 1)].path
+    titles = tuple(a.title for a, b in zip(first, last, strict=False) if a is b)
+    breaks = pages[page : bisect_left(pages, end)]
+    chunk = Chunk(document.text[start:end], start, end, page, breaks, titles)
+    while chunk.headings and not measure.has_room(chunk):
+        chunk = replace(chunk, headings=chunk.headings[1:])
+    return chunk

@@ -1,0 +1,70 @@
+"""From the bytes of a file to its text, one module a family of formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import PurePosixPath
+from typing import cast
+
+from ingest.errors import LoadError
+from ingest.types import Document
+
+_NAMES = {
+    ".txt": "text",
+    ".text": "text",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".rst": "rst",
+    ".html": "html",
+    ".htm": "html",
+    ".pdf": "pdf",
+    ".docx": "docx",
+}
+_MODULES = {
+    "text": "text",
+    "markdown": "text",
+    "rst": "text",
+    "html": "html",
+    "pdf": "pdf",
+    "docx": "office",
+}
+
+
+def is_supported(source: str) -> bool:
+    """Return whether there is a loader for a file of this name."""
+    return _suffix(source) in _NAMES
+
+
+def loader_name(source: str) -> str:
+    """Return the loader of a file of this name, such as ``pdf``; raises LoadError without one."""
+    if not is_supported(source):
+        known = " ".join(sorted(_NAMES))
+        raise LoadError(f"has the unsupported suffix '{_suffix(source)}' (supported: {known})")
+    return _NAMES[_suffix(source)]
+
+
+def load_document(source: str, content: bytes) -> Document:
+    """Return the text of a file; raises LoadError with the reason if it has none."""
+    name = loader_name(source)
+    if not content.strip():
+        raise LoadError("is empty")
+    try:
+        document = _load(name)(content)
+    except LoadError:
+        raise
+    except Exception as error:  # parsers raise anything on damaged files
+        raise LoadError(f"is damaged or not really {name}") from error
+    if not document.text.strip():
+        raise LoadError("has no text")
+    return document
+
+
+def _suffix(source: str) -> str:
+    return PurePosixPath(source).suffix.lower()
+
+
+def _load(name: str) -> Callable[[bytes], Document]:
+    """Return ``load_<name>``, imported only when a file needs it."""
+    module = import_module(f"ingest.loaders.{_MODULES[name]}")
+    return cast(Callable[[bytes], Document], getattr(module, f"load_{name}"))
