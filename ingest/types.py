@@ -43,6 +43,7 @@ class Chunk:
         start: Offset of the first character.
         end: Offset after the last character.
         page: Page of the first character, counted from 1; None without pages.
+        page_breaks: Offsets inside the chunk at which the next pages begin.
         headings: Titles of the sections around the chunk, outermost first.
     """
 
@@ -50,6 +51,7 @@ class Chunk:
     start: int
     end: int
     page: int | None = None
+    page_breaks: tuple[int, ...] = ()
     headings: tuple[str, ...] = ()
 
     @property

@@ -195,7 +195,7 @@ def _citation(n: int, quote: Quote) -> Citation:
     return Citation(
         n,
         chunk.source,
-        chunk.page,
+        chunk.page_at(quote.start),
         quote.start,
         quote.end,
         quote.text,

@@ -40,7 +40,9 @@ class HybridRetriever(BaseRetriever):
         k = int(kwargs.get("k", self.k))
         candidates = self.index.candidates(query, CANDIDATES, self.filter)
         scores = fuse(candidates, DENSE_WEIGHT[detect_language(query)])
-        order = sorted(range(len(candidates)), key=lambda at: _rank(candidates[at], scores[at]))
+        order = sorted(
+            range(len(candidates)), key=lambda at: _rank(candidates[at], float(scores[at]))
+        )
         return [_document(candidates[at], float(scores[at])) for at in order[:k]]
 
 
@@ -72,6 +74,7 @@ def _document(candidate: Candidate, score: float) -> Document:
         "start": chunk.start,
         "end": chunk.end,
         "page": chunk.page,
+        "page_breaks": list(chunk.page_breaks),
         "headings": list(chunk.headings),
         "score": score,
         "dense": candidate.dense,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ class ScoredChunk:
         start: Offset of its first character in the document's text.
         end: Offset after its last character.
         page: Page of the first character, counted from 1; None without pages.
+        page_breaks: Offsets inside the chunk at which the next pages begin.
         headings: Titles of the sections around the chunk, outermost first.
         score: The fused score, 0 to 1, that orders the chunks.
         dense: Cosine similarity to the question, -1 to 1.
@@ -29,10 +31,15 @@ class ScoredChunk:
     start: int
     end: int
     page: int | None = None
+    page_breaks: tuple[int, ...] = ()
     headings: tuple[str, ...] = ()
     score: float = 0.0
     dense: float = 0.0
     lexical: float = 0.0
+
+    def page_at(self, offset: int) -> int | None:
+        """Return the page of the character at ``offset`` of the document."""
+        return None if self.page is None else self.page + bisect_right(self.page_breaks, offset)
 
     @classmethod
     def from_document(cls, document: Document) -> ScoredChunk:
@@ -45,6 +52,7 @@ class ScoredChunk:
             start=start,
             end=start + len(document.page_content),
             page=data.get("page"),
+            page_breaks=tuple(data.get("page_breaks", ())),
             headings=tuple(data.get("headings", ())),
             score=float(data.get("score", 0.0)),
             dense=float(data.get("dense", 0.0)),

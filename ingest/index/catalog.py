@@ -56,6 +56,7 @@ CREATE TABLE chunks (
     start INTEGER NOT NULL,
     end INTEGER NOT NULL,
     page INTEGER,
+    page_breaks TEXT NOT NULL,
     headings TEXT NOT NULL,
     text_hash BLOB NOT NULL,
     checksum BLOB NOT NULL

@@ -17,8 +17,8 @@ DOCUMENT_COLUMNS = (
     "size, mtime_ns, ctime_ns, inode"
 )
 CHUNK_COLUMNS = (
-    "c.id, c.document, c.generation, c.ordinal, c.text, c.start, c.end, c.page, c.headings, "
-    "c.text_hash, c.checksum, d.source, d.origin, d.language, d.metadata, d.checksum, "
+    "c.id, c.document, c.generation, c.ordinal, c.text, c.start, c.end, c.page, c.page_breaks, "
+    "c.headings, c.text_hash, c.checksum, d.source, d.origin, d.language, d.metadata, d.checksum, "
     "c.ordinal = 0 AND NOT EXISTS "
     "(SELECT 1 FROM chunks n WHERE n.document = c.document AND n.ordinal = 1)"
 )
@@ -92,11 +92,11 @@ def chunk_row(row: Sequence[Any]) -> ChunkRow:
         raise IndexDamagedError(f"chunk {chunk_id} in the catalog is damaged")
     if document_checksum(source, origin, language, metadata) != expected_document:
         raise IndexDamagedError(f"the row of {source} in the catalog is damaged")
-    _, _, ordinal, text, start, end, page, headings, _ = fields
+    _, _, ordinal, text, start, end, page, breaks, headings, _ = fields
     return ChunkRow(
         id=chunk_id,
         ordinal=ordinal,
-        chunk=Chunk(text, start, end, page, tuple(json.loads(headings))),
+        chunk=Chunk(text, start, end, page, tuple(json.loads(breaks)), tuple(json.loads(headings))),
         source=source,
         origin=Origin(origin),
         language=language,

@@ -56,9 +56,7 @@ def current_version(index: Path) -> Path | None:
     except FileNotFoundError:
         return None
     if not _VERSION.fullmatch(name) or not (index / name / CATALOG).is_file():
-        raise IndexDamagedError(
-            f"the index {index} points to a version that is not there"
-        )
+        raise IndexDamagedError(f"the index {index} points to a version that is not there")
     return index / name
 
 

@@ -389,7 +389,7 @@ def chunk_document(row: ChunkRow) -> LangChainDocument:
     """Return a chunk as a LangChain Document.
 
     An added document that is one chunk comes back as it was given; any other chunk carries
-    ``source``, ``start``, ``end``, ``page``, ``headings`` and ``language`` beside its metadata.
+    ``source``, its place (``start``, ``end``, ``page``, ``page_breaks``, ``headings``) and ``language``.
     """
     metadata = dict(row.metadata)
     if row.origin is Origin.ADDED and row.whole:
@@ -399,6 +399,7 @@ def chunk_document(row: ChunkRow) -> LangChainDocument:
         "start": row.chunk.start,
         "end": row.chunk.end,
         "page": row.chunk.page,
+        "page_breaks": list(row.chunk.page_breaks),
         "headings": list(row.chunk.headings),
         "language": row.language,
     }

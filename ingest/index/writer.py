@@ -134,12 +134,13 @@ class Writer(Reader):
             chunk.start,
             chunk.end,
             chunk.page,
+            json.dumps(chunk.page_breaks),
             headings,
             text_hash(chunk.embedding_text),
         )
         self._connection.execute(
-            "INSERT INTO chunks (document, generation, ordinal, text, start, end, page, headings, "
-            "text_hash, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO chunks (document, generation, ordinal, text, start, end, page, "
+            "page_breaks, headings, text_hash, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*fields, checksum(*fields)),
         )
 

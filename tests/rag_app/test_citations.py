@@ -240,3 +240,13 @@ def test_a_context_has_exactly_the_blocks_it_was_given(texts: list[str]):
     assert [line for line in lines if re.match(r"<<<|>>>|\[\d", line)] == [
         line for n in range(1, len(texts) + 1) for line in (f"[{n}] a.md", "<<<", ">>>")
     ]
+
+
+def test_a_quote_has_the_page_it_begins_on() -> None:
+    text = "Page four ends with cats. Page five begins with dogs. Page six has birds."
+    breaks = (100 + text.index("Page five"), 100 + text.index("Page six"))
+    chunk = ScoredChunk(text, "a.pdf", 100, 100 + len(text), page=4, page_breaks=breaks)
+
+    cited = cite(text, [chunk])
+
+    assert [citation.page for citation in cited.citations] == [4, 5, 6]
