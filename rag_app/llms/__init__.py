@@ -1,0 +1,104 @@
+"""Chat models by name, as ``provider:model``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ingest import MissingExtraError, MissingKeyError, UsageError
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from ingest import EmbeddingModel
+    from rag_app.settings import Settings
+
+KNOWN = (
+    "extractive, huggingface:<hub id, folder or file.gguf>, openai:<model>, "
+    "or a provider of LangChain such as anthropic:<model>"
+)
+
+
+def chat_model(
+    llm: str, settings: Settings, embedding: EmbeddingModel | None = None
+) -> BaseChatModel:
+    """Return the chat model called ``llm``.
+
+    ``embedding`` is only needed by ``extractive``, which ranks sentences with it.
+
+    Raises:
+        MissingExtraError: Its optional packages are not installed.
+        MissingKeyError: It needs an API key that is not set.
+        UsageError: The name or its provider is unknown.
+    """
+    match llm.partition(":"):
+        case "extractive", _, "":
+            return _extractive(embedding)
+        case "huggingface", _, model if model:
+            return _huggingface(model, settings)
+        case "openai", _, model if model:
+            return _openai(model, settings)
+        case provider, _, model if provider and model:
+            return _langchain(llm, settings)
+        case _:
+            raise UsageError(f"'{llm}' is not a chat model; choose {KNOWN}")
+
+
+def _extractive(embedding: EmbeddingModel | None) -> BaseChatModel:
+    from rag_app.llms.extractive import ExtractiveChatModel
+
+    if embedding is None:
+        raise UsageError("'extractive' ranks sentences with an embedding model: pass embedding=")
+    return ExtractiveChatModel(embedding=embedding)
+
+
+def _huggingface(model: str, settings: Settings) -> BaseChatModel:
+    try:
+        from rag_app.llms.huggingface import HuggingFaceChatModel
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"huggingface:{model}", "huggingface") from error
+    return HuggingFaceChatModel(
+        model=model,
+        max_tokens=settings.llm_max_tokens,
+        temperature=settings.llm_temperature,
+        timeout=settings.llm_timeout,
+    )
+
+
+def _openai(model: str, settings: Settings) -> BaseChatModel:
+    if settings.llm_base_url is None and settings.openai_api_key is None:
+        raise MissingKeyError(f"openai:{model}", "OPENAI_API_KEY")
+    try:
+        from rag_app.llms.openai import openai_chat_model
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"openai:{model}", "openai") from error
+    return openai_chat_model(
+        model,
+        base_url=settings.llm_base_url,
+        api_key=settings.openai_api_key,
+        max_tokens=settings.llm_max_tokens,
+        temperature=settings.llm_temperature,
+        timeout=settings.llm_timeout,
+    )
+
+
+def _langchain(llm: str, settings: Settings) -> BaseChatModel:
+    from langchain.chat_models import init_chat_model
+
+    provider, _, model = llm.partition(":")
+    try:
+        return init_chat_model(
+            model,
+            model_provider=provider,
+            max_tokens=settings.llm_max_tokens,
+            temperature=settings.llm_temperature,
+            timeout=settings.llm_timeout,
+            max_retries=2,
+        )
+    except ImportError as error:
+        raise UsageError(f"'{llm}': {error}") from error
+    except Exception as error:
+        if str(error).startswith("Unsupported provider"):
+            raise UsageError(f"the provider of '{llm}' is unknown; choose {KNOWN}") from None
+        # A validation error prints its input, where a key may be: keep the kind alone.
+        reason = f"{type(error).__name__}: is its API key set?"
+        raise UsageError(f"'{llm}' can't be set up: {reason}") from None

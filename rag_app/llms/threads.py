@@ -1,0 +1,68 @@
+"""Reading from work in another thread, so that a deadline holds whatever the work does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
+class Work(Generic[Item]):
+    """Something that produces items until it is done or cancelled.
+
+    Attributes:
+        run: Called in the thread; hands each item to its argument.
+        cancel: Called in the reader's thread; makes ``run`` return soon.
+    """
+
+    run: Callable[[Callable[[Item], None]], None]
+    cancel: Callable[[], None]
+
+
+def read_from_thread(work: Work[Item], seconds: float, late: Exception) -> Generator[Item]:
+    """Yield the items of ``work``; closing the iterator cancels it.
+
+    Raises:
+        Exception: ``late`` when ``seconds`` are over in all; what ``work`` raises, at once.
+    """
+    items: SimpleQueue[Item | _End] = SimpleQueue()
+    deadline = monotonic() + seconds
+    thread = threading.Thread(target=_run, args=(work, items.put), name="rag-llm")
+    thread.start()
+    try:
+        while not isinstance(item := _next(items, deadline, late), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        work.cancel()
+        # One token is short, so that the thread is gone with its reader; a long prompt
+        # is not, and would hold the reader past the deadline.
+        thread.join(timeout=0.5)
+
+
+def _run(work: Work[Item], put: Callable[[Item | _End], None]) -> None:
+    error: BaseException | None = None
+    try:
+        work.run(put)
+    except BaseException as raised:
+        error = raised
+    put(_End(error))
+
+
+def _next(items: SimpleQueue[Item | _End], deadline: float, late: Exception) -> Item | _End:
+    with suppress(Empty):
+        return items.get(timeout=max(0.0, deadline - monotonic()))
+    raise late

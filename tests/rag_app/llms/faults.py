@@ -1,0 +1,152 @@
+"""A server that speaks just enough of the OpenAI API to fail in every way a real one does."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+Fault = Callable[[socket.socket, str], None]
+
+
+@contextmanager
+def faulty_server(fault: Fault) -> Iterator[str]:
+    """Yield the base URL of a server on loopback that answers each request with ``fault``.
+
+    ``fault`` gets the connection and the request's head and body.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    connections: list[socket.socket] = []
+    threads: list[threading.Thread] = []
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connections.append(connection)
+                threads.append(threading.Thread(target=answer, args=(connection,)))
+                threads[-1].start()
+
+    def answer(connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            fault(connection, _read_request(connection))
+
+    accepting = threading.Thread(target=accept)
+    accepting.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    finally:
+        for open_socket in (listener, *connections):
+            with suppress(OSError):
+                open_socket.shutdown(socket.SHUT_RDWR)
+            open_socket.close()
+        for thread in (accepting, *threads):
+            thread.join(timeout=5)
+
+
+def status(
+    code: int, message: str = "no", error_code: str | None = None, *, retry: bool = False
+) -> Fault:
+    """Return a fault that refuses with ``code``; ``{head}`` in the message echoes the request."""
+    again = f"x-should-retry: {str(retry).lower()}\r\nretry-after-ms: 10"
+
+    def fault(connection: socket.socket, request: str) -> None:
+        text = message.replace("{head}", request)
+        body = json.dumps({"error": {"message": text, "code": error_code}})
+        connection.sendall(
+            f"HTTP/1.1 {code} No\r\n{again}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body.encode())}\r\nConnection: close\r\n\r\n{body}".encode()
+        )
+
+    return fault
+
+
+def hang(connection: socket.socket, request: str) -> None:
+    """Take the request and never say a word."""
+    while connection.recv(1024):
+        pass
+
+
+def drip(connection: socket.socket, request: str) -> None:
+    """Send a comment line, one byte every tenth of a second, for ever."""
+    connection.sendall(_STREAM)
+    while True:
+        connection.sendall(b":")
+        time.sleep(0.1)
+
+
+def drip_head(connection: socket.socket, request: str) -> None:
+    """Send the head, one byte every tenth of a second, for ever."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while True:
+        connection.sendall(b"a")
+        time.sleep(0.1)
+
+
+def drip_tokens(connection: socket.socket, request: str) -> None:
+    """Send whole tokens for ever."""
+    connection.sendall(_STREAM)
+    while True:
+        connection.sendall(token("word "))
+        time.sleep(0.05)
+
+
+def finished(connection: socket.socket, request: str) -> None:
+    """Answer "Paris", streamed or whole as asked."""
+    if '"stream":true' in request:
+        connection.sendall(_STREAM + token("Par") + token("is") + token("", "stop"))
+        connection.sendall(b"data: [DONE]\n\n")
+        return
+    message = {"role": "assistant", "content": "Paris"}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "m"}
+    body = json.dumps(answer | {"choices": [choice]}).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    connection.sendall(head.encode() + b"\r\nConnection: close\r\n\r\n" + body)
+
+
+def cut(connection: socket.socket, request: str) -> None:
+    """End the stream in good order, but before the answer is finished."""
+    connection.sendall(_STREAM + token("The capital") + token(" of"))
+
+
+def torn(connection: socket.socket, request: str) -> None:
+    """Break the connection within a chunk of the transfer."""
+    head = _STREAM.replace(b"Connection: close", b"Transfer-Encoding: chunked")
+    connection.sendall(head + b"400\r\n" + token("The capital"))
+
+
+def nonsense(connection: socket.socket, request: str) -> None:
+    """Answer with a page, as a wrong address does."""
+    page = b"<html>Welcome</html>"
+    connection.sendall(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + page
+    )
+
+
+def token(text: str, finish_reason: str | None = None) -> bytes:
+    """Return the event that carries ``text``."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish_reason}
+    event = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    return f"data: {json.dumps(event | {'choices': [choice]})}\n\n".encode()
+
+
+_STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+
+
+def _read_request(connection: socket.socket) -> str:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1])
+        for line in head.split(b"\r\n")
+        if line.lower().startswith(b"content-length")
+    )
+    while len(body) < length:
+        body += connection.recv(65536)
+    return (head + b"\n" + body).decode()
