@@ -5,29 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from ingest.errors import LoadError
-from ingest.types import FileSignature
+from ingest.types import FileContent, FileSignature
 
 _ATTEMPTS = 5
 # A file may change again within the resolution of its file system's clock without its times
 # telling. FAT has the coarsest, two seconds.
 _CLOCK_RESOLUTION_NS = 2_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class FileContent:
-    """The bytes of a file.
-
-    ``signature`` is None if the file is so young that a later change might not show in it.
-    """
-
-    content: bytes
-    content_hash: bytes
-    signature: FileSignature | None
 
 
 def find_files(folder: Path, wanted: Callable[[str], bool], skip: Path) -> dict[str, FileSignature]:

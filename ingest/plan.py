@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ingest.errors import LoadError
-from ingest.folder import FileContent
 from ingest.index.rows import DocumentRow, Status
-from ingest.types import FileSignature
+from ingest.types import FileContent, FileSignature
 
 
 @dataclass(frozen=True, slots=True)

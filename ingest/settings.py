@@ -19,6 +19,7 @@ class IndexSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="RAG_",
         env_file=".env",
+        env_ignore_empty=True,
         toml_file="rag.toml",
         extra="ignore",
         populate_by_name=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ingest.embeddings import EmbeddingModel, embedding_model
 from ingest.errors import IndexDamagedError, LoadError, UsageError
-from ingest.folder import FileContent, find_files, read_file
+from ingest.folder import find_files, read_file
 from ingest.index.layout import current_version, write_lock
 from ingest.index.rows import DocumentRow, Origin, Status
 from ingest.index.store import Applied, Changes, Index
@@ -17,7 +17,14 @@ from ingest.language import detect_language
 from ingest.loaders import is_supported, load_document, loader_name
 from ingest.plan import Plan, make_plan
 from ingest.settings import IndexSettings
-from ingest.types import Document, FileProblem, FileSignature, SyncProgress, SyncReport
+from ingest.types import (
+    Document,
+    FileContent,
+    FileProblem,
+    FileSignature,
+    SyncProgress,
+    SyncReport,
+)
 
 _LOADERS_VERSION = 1
 _BATCH_CHARACTERS = 500_000

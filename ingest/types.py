@@ -74,6 +74,18 @@ class FileSignature:
 
 
 @dataclass(frozen=True, slots=True)
+class FileContent:
+    """The bytes of a file.
+
+    ``signature`` is None if the file is so young that a later change might not show in it.
+    """
+
+    content: bytes
+    content_hash: bytes
+    signature: FileSignature | None
+
+
+@dataclass(frozen=True, slots=True)
 class FileProblem:
     """A file that could not be read, or not wholly, and why."""
 

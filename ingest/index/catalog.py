@@ -25,7 +25,7 @@ CREATE TABLE state (
     checksum BLOB NOT NULL
 ) STRICT;
 CREATE TABLE documents (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     source TEXT NOT NULL UNIQUE,
     origin TEXT NOT NULL,
     language TEXT NOT NULL,
@@ -48,7 +48,7 @@ CREATE TABLE texts (
     checksum BLOB NOT NULL
 ) STRICT;
 CREATE TABLE chunks (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
     generation INTEGER NOT NULL,
     ordinal INTEGER NOT NULL,
@@ -150,6 +150,7 @@ class Catalog:
         self._connections.append(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cell_size_check = ON")
         self._local.connection = connection
         return connection
 

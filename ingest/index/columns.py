@@ -6,7 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import xxhash
+from numpy.typing import NDArray
 
 from ingest.errors import IndexDamagedError, UsageError
 from ingest.index.rows import ChunkRow, DocumentRow, Origin, Status
@@ -38,9 +40,23 @@ def checksum(*fields: Any) -> bytes:
     return xxhash.xxh3_64_digest(b"\x1f".join(parts))
 
 
-def document_checksum(source: str, origin: str, language: str, metadata: str) -> bytes:
+def document_checksum(
+    document_id: int, source: str, origin: str, language: str, metadata: str
+) -> bytes:
     """Return the digest of what is served of a document."""
-    return checksum(source, origin, language, metadata)
+    return checksum(document_id, source, origin, language, metadata)
+
+
+def fingerprint(ids: NDArray[np.int64]) -> int:
+    """Return a digest of a set of ids: the sum, modulo 2**64, of their hashes.
+
+    The digest of a union is the sum of the digests, so a change costs only what it changes. The
+    hash is the output step of SplitMix64 (Steele, Lea and Flood 2014).
+    """
+    mixed = ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return int((mixed ^ (mixed >> np.uint64(31))).sum(dtype=np.uint64))
 
 
 def document_values(row: DocumentRow) -> tuple[Any, ...]:
@@ -88,11 +104,12 @@ def document_row(columns: Sequence[Any]) -> DocumentRow:
 def chunk_row(row: Sequence[Any]) -> ChunkRow:
     """Read a row of ``CHUNK_COLUMNS``; raises IndexDamagedError if it is not what was written."""
     chunk_id, *fields, expected, source, origin, language, metadata, expected_document, whole = row
-    if checksum(*fields) != expected:
+    document_id, _, ordinal, *_ = fields
+    if checksum(chunk_id, *fields) != expected:
         raise IndexDamagedError(f"chunk {chunk_id} in the catalog is damaged")
-    if document_checksum(source, origin, language, metadata) != expected_document:
+    if document_checksum(document_id, source, origin, language, metadata) != expected_document:
         raise IndexDamagedError(f"the row of {source} in the catalog is damaged")
-    _, _, ordinal, text, start, end, page, breaks, headings, _ = fields
+    _, _, _, text, start, end, page, breaks, headings, _ = fields
     return ChunkRow(
         id=chunk_id,
         ordinal=ordinal,

@@ -16,6 +16,7 @@ from ingest.index.columns import (
     DOCUMENT_COLUMNS,
     checksum,
     chunk_row,
+    document_checksum,
     document_row,
 )
 from ingest.index.rows import ChunkRow, DocumentRow, Origin, State, Status
@@ -61,13 +62,15 @@ class Reader:
     def document(self, source: str) -> tuple[DocumentRow, Document] | None:
         """Return a document with its text, or None if the catalog has none under that source."""
         row = self._connection.execute(
-            f"SELECT {DOCUMENT_COLUMNS}, id, text, pages, headings, texts.checksum "
-            "FROM documents JOIN texts ON document = id WHERE source = ?",
+            f"SELECT {DOCUMENT_COLUMNS}, id, d.checksum, text, pages, headings, t.checksum "
+            "FROM documents d JOIN texts t ON document = id WHERE source = ?",
             (source,),
         ).fetchone()
         if row is None:
             return None
-        *columns, document_id, text, pages, headings, expected = row
+        *columns, document_id, expected_row, text, pages, headings, expected = row
+        if document_checksum(document_id, *columns[:4]) != expected_row:
+            raise IndexDamagedError(f"the row of {source} in the catalog is damaged")
         if checksum(document_id, text, pages, headings) != expected:
             raise IndexDamagedError(f"the text of {source} in the catalog is damaged")
         found = document_row(columns)

@@ -39,6 +39,8 @@ class State:
         horizon: The log of removed chunks is complete from this generation on.
         documents: Documents that can be found.
         chunks: Their chunks.
+        fingerprint: Of the ids of these chunks, see :func:`ingest.index.columns.fingerprint`.
+        next_id: The next id for a document or a chunk; ids are never used again.
         format: Version of the on-disk format.
     """
 
@@ -50,6 +52,8 @@ class State:
     horizon: int = 0
     documents: int = 0
     chunks: int = 0
+    fingerprint: int = 0
+    next_id: int = 1
     format: int = 1
 
 

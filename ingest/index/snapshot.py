@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ingest.errors import IndexDamagedError
 from ingest.index.analysis import document_terms
+from ingest.index.columns import fingerprint
 from ingest.index.dense import DenseIndex, build_flat
 from ingest.index.files import read_arrays, write_arrays
 from ingest.index.lexical import LexicalIndex, Postings
@@ -76,9 +77,9 @@ class Snapshot:
         tail = reader.chunks_since(base.generation)
         ids = np.concatenate([base.ids, np.array([row.id for row in tail], np.int64)])
         alive = ~np.isin(ids, reader.removed_since(base.generation))
-        if int(alive.sum()) != state.chunks:
+        if int(alive.sum()) != state.chunks or fingerprint(ids[alive]) != state.fingerprint:
             raise IndexDamagedError(
-                f"the catalog counts {state.chunks} chunks and {int(alive.sum())} are there"
+                f"the chunks in the catalog are not the {state.chunks} that were committed"
             )
         vectors = build_flat(reader.vectors_since(base.generation, dimension))
         parts = (base.postings, _postings(tail))

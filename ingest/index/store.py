@@ -389,7 +389,8 @@ def chunk_document(row: ChunkRow) -> LangChainDocument:
     """Return a chunk as a LangChain Document.
 
     An added document that is one chunk comes back as it was given; any other chunk carries
-    ``source``, its place (``start``, ``end``, ``page``, ``page_breaks``, ``headings``) and ``language``.
+    its ``source``, place (``start``, ``end``, ``page``, ``page_breaks``, ``headings``) and
+    ``language`` beside its metadata.
     """
     metadata = dict(row.metadata)
     if row.origin is Origin.ADDED and row.whole:

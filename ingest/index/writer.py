@@ -14,6 +14,7 @@ from ingest.index.columns import (
     checksum,
     document_checksum,
     document_values,
+    fingerprint,
     signature_values,
     text_hash,
 )
@@ -38,17 +39,17 @@ class Writer(Reader):
         """
         self.remove_document(row.source)
         columns = document_values(row)
-        marks = ", ".join("?" * (len(columns) + 1))
-        document_id = self._connection.execute(
-            f"INSERT INTO documents ({DOCUMENT_COLUMNS}, checksum) VALUES ({marks})",
-            (*columns, document_checksum(*columns[:4])),
-        ).lastrowid
+        marks = ", ".join("?" * (len(columns) + 2))
+        document_id = self._next_id()
+        self._connection.execute(
+            f"INSERT INTO documents ({DOCUMENT_COLUMNS}, id, checksum) VALUES ({marks})",
+            (*columns, document_id, document_checksum(document_id, *columns[:4])),
+        )
         if row.status is Status.FAILED:
             return
         self._put_text(document_id, document)
-        for ordinal, chunk in enumerate(chunks):
-            self._put_chunk(document_id, ordinal, chunk)
-        self._count(documents=1, chunks=len(chunks))
+        ids = [self._put_chunk(document_id, *numbered) for numbered in enumerate(chunks)]
+        self._count(1, ids)
 
     def remove_document(self, source: str) -> None:
         """Remove a document with its chunks, if there is one under ``source``."""
@@ -58,23 +59,27 @@ class Writer(Reader):
         if row is None:
             return
         document_id, status = row
-        removed = self._connection.execute(
-            "INSERT INTO removed SELECT id, ? FROM chunks WHERE document = ?",
-            (self._generation, document_id),
-        ).rowcount
+        rows = self._connection.execute("SELECT id FROM chunks WHERE document = ?", (document_id,))
+        ids = [row[0] for row in rows]
+        self._connection.executemany(
+            "INSERT INTO removed VALUES (?, ?)", [(chunk_id, self._generation) for chunk_id in ids]
+        )
         self._connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
         if status != Status.FAILED:
-            self._count(documents=-1, chunks=-removed)
+            self._count(-1, ids)
 
     def rename_document(self, source: str, row: DocumentRow) -> None:
         """Give the document under ``source`` the source and signature of ``row``."""
         columns = document_values(row)
         names = ", ".join("?" * (len(columns) + 1))
+        (document_id,) = self._connection.execute(
+            "SELECT id FROM documents WHERE source = ?", (source,)
+        ).fetchone()
         self._connection.execute(
-            f"UPDATE documents SET ({DOCUMENT_COLUMNS}, checksum) = ({names}) WHERE source = ?",
-            (*columns, document_checksum(*columns[:4]), source),
+            f"UPDATE documents SET ({DOCUMENT_COLUMNS}, checksum) = ({names}) WHERE id = ?",
+            (*columns, document_checksum(document_id, *columns[:4]), document_id),
         )
-        self._count(documents=0, chunks=0)
+        self._count(0, [])
 
     def put_vectors(self, keys: Sequence[bytes], vectors: Vectors) -> None:
         """Keep the vectors of the texts with the given hashes; shape (n, d)."""
@@ -110,7 +115,12 @@ class Writer(Reader):
         if self._after != self._before:
             write_state(self._connection, self._after)
 
-    def _put_text(self, document_id: int | None, document: Document) -> None:
+    def _next_id(self) -> int:
+        taken = self._after.next_id
+        self._after = replace(self._after, next_id=taken + 1)
+        return taken
+
+    def _put_text(self, document_id: int, document: Document) -> None:
         pages = json.dumps(document.pages)
         headings = json.dumps([(h.start, h.level, h.title) for h in document.headings])
         self._connection.execute(
@@ -124,9 +134,10 @@ class Writer(Reader):
             ),
         )
 
-    def _put_chunk(self, document_id: int | None, ordinal: int, chunk: Chunk) -> None:
-        headings = json.dumps(chunk.headings)
+    def _put_chunk(self, document_id: int, ordinal: int, chunk: Chunk) -> int:
+        chunk_id = self._next_id()
         fields = (
+            chunk_id,
             document_id,
             self._generation,
             ordinal,
@@ -135,21 +146,24 @@ class Writer(Reader):
             chunk.end,
             chunk.page,
             json.dumps(chunk.page_breaks),
-            headings,
+            json.dumps(chunk.headings),
             text_hash(chunk.embedding_text),
         )
         self._connection.execute(
-            "INSERT INTO chunks (document, generation, ordinal, text, start, end, page, "
-            "page_breaks, headings, text_hash, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*fields, checksum(*fields)),
         )
+        return chunk_id
 
-    def _count(self, *, documents: int, chunks: int) -> None:
+    def _count(self, documents: int, chunk_ids: Sequence[int]) -> None:
+        """Note documents and their chunks that came (1), went (-1) or moved (0)."""
+        difference = documents * fingerprint(np.array(chunk_ids, np.int64))
         self._after = replace(
             self._after,
             generation=self._generation,
             documents=self._after.documents + documents,
-            chunks=self._after.chunks + chunks,
+            chunks=self._after.chunks + documents * len(chunk_ids),
+            fingerprint=(self._after.fingerprint + difference) % 2**64,
         )
 
 

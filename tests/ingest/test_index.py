@@ -163,12 +163,12 @@ def test_a_damaged_base_file_is_made_up_for(
 @pytest.mark.parametrize(
     "spoil",
     [
-        pytest.param("UPDATE chunks SET text = 'Lies.' WHERE id = 1", id="chunk"),
+        pytest.param("UPDATE chunks SET text = 'Lies.' WHERE id = 2", id="chunk"),
         pytest.param("UPDATE vectors SET vector = zeroblob(1536)", id="vector"),
         pytest.param("DELETE FROM vectors", id="no vectors"),
         pytest.param("UPDATE documents SET source = 'other' WHERE id = 1", id="source"),
         pytest.param("UPDATE state SET state = replace(state, '4', '5')", id="state"),
-        pytest.param("DELETE FROM chunks WHERE id = 1", id="chunk gone"),
+        pytest.param("DELETE FROM chunks WHERE id = 2", id="chunk gone"),
         pytest.param("DROP TABLE removed", id="table gone"),
     ],
 )
