@@ -1,0 +1,58 @@
+"""The ``rag`` command: parse, call RagApp, print.
+
+Data goes to stdout; progress, notes and errors go to stderr. Exit codes: 0 done, 1 done with
+failed files or an unexpected error, 2 wrong use or configuration, 3 index missing, damaged or of
+another identity, 4 provider failed, 130 interrupted, 141 nobody reads the output.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+from typer.main import get_command
+
+from rag_app.cli import asking, chatting, configuration, diagnosis, indexing, tokenizing
+from rag_app.cli.failures import report_failure
+
+app = typer.Typer(
+    help="Ask questions of your own documents and check every answer.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # the boxes cost half a second at every --help
+)
+for command in (
+    indexing.index,
+    asking.ask,
+    asking.search,
+    chatting.chat,
+    indexing.status,
+    diagnosis.doctor,
+    configuration.config,
+    tokenizing.tokens,
+):
+    app.command()(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; errors become one line on stderr."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _write_what_the_terminal_can()
+        command = get_command(app)
+        with command.make_context("rag", given or ["--help"]) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as exit_:
+        return exit_.exit_code
+    except (Exception, KeyboardInterrupt) as error:
+        return report_failure(error, debug="--debug" in given)
+    return 0
+
+
+def _write_what_the_terminal_can() -> None:
+    """Replace characters that the terminal's encoding lacks, rather than fail on them."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

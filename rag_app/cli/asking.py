@@ -1,0 +1,128 @@
+"""``rag ask`` and ``rag search``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rag_app.cli.options import (
+    AsJson,
+    Debug,
+    Filter,
+    Index,
+    Llm,
+    Prompt,
+    Quiet,
+    TopK,
+    parse_filter,
+)
+from rag_app.cli.output import note, print_json
+
+if TYPE_CHECKING:
+    from rag_app.types import Answer, ScoredChunk
+
+Question = Annotated[
+    str, typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.")
+]
+
+
+def ask(
+    question: Question,
+    llm: Llm = None,
+    prompt: Prompt = None,
+    top_k: TopK = None,
+    filter: Filter = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show each retrieved chunk with its scores.")
+    ] = False,
+    index: Index = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Answer a question from the documents, with the exact quotes it rests on."""
+    asked, chosen = _read_question(question), parse_filter(filter)
+    from rag_app.app import RagApp
+    from rag_app.cli.reply import print_citations, print_explanation, stream_reply
+    from rag_app.settings import load_settings
+
+    app = RagApp(load_settings(index=index, llm=llm, prompt=prompt, top_k=top_k))
+    reply = stream_reply(app, asked, chosen, silent=as_json)
+    if as_json:
+        print_json(answer_record(reply.answer))
+    else:
+        print_citations(reply, app)
+    if explain:
+        print_explanation(reply.chunks, to_stderr=as_json)
+    if dropped := reply.answer.usage.get("dropped_chunks"):
+        note(f"note: {dropped} retrieved chunks did not fit into the model's context", quiet)
+
+
+def search(
+    question: Question,
+    top_k: TopK = None,
+    filter: Filter = None,
+    index: Index = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show the chunks that a question finds, best first."""
+    asked, chosen = _read_question(question), parse_filter(filter)
+    from rag_app.app import RagApp
+    from rag_app.settings import load_settings
+
+    chunks = RagApp(load_settings(index=index, top_k=top_k)).search(asked, filter=chosen)
+    if as_json:
+        print_json([chunk_record(chunk) for chunk in chunks])
+        return
+    from rag_app.cli.reply import print_chunks
+
+    print_chunks(chunks)
+    if not chunks:
+        note("nothing found", quiet)
+
+
+def answer_record(answer: Answer) -> dict[str, object]:
+    """Return the stable JSON shape of an answer."""
+    return {
+        "question": answer.question,
+        "answer": answer.text,
+        "abstained": answer.abstained,
+        "citations": [asdict(citation) for citation in answer.citations],
+        "unsupported": list(answer.unsupported),
+        "llm": answer.llm,
+        "usage": dict(answer.usage),
+        "timings": dict(answer.timings),
+    }
+
+
+def chunk_record(chunk: ScoredChunk) -> dict[str, object]:
+    """Return the stable JSON shape of a found chunk."""
+    return {
+        "source": chunk.source,
+        "page": chunk.page,
+        "start": chunk.start,
+        "end": chunk.end,
+        "text": chunk.text,
+        "score": chunk.score,
+        "dense": chunk.dense,
+        "lexical": chunk.lexical,
+    }
+
+
+def _read_question(given: str) -> str:
+    """Return the question as typed, or from stdin for ``-``.
+
+    Raises:
+        UsageError: There is no question in it.
+    """
+    from ingest import UsageError
+
+    question = (sys.stdin.read() if given == "-" else given).strip()
+    if not question:
+        raise UsageError('the question is empty; write it in quotes: rag ask "How …?"')
+    return question

@@ -1,0 +1,29 @@
+"""``rag config``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from rag_app.cli.options import AsJson, Debug, Index, Quiet
+from rag_app.cli.output import note, print_json, printable
+
+
+def config(
+    index: Index = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show every setting and where it came from, keys masked."""
+    from rag_app.settings import describe_settings, misspelled_settings
+
+    rows = describe_settings(index=index)
+    for sentence in misspelled_settings():
+        note(f"note: {sentence}", quiet)
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    names = max(len(row.name) for row in rows)
+    values = max(len(row.value) for row in rows)
+    for row in rows:
+        print(printable(f"{row.name:{names}}  {row.value:{values}}  {row.origin}"))

@@ -1,0 +1,49 @@
+"""What a person reads when a command fails: one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from typer import TyperException
+
+from rag_app.cli.output import printable
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+PIPE_CLOSED = 141  # 128 + SIGPIPE
+
+
+def report_failure(error: BaseException, debug: bool) -> int:
+    """Print why the command failed, with the traceback if ``debug``; return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        _drop_unwritten_output()
+        return PIPE_CLOSED
+    if debug:
+        traceback.print_exception(error, file=sys.stderr)
+    sentence, code = _explain(error)
+    print(sentence, file=sys.stderr)
+    return code
+
+
+def _drop_unwritten_output() -> None:
+    """Point stdout to nowhere, or Python complains when it flushes at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    """Return the sentence and the exit code of a failure."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", INTERRUPTED
+    if isinstance(error, TyperException):
+        context = getattr(error, "ctx", None)
+        hint = f"(see {context.command_path if context else 'rag'} --help)"
+        return f"error: {printable(error.format_message())} {hint}", error.exit_code
+    from ingest import RagError
+
+    if isinstance(error, RagError):
+        return f"error: {printable(str(error))}", error.exit_code
+    what = printable(f"{type(error).__name__}: {error}".partition("\n")[0])
+    return f"error: unexpected {what}; run again with --debug to see where", 1

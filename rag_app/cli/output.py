@@ -1,0 +1,40 @@
+"""Writing to the two streams: data to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# C0 and C1 controls but tab and newline, and the overrides of text direction: a document or a
+# file name could use them to move the cursor or to disguise what is shown.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Return the text with line ends as newlines and terminal controls as U+FFFD."""
+    return _CONTROLS.sub("\ufffd", text.replace("\r\n", "\n"))
+
+
+def print_json(value: object) -> None:
+    """Print the value as JSON on stdout, keys in the order given."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def note(message: str, quiet: bool = False) -> None:
+    """Print one line on stderr that is neither data nor an error."""
+    if not quiet:
+        print(printable(message), file=sys.stderr, flush=True)
+
+
+def terminal() -> Console | None:
+    """Return the console of stdout if it is a terminal."""
+    if not sys.stdout.isatty():
+        return None
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)

@@ -1,0 +1,180 @@
+"""Every setting of the app, where each value came from, and what is wrong with a bad one."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dotenv.parser import parse_stream
+from pydantic import Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    TomlConfigSettingsSource,
+)
+
+from ingest import IndexSettings, UsageError
+
+MASK = "********"
+DOTENV = Path(".env")
+TOML = Path("rag.toml")
+WEB_ADDRESS = r"^https?://\S+$"
+
+
+class Settings(IndexSettings):
+    """How questions are answered, on top of where the documents and the index are."""
+
+    llm: str = Field("extractive", description="chat model: extractive, or provider:model")
+    llm_base_url: str | None = Field(
+        None, pattern=WEB_ADDRESS, description="address of an OpenAI-compatible chat server"
+    )
+    llm_timeout: float = Field(
+        60, gt=0, allow_inf_nan=False, description="longest wait for a whole answer, in seconds"
+    )
+    llm_max_tokens: int = Field(512, ge=1, description="longest answer, in tokens of the model")
+    llm_temperature: float = Field(0.0, ge=0, le=2, description="0 always picks the likeliest word")
+    prompt: str | None = Field(
+        None, description="prompt template, by name or file; by the question's language if not set"
+    )
+    top_k: int = Field(5, ge=1, le=100, description="chunks that are retrieved for a question")
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One setting as a person reads it; keys and passwords are masked.
+
+    Attributes:
+        name: The name of the field of ``Settings``.
+        value: The value as text; empty when it is not set.
+        origin: ``flag``, ``environment RAG_…``, ``.env``, ``rag.toml`` or ``default``.
+        description: What the setting does.
+    """
+
+    name: str
+    value: str
+    origin: str
+    description: str
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Read the settings; a flag that is None was not given.
+
+    Raises:
+        UsageError: A value can't be used, a file can't be read, or a flag has no such setting.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    for name in given.keys() - Settings.model_fields.keys():
+        raise UsageError(f"there is no setting '{name}'{_suggestion(name)}")
+    _check_dotenv()
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise UsageError(_explain(error, _origins(given))) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{TOML} is not valid TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{TOML} can't be read: {error}") from None
+
+
+def describe_settings(**flags: Any) -> list[SettingRow]:
+    """Return every setting with its value and where it came from.
+
+    Raises:
+        UsageError: As ``load_settings``.
+    """
+    settings = load_settings(**flags)
+    origins = _origins({name: value for name, value in flags.items() if value is not None})
+    return [
+        SettingRow(
+            name=name,
+            value=_shown(getattr(settings, name)),
+            origin=origins.get(name, "default"),
+            description=field.description or "",
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def misspelled_settings() -> list[str]:
+    """Return a sentence for each unknown name in ``rag.toml`` or ``RAG_…`` close to a setting."""
+    prefix = "RAG_"
+    variables = [name for name in os.environ if name.startswith(prefix)]
+    found = [("environment", name, name.removeprefix(prefix).lower()) for name in variables]
+    found += [(str(TOML), name, name) for name in TomlConfigSettingsSource(Settings).toml_data]
+    return [
+        f"{name} in {place} is not a setting{suggestion}"
+        for place, name, key in found
+        if key not in Settings.model_fields and (suggestion := _suggestion(key))
+    ]
+
+
+def mask_secrets(text: str) -> str:
+    """Return the text without passwords and keys in the addresses it contains."""
+    text = re.sub(r"(?<=://)([^/@\s:]*):[^/@\s]*@", rf"\1:{MASK}@", text)
+    return re.sub(r"(?i)([?&][^=&\s]*(?:key|token|secret|password)=)[^&\s]*", rf"\1{MASK}", text)
+
+
+def _check_dotenv() -> None:
+    """Raise UsageError for a ``.env`` that can't be read; python-dotenv would only log it."""
+    try:
+        with DOTENV.open(encoding="utf-8") as lines:
+            broken = [part.original.line for part in parse_stream(lines) if part.error]
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{DOTENV} can't be read: {error}") from None
+    if broken:
+        raise UsageError(f"line {broken[0]} of {DOTENV} can't be read: write NAME=value")
+
+
+def _origins(flags: Mapping[str, Any]) -> dict[str, str]:
+    """Return where each setting that is not a default came from, by its name."""
+    sources = [
+        (str(TOML), TomlConfigSettingsSource(Settings)()),
+        (str(DOTENV), DotEnvSettingsSource(Settings)()),
+        ("environment", EnvSettingsSource(Settings)()),
+        ("flag", flags),
+    ]
+    return {
+        name: f"environment {_variable(name, field)}" if origin == "environment" else origin
+        for origin, values in sources
+        for name, field in Settings.model_fields.items()
+        if name in values or field.validation_alias in values
+    }
+
+
+def _variable(name: str, field: FieldInfo) -> str:
+    return str(field.validation_alias or f"RAG_{name.upper()}")
+
+
+def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
+    return "; ".join(_problems(error, origins))
+
+
+def _problems(error: ValidationError, origins: Mapping[str, str]) -> Iterator[str]:
+    names = {str(field.validation_alias): name for name, field in Settings.model_fields.items()}
+    for problem in error.errors(include_url=False):
+        where = str(problem["loc"][0])
+        name = names.get(where, where)
+        secret = "SecretStr" in str(Settings.model_fields[name].annotation)
+        value = MASK if secret else mask_secrets(repr(problem["input"]))
+        allowed = re.sub("^(Input|Value|String) should", "it should", problem["msg"])
+        yield f"setting '{name}' can't be {value} (from {origins.get(name, 'default')}): {allowed}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return MASK
+    return "" if value is None else mask_secrets(str(value))
+
+
+def _suggestion(name: str) -> str:
+    close = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.75)
+    return f"; did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,217 @@
+"""What the ``rag`` command prints, and where."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from running import DOCUMENTS, QUESTION, Rag, fingerprint, in_a_process
+
+ASK_KEYS = "question answer abstained citations unsupported llm usage timings".split()
+CITATION_KEYS = "n source page start end quote score verified".split()
+SEARCH_KEYS = "source page start end text score dense lexical".split()
+INDEX_KEYS = (
+    "new changed renamed deleted unchanged failed partial chunks embedded reused seconds".split()
+)
+STATUS_KEYS = "documents chunks generation embedding index_type bytes failed".split()
+COMMANDS = "index ask search chat status doctor config tokens".split()
+
+
+def test_help_lists_every_command(rag_alone: Rag) -> None:
+    run = rag_alone("--help")
+    assert run.code == 0
+    listed = [line.split()[0] for line in run.out.splitlines() if line.startswith("  ")]
+    assert [word for word in listed if word in COMMANDS] == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_takes_the_common_options(command: str, rag_alone: Rag) -> None:
+    shown = rag_alone(command, "--help").out
+    assert all(option in shown for option in ("--index", "--json", "--debug", "--quiet"))
+
+
+def test_an_answer_comes_with_place_and_quote_verbatim(rag: Rag) -> None:
+    answer = json.loads(rag("ask", QUESTION, "--json").out)
+    run = rag("ask", QUESTION)
+    assert run.code == 0
+    assert run.out.startswith(answer["answer"])
+    assert answer["citations"]
+    for citation in answer["citations"]:
+        assert f"[{citation['n']}] {citation['source']}" in run.out
+        assert f"\n{citation['quote']}\n" in run.out
+
+
+def test_ask_json_has_the_stable_shape(rag: Rag) -> None:
+    run = rag("ask", QUESTION, "--json")
+    answer = json.loads(run.out)
+    assert list(answer) == ASK_KEYS
+    assert answer["question"] == QUESTION
+    assert answer["llm"] == "extractive"
+    assert answer["abstained"] is False
+    assert list(answer["citations"][0]) == CITATION_KEYS
+    assert all(len(c["quote"]) == c["end"] - c["start"] for c in answer["citations"])
+
+
+def test_what_the_documents_do_not_say_is_an_abstention(rag: Rag) -> None:
+    answer = json.loads(rag("ask", "Who won the chess olympiad of 1978?", "--json").out)
+    assert answer["abstained"] is True
+    assert answer["citations"] == []
+
+
+def test_a_question_can_come_from_stdin(rag: Rag) -> None:
+    piped = json.loads(rag("ask", "-", "--json", stdin=f"{QUESTION}\n").out)
+    assert piped["question"] == QUESTION
+
+
+def test_explain_shows_each_retrieved_chunk_with_its_scores(rag: Rag) -> None:
+    run = rag("ask", QUESTION, "--explain", "--top-k", "3")
+    rows = run.out.partition("retrieved:\n")[2].splitlines()
+    assert [row[:9] for row in rows] == ["1. (score", "2. (score", "3. (score"]
+
+
+def test_explain_leaves_json_alone(rag: Rag) -> None:
+    run = rag("ask", QUESTION, "--explain", "--json")
+    assert list(json.loads(run.out)) == ASK_KEYS
+    assert "retrieved:" in run.err
+
+
+def test_search_json_has_the_stable_shape_best_first(rag: Rag) -> None:
+    found = json.loads(rag("search", QUESTION, "--top-k", "4", "--json").out)
+    assert [list(chunk) for chunk in found] == [SEARCH_KEYS] * 4
+    scores = [chunk["score"] for chunk in found]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_filter_keeps_one_source(rag: Rag) -> None:
+    best = json.loads(rag("search", QUESTION, "--json").out)[0]["source"]
+    kept = json.loads(rag("search", QUESTION, "--filter", f"source={best}", "--json").out)
+    assert {chunk["source"] for chunk in kept} == {best}
+
+
+def test_status_json_has_the_stable_shape(rag: Rag) -> None:
+    status = json.loads(rag("status", "--json").out)
+    assert list(status) == STATUS_KEYS
+    files = [path for path in DOCUMENTS.rglob("*") if path.is_file()]
+    assert status["documents"] == len(files)
+    assert status["embedding"] == "bundled:all-MiniLM-L6-v2"
+    assert status["failed"] == []
+
+
+def test_a_second_index_run_changes_nothing(rag_alone: Rag) -> None:
+    Path("documents").mkdir()
+    Path("documents/a.txt").write_text("The depot opens at seven.")
+    first = json.loads(rag_alone("index", "documents", "--index", "i", "--json").out)
+    second = json.loads(rag_alone("index", "documents", "--index", "i", "--json").out)
+    assert list(first) == list(second) == INDEX_KEYS
+    assert (first["new"], first["unchanged"], first["embedded"]) == (1, 0, 1)
+    assert (second["new"], second["unchanged"], second["embedded"]) == (0, 1, 0)
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(rag_alone: Rag) -> None:
+    Path("documents").mkdir()
+    Path("documents/a.txt").write_text("The depot opens at seven.")
+    before = fingerprint(Path())
+    run = rag_alone("index", "documents", "--index", "i", "--dry-run")
+    assert (run.code, run.out) == (0, "would change, files: 1 new\n")
+    assert fingerprint(Path()) == before
+
+
+def test_a_file_that_fails_is_named_and_the_rest_is_indexed(rag_alone: Rag) -> None:
+    Path("documents").mkdir()
+    Path("documents/a.txt").write_text("The depot opens at seven.")
+    Path("documents/b.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+    run = rag_alone("index", "documents", "--index", "i")
+    assert run.code == 1
+    assert run.out.startswith("files: 1 new, 1 failed; chunks: 1 (1 embedded, 0 reused)")
+    assert run.err.startswith("failed: b.pdf: ")
+    assert rag_alone("search", "depot", "--index", "i").out.endswith("The depot opens at seven.\n")
+
+
+def test_quiet_keeps_stderr_empty(rag_alone: Rag) -> None:
+    Path("documents").mkdir()
+    Path("documents/b.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+    run = rag_alone("index", "documents", "--index", "i", "--quiet")
+    assert (run.code, run.err) == (1, "")
+
+
+def test_config_tells_where_a_value_came_from_and_masks_keys(
+    rag_alone: Rag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    Path("rag.toml").write_text("top_k = 7\ntopk = 8\n")
+    run = rag_alone("config", "--json")
+    rows = {row["name"]: (row["value"], row["origin"]) for row in json.loads(run.out)}
+    assert rows["top_k"] == ("7", "rag.toml")
+    assert rows["openai_api_key"] == ("********", "environment OPENAI_API_KEY")
+    assert run.err == "note: topk in rag.toml is not a setting; did you mean 'top_k'?\n"
+    assert "sk-secret" not in rag_alone("config").out
+
+
+def test_tokens_shows_how_wordpiece_splits_a_text(rag_alone: Rag) -> None:
+    run = rag_alone("tokens", "Unbelievable tokenization, ção!", "--json")
+    split = json.loads(run.out)["models"][0]
+    assert (split["algorithm"], split["limit"]) == ("WordPiece", 256)
+    assert [token["token"] for token in split["tokens"]][:3] == [
+        "unbelievable",
+        "token",
+        "##ization",
+    ]
+    assert split["count"] == len(split["tokens"]) + 2
+    assert "huggingface:" in run.err
+
+
+def test_doctor_says_that_nothing_leaves_the_machine(rag: Rag) -> None:
+    run = rag("doctor", "--json")
+    assert run.code == 0
+    findings = {found["check"]: found for found in json.loads(run.out)}
+    assert "stay on this machine" in findings["embedding"]["detail"]
+    assert "stay on this machine" in findings["chat model"]["detail"]
+    assert findings["index"]["state"] == "ok"
+
+
+def test_doctor_names_what_has_to_be_mended(rag_alone: Rag) -> None:
+    run = rag_alone("doctor", "--prompt", "nowhere", "--json")
+    failed = [found["check"] for found in json.loads(run.out) if found["state"] == "fail"]
+    assert (run.code, failed) == (3, ["prompt", "index"])
+
+
+def test_chat_answers_line_by_line_from_a_pipe(rag: Rag) -> None:
+    run = rag("chat", "--json", stdin=f"{QUESTION}\n\n/clear\n{QUESTION}\n/quit\nnever asked\n")
+    assert run.code == 0
+    assert [json.loads(line)["question"] for line in run.out.splitlines()] == [QUESTION, QUESTION]
+
+
+def test_chat_carries_the_topic_over_to_a_follow_up(rag: Rag) -> None:
+    run = rag("chat", stdin=f"{QUESTION}\nAnd when did they do it?\n")
+    assert "(asking: And when did they do it? (published word2vec))\n" in run.err
+
+
+def test_chat_shows_the_quotes_of_the_last_answer(rag: Rag) -> None:
+    quote = json.loads(rag("ask", QUESTION, "--json").out)["citations"][0]["quote"]
+    assert f"\n{quote}\n" in rag("chat", stdin=f"{QUESTION}\n/sources\n").out
+
+
+def test_chat_explains_an_unknown_command(rag: Rag) -> None:
+    run = rag("chat", stdin="/sorces\n")
+    assert run.err.startswith("there is no command /sorces\n/sources")
+
+
+def test_asking_the_default_model_loads_no_heavy_package(sample_index: Path) -> None:
+    run = in_a_process(
+        "import sys",
+        ["ask", QUESTION, "--index", str(sample_index)],
+        "print(sorted({'torch', 'transformers', 'sentence_transformers', 'langchain_openai', "
+        "'langchain_huggingface', 'rich'} & set(sys.modules)), file=sys.stderr)",
+    )
+    assert (run.code, run.err) == (0, "[]\n")
+
+
+def test_help_loads_only_the_command_line() -> None:
+    run = in_a_process(
+        "import sys",
+        ["--help"],
+        "print(sorted({'langchain_core', 'numpy', 'faiss', 'pydantic_settings', 'rich'} "
+        "& set(sys.modules)), file=sys.stderr)",
+    )
+    assert (run.code, run.err) == (0, "[]\n")

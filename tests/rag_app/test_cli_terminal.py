@@ -1,0 +1,51 @@
+"""What a person at a terminal sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from running import DOCUMENTS, QUESTION, Rag
+
+from rag_app.cli.output import printable
+
+
+def on_a_terminal(arguments: list[str], **variables: str) -> str:
+    """Return what the command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "rag_app", *arguments]
+    env = os.environ | {"TERM": "xterm-256color", "COLUMNS": "100"} | variables
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=env) as process:
+        os.close(theirs)
+        written = bytearray()
+        try:
+            while piece := os.read(ours, 65536):
+                written += piece
+        except OSError:  # how a terminal says that everybody left
+            pass
+    os.close(ours)
+    assert process.returncode == 0
+    return written.decode().replace("\r\n", "\n")
+
+
+def test_on_a_terminal_a_place_links_to_its_file(rag: Rag, sample_index: Path) -> None:
+    citation = json.loads(rag("ask", QUESTION, "--json").out)["citations"][0]
+    shown = on_a_terminal(["ask", QUESTION], RAG_INDEX=str(sample_index))
+    assert f";{(DOCUMENTS / citation['source']).as_uri()}" in shown
+    assert citation["quote"] in shown
+
+
+def test_no_color_is_respected(sample_index: Path) -> None:
+    shown = on_a_terminal(["ask", QUESTION], RAG_INDEX=str(sample_index), NO_COLOR="1")
+    assert "\x1b[3" not in shown
+
+
+def test_a_document_cannot_steer_the_terminal() -> None:
+    assert (
+        printable("a\x1b]8;;x\x07b\rc\td\u202ee\r\nf\x9b")
+        == "a\ufffd]8;;x\ufffdb\ufffdc\td\ufffde\nf\ufffd"
+    )

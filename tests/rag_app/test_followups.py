@@ -1,0 +1,65 @@
+"""A follow-up question becomes one that can be searched for."""
+
+from __future__ import annotations
+
+import pytest
+from langchain_core.language_models import FakeListChatModel
+
+from rag_app.cli.followups import add_topic, standalone_question
+
+EXCHANGES = [("Who published word2vec?", "Tomas Mikolov and colleagues. [1]")]
+
+
+@pytest.mark.parametrize(
+    ("question", "previous", "expected"),
+    [
+        pytest.param(
+            "And how many layers does it have?",
+            "How many tokens does all-MiniLM-L6-v2 read?",
+            "And how many layers does it have? (tokens all-MiniLM-L6-v2 read)",
+            id="refers back",
+        ),
+        pytest.param(
+            "E qual é a licença dele?",
+            "Quantas camadas tem o all-MiniLM-L6-v2?",
+            "E qual é a licença dele? (camadas all-MiniLM-L6-v2)",
+            id="in Portuguese",
+        ),
+        pytest.param(
+            "Does it use tokens?",
+            "What is a token?",
+            "Does it use tokens?",
+            id="the topic is there already",
+        ),
+        pytest.param(
+            "What is cosine similarity?",
+            "Who published word2vec?",
+            "What is cosine similarity?",
+            id="another topic",
+        ),
+    ],
+)
+def test_the_topic_is_added_to_a_question_that_refers_back(
+    question: str, previous: str, expected: str
+) -> None:
+    assert add_topic(question, previous) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param(
+            "\n When was word2vec published? \nIn 2013.", "When was word2vec published?", id="line"
+        ),
+        pytest.param("\n", "When was it? (published word2vec)", id="nothing"),
+        pytest.param("In 2013.", "When was it? (published word2vec)", id="an answer"),
+        pytest.param("word " * 100, "When was it? (published word2vec)", id="no end"),
+    ],
+)
+def test_a_model_rewrites_the_question_in_one_line_or_not_at_all(said: str, expected: str) -> None:
+    llm = FakeListChatModel(responses=[said])
+    assert standalone_question("When was it?", EXCHANGES, llm) == expected
+
+
+def test_the_first_question_stays_as_it_is() -> None:
+    assert standalone_question("When was it?", [], None) == "When was it?"
