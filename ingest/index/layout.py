@@ -16,15 +16,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import xxhash
 from filelock import FileLock, Timeout
 
-from ingest.errors import IndexBusyError, IndexDamagedError
-from ingest.index.files import write_bytes
+from ingest.errors import IndexBusyError, IndexDamagedError, UsageError
+from ingest.index.catalog import Catalog
+from ingest.index.files import sync_folder, write_bytes
 
 CATALOG = "catalog.sqlite"
 LOCK_TIMEOUT = 10.0
 _POINTER = "CURRENT"
-_VERSION = re.compile(r"v([1-9][0-9]*)")
+_VERSION = re.compile(r"v[1-9][0-9]*")
+_POINTER_CONTENT = re.compile(rb"(v[1-9][0-9]*) (v[1-9][0-9]*)?")
 
 
 @contextmanager
@@ -49,40 +52,95 @@ def current_version(index: Path) -> Path | None:
     """Return the folder of the version in use, or None if there is no index.
 
     Raises:
-        IndexDamagedError: If the pointer names no version.
+        IndexDamagedError: If the pointer is not what was written, or names no version.
     """
-    try:
-        name = (index / _POINTER).read_text("ascii", "replace").strip()
-    except FileNotFoundError:
+    versions = _read_pointer(index)
+    if versions is None:
         return None
-    if not _VERSION.fullmatch(name) or not (index / name / CATALOG).is_file():
-        raise IndexDamagedError(f"the index {index} points to a version that is not there")
-    return index / name
+    current = versions[0]
+    if not (index / current / CATALOG).is_file():
+        raise IndexDamagedError(f"version {current} of the index {index} is not there")
+    return index / current
 
 
 def new_version(index: Path) -> Path:
     """Make the folder of the next version; it is not in use until :func:`switch_to`."""
-    numbers = [
-        int(match[1]) for path in index.iterdir() if (match := _VERSION.fullmatch(path.name))
-    ]
-    version = index / f"v{max(numbers, default=0) + 1}"
+    number = 1 + max((int(path.name[1:]) for path in _versions(index)), default=0)
+    version = index / f"v{number}"
     version.mkdir()
+    sync_folder(index)
     return version
 
 
 def switch_to(version: Path) -> None:
-    """Put a version in use, in one rename."""
-    write_bytes(version.parent / _POINTER, version.name.encode("ascii"))
+    """Put a version in use, in one rename; the one before it is kept to roll back to."""
+    versions = _readable_pointer(version.parent)
+    _write_pointer(version.parent, version.name, versions[0] if versions else "")
+
+
+def roll_back(index: Path) -> Path:
+    """Put the version before the one in use in its place, and return it.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    current, previous = _read_pointer(index) or ("", "")
+    if not previous or not (index / previous / CATALOG).is_file():
+        raise UsageError(f"the index {index} has no earlier version to roll back to")
+    _write_pointer(index, previous, current)
+    return index / previous
+
+
+def _read_pointer(index: Path) -> tuple[str, str] | None:
+    """Return the names of the version in use and of the one before, which may be empty."""
+    try:
+        content = (index / _POINTER).read_bytes()
+    except FileNotFoundError:
+        return None
+    names, _, digest = content.rpartition(b" ")
+    match = _POINTER_CONTENT.fullmatch(names)
+    if match is None or xxhash.xxh3_64_hexdigest(names).encode() != digest:
+        raise IndexDamagedError(f"the file {_POINTER} of the index {index} is not what was written")
+    return match[1].decode(), (match[2] or b"").decode()
+
+
+def _readable_pointer(index: Path) -> tuple[str, str] | None:
+    try:
+        return _read_pointer(index)
+    except IndexDamagedError:
+        return None
+
+
+def _write_pointer(index: Path, current: str, previous: str) -> None:
+    names = f"{current} {previous}".encode("ascii")
+    write_bytes(index / _POINTER, names + b" " + xxhash.xxh3_64_hexdigest(names).encode())
+
+
+def _recover_pointer(index: Path) -> None:
+    """Point to the newest version that holds anything, if the pointer is lost or damaged."""
+    for version in sorted(_versions(index), key=lambda path: int(path.name[1:]), reverse=True):
+        catalog = Catalog(version / CATALOG)
+        try:
+            with catalog.read() as reader:
+                if reader.state().generation:
+                    return _write_pointer(index, version.name, "")
+        except IndexDamagedError:
+            continue
+        finally:
+            catalog.close()
 
 
 def _remove_leftovers(index: Path) -> None:
     """Remove temporary files, and versions that were never or are no longer in use."""
     for temporary in index.rglob("*.tmp"):
         temporary.unlink(missing_ok=True)
-    try:
-        current = current_version(index)
-    except IndexDamagedError:
-        return
-    for path in index.iterdir():
-        if _VERSION.fullmatch(path.name) and path != current:
-            shutil.rmtree(path)
+    if _readable_pointer(index) is None:
+        _recover_pointer(index)
+    kept = _readable_pointer(index)
+    for version in _versions(index):
+        if kept and version.name not in kept:
+            shutil.rmtree(version)
+
+
+def _versions(index: Path) -> list[Path]:
+    return [path for path in index.iterdir() if _VERSION.fullmatch(path.name)]

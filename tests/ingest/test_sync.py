@@ -346,3 +346,40 @@ def _files(folder: Path) -> list[tuple[str, bytes]]:
 
 def replace_settings(settings: IndexSettings, **changes: object) -> IndexSettings:
     return settings.model_copy(update=changes)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda pointer: pointer.unlink(), id="lost"),
+        pytest.param(lambda pointer: pointer.write_bytes(b"v9 "), id="damaged"),
+    ],
+)
+def test_a_lost_pointer_is_found_again(
+    three: IndexSettings, embedding: EmbeddingModel, spoil: Callable[[Path], None]
+) -> None:
+    sync_folder(three)
+    Index.open(three.index, embedding).add_texts(["A note."], ids=["note"])
+    spoil(three.index / "CURRENT")
+
+    assert counts(sync_folder(three)) == {"unchanged": 3}
+    assert ("note", "A note.") in contents(three, embedding)
+
+
+def test_a_rebuild_can_be_rolled_back(three: IndexSettings, embedding: EmbeddingModel) -> None:
+    sync_folder(three)
+    before = layout.current_version(three.index)
+    sync_folder(three, rebuild=True)
+    assert layout.current_version(three.index) != before
+
+    layout.roll_back(three.index)
+
+    assert layout.current_version(three.index) == before
+    assert counts(sync_folder(three)) == {"unchanged": 3}
+
+
+def test_without_an_earlier_version_there_is_no_way_back(three: IndexSettings) -> None:
+    sync_folder(three)
+
+    with pytest.raises(UsageError, match="no earlier version"):
+        layout.roll_back(three.index)
