@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -12,6 +13,8 @@ from tokenizers import Tokenizer
 
 from ingest.embeddings.identity import EmbeddingIdentity
 from ingest.errors import ProviderError
+
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,9 @@ class EmbeddingModel:
     embeddings: Embeddings
     identity: EmbeddingIdentity
     tokenizer: Tokenizer
+    _seen: RecentVectors = field(
+        default_factory=lambda: RecentVectors(), init=False, repr=False, compare=False
+    )
 
     @property
     def name(self) -> str:
@@ -44,6 +50,19 @@ class EmbeddingModel:
         vector: NDArray[np.float32] = self._checked([self.embeddings.embed_query(text)], 1)[0]
         return vector
 
+    def embed_sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Return vectors of shape (sentences, dimension), embedding only those not seen lately.
+
+        The sentences of a chunk are looked at when it is retrieved and again when it is read.
+        """
+        known = self._seen.find(sentences)
+        new = [text for text in dict.fromkeys(sentences) if text not in known]
+        added = dict(zip(new, self.embed_documents(new), strict=True))
+        self._seen.keep(added)
+        known |= added
+        shape = (len(sentences), self.identity.dimension)
+        return np.array([known[text] for text in sentences], np.float32).reshape(shape)
+
     def _checked(self, vectors: list[list[float]], count: int) -> NDArray[np.float32]:
         lengths = {len(vector) for vector in vectors}
         if len(vectors) != count or lengths != {self.identity.dimension}:
@@ -58,3 +77,23 @@ class EmbeddingModel:
             raise ProviderError(f"{self.name} returned a vector that is zero or not finite")
         unit: NDArray[np.float32] = array / norms
         return unit
+
+
+class RecentVectors:
+    """The vectors of the texts embedded last; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._vectors: dict[str, NDArray[np.float32]] = {}
+        self._lock = Lock()
+
+    def find(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors of those of ``texts`` that are remembered."""
+        with self._lock:
+            return {text: self._vectors[text] for text in texts if text in self._vectors}
+
+    def keep(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        """Remember ``vectors``, and forget the oldest beyond the limit."""
+        with self._lock:
+            self._vectors.update(vectors)
+            for text in list(self._vectors)[:-_REMEMBERED]:
+                del self._vectors[text]

@@ -60,7 +60,7 @@ class ExtractiveChatModel(BaseChatModel):
         question, chunks = _evidence(messages)
 
         def similarity(texts: Sequence[str]) -> list[float]:
-            vectors = self.embedding.embed_documents(texts)
+            vectors = self.embedding.embed_sentences(texts)
             return [float(cosine) for cosine in vectors @ self.embedding.embed_query(question)]
 
         chosen = best_sentences(question, chunks, similarity)

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from langchain_core.retrievers import BaseRetriever
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
-from ingest import Candidate, Index, IndexSettings, open_index
+from ingest import Candidate, EmbeddingModel, Index, IndexSettings, open_index
 from ingest.index.rows import ChunkRow, Origin
 from ingest.types import Chunk
-from rag_app.retrieval import HybridRetriever, fuse
+from rag_app.retrieval import WEIGHTS, HybridRetriever, rank
 from rag_app.types import ScoredChunk
 
 
@@ -23,29 +22,69 @@ def index(sample_index: Path) -> Iterator[Index]:
     index.close()
 
 
-def candidate(source: str, dense: float, lexical: float) -> Candidate:
-    chunk = Chunk("text", 0, 4)
+def candidate(source: str, text: str, dense: float, lexical: float) -> Candidate:
+    chunk = Chunk(text, 0, len(text))
     row = ChunkRow(1, 0, chunk, source, Origin.FOLDER, "en", {}, True)
     return Candidate(row, dense, lexical)
 
 
+def order(question: str, candidates: list[Candidate], embedding: EmbeddingModel) -> list[str]:
+    ranked = rank(question, candidates, embedding, WEIGHTS["en"])
+    return [candidate.row.source for candidate, _ in ranked]
+
+
+def test_no_candidates_rank_as_none(index: Index) -> None:
+    assert rank("anything", [], index.embedding, WEIGHTS["en"]) == []
+
+
+def test_both_sides_count(index: Index) -> None:
+    meant, named, neither = (
+        candidate("meant", "Felines rest.", 0.9, 0.0),
+        candidate("named", "Felines rest.", 0.1, 9.0),
+        candidate("neither", "Felines rest.", 0.1, 0.0),
+    )
+
+    assert order("cats", [neither, named, meant], index.embedding) == ["meant", "named", "neither"]
+
+
+def test_equal_candidates_are_ordered_by_place(index: Index) -> None:
+    alike = [candidate(source, "Cats sleep.", 0.5, 1.0) for source in ("b", "c", "a")]
+
+    assert order("cats", alike, index.embedding) == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize(
-    ("weight", "scores"),
+    ("question", "better", "worse"),
     [
-        pytest.param(0.0, [0.0, 1.0, 0.5], id="terms alone"),
-        pytest.param(1.0, [1.0, 0.0, 0.5], id="meaning alone"),
-        pytest.param(0.6, [0.6, 0.4, 0.5], id="both"),
+        pytest.param(
+            "prazo de trancamento",
+            "O aluno pode trancar a matrícula.",
+            "O aluno pode pagar a matrícula.",
+            id="a part of a word",
+        ),
+        pytest.param(
+            "river bank erosion",
+            "The river bank shows erosion. " + "Nothing else is known here today. " * 4,
+            "The river is long. "
+            + "Nothing else is known here today. " * 4
+            + "A bank has erosion.",
+            id="terms close together",
+        ),
+        pytest.param(
+            "How old is the cat?",
+            "Bread is baked early in town. The kitten is three years of age.",
+            "Bread is baked early in town. The oven has been repaired twice.",
+            id="a sentence of that meaning",
+        ),
     ],
 )
-def test_each_side_counts_by_its_weight(weight: float, scores: list[float]) -> None:
-    candidates = [candidate("a", 0.9, 1.0), candidate("b", 0.1, 9.0), candidate("c", 0.5, 5.0)]
+def test_a_closer_look_decides_between_equals(
+    index: Index, question: str, better: str, worse: str
+) -> None:
+    pair = [candidate("worse", worse, 0.5, 1.0), candidate("better", better, 0.5, 1.0)]
+    distant = candidate("distant", "Zebra.", 0.0, 0.0)
 
-    assert fuse(candidates, weight) == pytest.approx(scores)
-
-
-def test_equal_candidates_have_equal_scores() -> None:
-    assert np.array_equal(fuse([candidate("a", 0.5, 0), candidate("b", 0.5, 0)], 0.6), [0, 0])
-    assert fuse([], 0.6).size == 0
+    assert order(question, [*pair, distant], index.embedding)[0] == "better"
 
 
 @pytest.mark.parametrize(
