@@ -8,10 +8,11 @@ import pytest
 from langchain_core.retrievers import BaseRetriever
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
-from ingest import Candidate, EmbeddingModel, Index, IndexSettings, open_index
+from ingest import Candidate, EmbeddingModel, Index, IndexSettings, open_index, sync_folder
 from ingest.index.rows import ChunkRow, Origin
 from ingest.types import Chunk
-from rag_app.retrieval import WEIGHTS, HybridRetriever, rank
+from rag_app.retrieval import HybridRetriever
+from rag_app.retrieval.ranking import rank
 from rag_app.types import ScoredChunk
 
 
@@ -29,12 +30,11 @@ def candidate(source: str, text: str, dense: float, lexical: float) -> Candidate
 
 
 def order(question: str, candidates: list[Candidate], embedding: EmbeddingModel) -> list[str]:
-    ranked = rank(question, candidates, embedding, WEIGHTS["en"])
-    return [candidate.row.source for candidate, _ in ranked]
+    return [ranked.candidate.row.source for ranked in rank(question, candidates, embedding)]
 
 
 def test_no_candidates_rank_as_none(index: Index) -> None:
-    assert rank("anything", [], index.embedding, WEIGHTS["en"]) == []
+    assert rank("anything", [], index.embedding) == []
 
 
 def test_both_sides_count(index: Index) -> None:
@@ -120,6 +120,17 @@ def test_a_filter_leaves_only_what_it_names(index: Index) -> None:
 
     assert sources
     assert all(source.startswith("pt/") for source in sources)
+
+
+def test_of_two_equal_texts_only_one_is_returned(tmp_path: Path) -> None:
+    for name in ("b.txt", "a.txt"):
+        (tmp_path / name).write_text("The tomatoes were planted in May.")
+    settings = IndexSettings(documents=tmp_path, index=tmp_path / "index")
+    sync_folder(settings)
+
+    found = HybridRetriever(index=open_index(settings)).invoke("When were tomatoes planted?")
+
+    assert [document.metadata["source"] for document in found] == ["a.txt"]
 
 
 class TestHybridRetrieverStandard(RetrieversIntegrationTests):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag_app.matching import gram_scores, proximity_scores
+from rag_app.retrieval.matching import gram_scores, proximity_scores
 
 FILLER = "Nothing else of note was ever said about it there. "
 
