@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError
@@ -44,6 +44,18 @@ class Settings(IndexSettings):
         None, description="prompt template, by name or file; by the question's language if not set"
     )
     top_k: int = Field(5, ge=1, le=100, description="chunks that are retrieved for a question")
+    width: Literal["chunk", "neighbours", "section"] = Field(
+        "chunk", description="how much around a found chunk is read with it"
+    )
+    diversity: float = Field(
+        0.0, ge=0, le=1, description="0 takes the best chunks, 1 chunks unlike each other"
+    )
+    rerank: str | None = Field(
+        None, description="cross-encoder that reorders chunks: huggingface:<name or folder>"
+    )
+    rewrite: Literal["none", "multi-query", "hyde"] = Field(
+        "none", description="what else the chat model lets search for: other wordings, an answer"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from langchain_core.documents import Document
 
@@ -58,6 +58,11 @@ class ScoredChunk:
             dense=float(data.get("dense", 0.0)),
             lexical=float(data.get("lexical", 0.0)),
         )
+
+    def to_document(self) -> Document:
+        """Return the chunk as a LangChain Document, which :meth:`from_document` reads back."""
+        metadata = asdict(self)
+        return Document(page_content=metadata.pop("text"), metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)

