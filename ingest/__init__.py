@@ -1,6 +1,7 @@
 """From files to an index that can be asked: load, chunk, embed, keep in step with a folder."""
 
-from ingest.embeddings import EmbeddingModel, embedding_model
+from ingest.compat import export_langchain, import_langchain
+from ingest.embeddings import EmbeddingModel, embedding_model, model_folder
 from ingest.errors import (
     IdentityError,
     IndexBusyError,
@@ -14,12 +15,17 @@ from ingest.errors import (
     StoreError,
     UsageError,
 )
+from ingest.index.check import Damage
 from ingest.index.store import Candidate, Index, chunk_document
 from ingest.language import Language, detect_language
+from ingest.rollback import Rollback, roll_back
 from ingest.sentences import split_sentences
 from ingest.settings import IndexSettings
 from ingest.sync import sync_folder
+from ingest.transfer import Exported, Imported, export_index, import_index
 from ingest.types import Document, FileProblem, IndexStatus, SyncProgress, SyncReport
+from ingest.verify import VerifyReport, verify_index
+from ingest.watch import watch_folder
 
 
 def open_index(settings: IndexSettings) -> Index:
@@ -35,10 +41,13 @@ def open_index(settings: IndexSettings) -> Index:
 
 __all__ = [
     "Candidate",
+    "Damage",
     "Document",
     "EmbeddingModel",
+    "Exported",
     "FileProblem",
     "IdentityError",
+    "Imported",
     "Index",
     "IndexBusyError",
     "IndexDamagedError",
@@ -51,14 +60,24 @@ __all__ = [
     "MissingKeyError",
     "ProviderError",
     "RagError",
+    "Rollback",
     "StoreError",
     "SyncProgress",
     "SyncReport",
     "UsageError",
+    "VerifyReport",
     "chunk_document",
     "detect_language",
     "embedding_model",
+    "export_index",
+    "export_langchain",
+    "import_index",
+    "import_langchain",
+    "model_folder",
     "open_index",
+    "roll_back",
     "split_sentences",
     "sync_folder",
+    "verify_index",
+    "watch_folder",
 ]

@@ -62,7 +62,7 @@ class IndexDamagedError(StoreError):
     """A file or row of the index is not what was written."""
 
     def __init__(self, damage: str) -> None:
-        super().__init__(f"{damage}: run 'rag index --rebuild' to make the index again")
+        super().__init__(f"{damage}: run 'rag verify --repair' to mend the index")
 
 
 class IdentityError(StoreError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,8 +22,9 @@ def find_files(folder: Path, wanted: Callable[[str], bool], skip: Path) -> dict[
 
     Links, hidden files and folders, and the folder ``skip`` are left out.
     """
-    skipped = str(skip.resolve())
-    return dict(sorted(_walk(str(folder.resolve()), "", wanted, skipped)))
+    found: dict[str, FileSignature] = {}
+    _walk(str(folder.resolve()), "", wanted, str(skip.resolve()), found)
+    return found
 
 
 def read_file(path: Path, limit: int) -> FileContent:
@@ -43,17 +44,22 @@ def read_file(path: Path, limit: int) -> FileContent:
 
 
 def _walk(
-    folder: str, prefix: str, wanted: Callable[[str], bool], skipped: str
-) -> Iterator[tuple[str, FileSignature]]:
+    folder: str,
+    prefix: str,
+    wanted: Callable[[str], bool],
+    skipped: str,
+    found: dict[str, FileSignature],
+) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith((".", "~$")):
+            name = entry.name
+            if name.startswith((".", "~$")):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 if entry.path != skipped:
-                    yield from _walk(entry.path, f"{prefix}{entry.name}/", wanted, skipped)
-            elif wanted(entry.name) and entry.is_file(follow_symlinks=False):
-                yield prefix + entry.name, _signature(entry.stat(follow_symlinks=False))
+                    _walk(entry.path, f"{prefix}{name}/", wanted, skipped, found)
+            elif wanted(name) and entry.is_file(follow_symlinks=False):
+                found[prefix + name] = _signature(entry.stat(follow_symlinks=False))
 
 
 def _read_once(path: Path, limit: int) -> FileContent | None:

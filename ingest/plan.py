@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from ingest.errors import LoadError
@@ -30,17 +31,24 @@ class Plan:
     signed: tuple[tuple[str, FileSignature | None], ...]
     unchanged: int
 
+    @classmethod
+    def of_new(cls, files: Iterable[str]) -> Plan:
+        """Return the plan for an index that knows nothing of the folder."""
+        return cls(tuple(sorted(files)), (), (), (), (), 0)
+
 
 def make_plan(
     known: Iterable[DocumentRow],
+    settled: AbstractSet[str],
     files: Mapping[str, FileSignature],
     loader: Callable[[str], str],
     read: Callable[[str], FileContent],
 ) -> Plan:
-    """Return what is to be done; only files whose signature does not settle it are read.
+    """Return what is to be done.
 
     Args:
-        known: The documents of the folder that the index holds.
+        known: The documents of the folder that the index holds, but for the settled ones.
+        settled: Sources whose signature tells that they are unchanged; they are not counted.
         files: The files that are there.
         loader: Gives the loader that a source would be parsed with now.
         read: Reads a source; may raise LoadError.
@@ -49,15 +57,14 @@ def make_plan(
     changed, signed, unchanged = [], [], 0
     for source in files.keys() & rows.keys():
         row = rows[source]
-        if row.signature != files[source] or row.loader != loader(source):
-            found = _try_read(source, read)
-            if not found or (found.content_hash, loader(source)) != (row.content_hash, row.loader):
-                changed.append(source)
-                continue
+        found = _try_read(source, read)
+        if found and (found.content_hash, loader(source)) == (row.content_hash, row.loader):
             signed.append((source, found.signature))
-        unchanged += row.status is not Status.FAILED
+            unchanged += row.status is not Status.FAILED
+        else:
+            changed.append(source)
     gone = {source: row for source, row in rows.items() if source not in files}
-    fresh = [source for source in files if source not in rows]
+    fresh = sorted(files.keys() - rows.keys() - settled)
     renamed = tuple(_find_renamed(fresh, gone, loader, read)) if gone else ()
     moved = {name for old, row in renamed for name in (old, row.source)}
     return Plan(

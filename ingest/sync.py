@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from ingest.embeddings import EmbeddingModel, embedding_model
@@ -38,13 +39,16 @@ def sync_folder(
     *,
     dry_run: bool = False,
     rebuild: bool = False,
+    retry_failed: bool = False,
     progress: OnProgress | None = None,
+    embedding: EmbeddingModel | None = None,
 ) -> SyncReport:
     """Bring the index in step with ``settings.documents`` and report what that took.
 
     Unchanged files are not read and moved ones not embedded again. Each batch is committed as one,
     so the next sync takes up what a killed one left. With ``rebuild`` a new index is made beside
-    the old one, which answers until the new one is whole.
+    the old one, which answers until the new one is whole. With ``retry_failed`` files that could
+    not be read are tried again even if they are the same.
 
     Raises:
         UsageError: If the folder is not one or has no documents; nothing is changed.
@@ -52,16 +56,18 @@ def sync_folder(
         IndexBusyError: If another process is writing.
     """
     started = time.monotonic()
-    files = _find_documents(settings)
-    embedding = embedding_model(settings)
+    if dry_run or not settings.index.exists():
+        files = _find_documents(settings)
+    embedding = embedding or embedding_model(settings)
     if dry_run:
-        return _dry_run(settings, embedding, files, rebuild, started)
-    with (
-        write_lock(settings.index),
-        closing(_writable_index(settings, embedding, rebuild)) as index,
-    ):
-        _check_settings(settings, index)
-        return _Sync(settings, index, files, rebuild, progress or _ignore).run(started)
+        return _dry_run(settings, embedding, files, rebuild, retry_failed, started)
+    with write_lock(settings.index):
+        # Not before: a list older than what the last writer saw would delete what that one added.
+        files = _find_documents(settings)
+        with closing(_writable_index(settings, embedding, rebuild)) as index:
+            _check_settings(settings, index)
+            plan = _plan(settings, index, files, retry_failed)
+            return _Sync(settings, index, files, rebuild, progress or _ignore).run(plan, started)
 
 
 class _Sync:
@@ -82,8 +88,7 @@ class _Sync:
         self._progress = progress
         self._files_total = self._files_done = self._chunks_done = 0
 
-    def run(self, started: float) -> SyncReport:
-        plan = _plan(self._settings, self._index.documents(Origin.FOLDER), self._files)
+    def run(self, plan: Plan, started: float) -> SyncReport:
         self._files_total = len(plan.new) + len(plan.changed)
         applied = [self._apply(changes) for changes in self._changes(plan)]
         self._index.tidy()
@@ -171,7 +176,10 @@ def _added_documents(folder: Path, embedding: EmbeddingModel) -> list[tuple[Docu
     """Return what ``add_documents`` put into the index in use, if it can be read."""
     try:
         version = current_version(folder)
-        return Index(folder, version, embedding).added() if version else []
+        if version is None:
+            return []
+        with closing(Index(folder, version, embedding)) as index:
+            return index.added()
     except IndexDamagedError:
         return []
 
@@ -192,23 +200,27 @@ def _check_settings(settings: IndexSettings, index: Index) -> None:
 
 
 def _dry_run(
-    settings: IndexSettings, embedding: EmbeddingModel, files: Files, rebuild: bool, started: float
+    settings: IndexSettings,
+    embedding: EmbeddingModel,
+    files: Files,
+    rebuild: bool,
+    retry_failed: bool,
+    started: float,
 ) -> SyncReport:
-    known: list[DocumentRow] = []
+    failed: tuple[FileProblem, ...] = ()
+    plan = Plan.of_new(files)
     if not rebuild and current_version(settings.index):
         with closing(Index.open(settings.index, embedding)) as index:
             _check_settings(settings, index)
-            known = index.documents(Origin.FOLDER)
-    plan = _plan(settings, known, files)
+            plan = _plan(settings, index, files, retry_failed)
+            failed = index.problems(Status.FAILED)
     return SyncReport(
         new=len(plan.new),
         changed=len(plan.changed),
         renamed=len(plan.renamed),
         deleted=len(plan.deleted),
         unchanged=plan.unchanged,
-        failed=tuple(
-            FileProblem(row.source, row.reason) for row in known if row.status is Status.FAILED
-        ),
+        failed=failed,
         partial=(),
         chunks=0,
         embedded=0,
@@ -217,8 +229,21 @@ def _dry_run(
     )
 
 
-def _plan(settings: IndexSettings, known: list[DocumentRow], files: Files) -> Plan:
-    return make_plan(known, files, _loader, lambda source: _read(settings, source))
+def _plan(settings: IndexSettings, index: Index, files: Files, retry_failed: bool) -> Plan:
+    """Compare the folder with the index, reading only rows and files that may have changed."""
+    settled, doubtful = index.settled(Origin.FOLDER, files, _loader)
+    failed = [source for source, status in settled.items() if status == Status.FAILED]
+    unchanged = len(settled) - len(failed)
+    if retry_failed:
+        doubtful += failed
+        settled = {source: settled[source] for source in settled.keys() - set(failed)}
+    rows = [
+        # A failed document to retry looks like one that has changed.
+        replace(row, content_hash=b"") if retry_failed and row.status is Status.FAILED else row
+        for row in index.find_documents(doubtful)
+    ]
+    plan = make_plan(rows, settled.keys(), files, _loader, lambda source: _read(settings, source))
+    return replace(plan, unchanged=plan.unchanged + unchanged)
 
 
 def _load(settings: IndexSettings, source: str) -> tuple[DocumentRow, Document]:

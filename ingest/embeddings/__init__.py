@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 
@@ -11,7 +12,13 @@ from ingest.embeddings.model import EmbeddingModel
 from ingest.errors import MissingExtraError, UsageError
 from ingest.settings import IndexSettings
 
-__all__ = ["EmbeddingIdentity", "EmbeddingModel", "embedding_model", "wrap_embeddings"]
+__all__ = [
+    "EmbeddingIdentity",
+    "EmbeddingModel",
+    "embedding_model",
+    "model_folder",
+    "wrap_embeddings",
+]
 
 _CAUTIOUS_MAX_TOKENS = 256
 _POSSIBLE = "bundled:all-MiniLM-L6-v2, huggingface:<id or folder>, openai:<model>"
@@ -35,6 +42,27 @@ def embedding_model(settings: IndexSettings) -> EmbeddingModel:
             from ingest.embeddings.openai import openai_model
 
             return openai_model(model, settings.embedding_base_url, settings.openai_api_key)
+    raise UsageError(f"unknown embedding model '{settings.embedding}'; possible: {_POSSIBLE}")
+
+
+def model_folder(settings: IndexSettings) -> Path:
+    """Return the folder of the model's weights or raise UsageError if it does not run here."""
+    provider, _, model = settings.embedding.partition(":")
+    match provider, model:
+        case "bundled", "all-MiniLM-L6-v2":
+            from ingest.embeddings.bundled import bundled_folder
+
+            return bundled_folder()
+        case "huggingface", model if model:
+            _require(settings.embedding, "huggingface", "langchain_huggingface")
+            from ingest.embeddings.huggingface import model_folder as folder_of
+
+            return folder_of(model)
+        case "openai", model if model:
+            raise UsageError(
+                f"{settings.embedding} has no weights here: set RAG_EMBEDDING to "
+                "bundled:all-MiniLM-L6-v2 or huggingface:<id or folder>"
+            )
     raise UsageError(f"unknown embedding model '{settings.embedding}'; possible: {_POSSIBLE}")
 
 

@@ -35,7 +35,7 @@ class SentenceTransformerEmbeddings(HuggingFaceEmbeddings):
 
 def huggingface_model(name: str) -> EmbeddingModel:
     """Return the model of a folder or hub id or raise UsageError if it can't be loaded."""
-    folder = _model_folder(name)
+    folder = model_folder(name)
     embeddings = _load(name, folder)
     network: Any = embeddings._client
     query_prompt, document_prompt = _prompts(network.prompts)
@@ -55,7 +55,7 @@ def huggingface_model(name: str) -> EmbeddingModel:
     return EmbeddingModel(embeddings, identity, _tokenizer(name, network))
 
 
-def _model_folder(name: str) -> Path:
+def model_folder(name: str) -> Path:
     """Return the folder itself, the hub's copy on this disk, or a fresh download."""
     folder = Path(name).expanduser()
     if folder.is_dir():

@@ -2,18 +2,22 @@
 
 Everything else in an index is derived from it. A change is one transaction that ends in the next
 generation; a reader sees one generation for as long as its transaction lasts. Rows carry a
-checksum that is verified when they are served.
+checksum that is verified when they are served, and the state row digests of which rows there are.
 """
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from ingest.errors import IndexDamagedError
+from ingest.errors import IndexDamagedError, StoreError
+from ingest.index.inspector import Inspector
+from ingest.index.mark import Mark, read_mark, write_mark
 from ingest.index.reader import Reader
 from ingest.index.rows import State
 from ingest.index.writer import Writer, write_state
@@ -26,15 +30,16 @@ CREATE TABLE state (
 ) STRICT;
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY,
+    chunks INTEGER NOT NULL,
     source TEXT NOT NULL UNIQUE,
     origin TEXT NOT NULL,
     language TEXT NOT NULL,
     metadata TEXT NOT NULL,
-    checksum BLOB NOT NULL,
     content_hash BLOB NOT NULL,
     loader TEXT NOT NULL,
     status TEXT NOT NULL,
     reason TEXT NOT NULL,
+    checksum BLOB NOT NULL,
     size INTEGER,
     mtime_ns INTEGER,
     ctime_ns INTEGER,
@@ -68,76 +73,167 @@ CREATE TABLE vectors (
     text_hash BLOB PRIMARY KEY,
     vector BLOB NOT NULL,
     checksum BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE TABLE removed (
     chunk INTEGER PRIMARY KEY,
     generation INTEGER NOT NULL
 ) STRICT;
 """
 
+_REFUSALS = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR_SHMSIZE: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR_SHMOPEN: errno.EIO,
+    sqlite3.SQLITE_IOERR_WRITE: errno.EIO,
+    sqlite3.SQLITE_IOERR_FSYNC: errno.EIO,
+    sqlite3.SQLITE_IOERR_TRUNCATE: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+}
+# A full or read-only disk has no place for the files by which connections share a log.
+_CANT_SHARE = (
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+)
+
+
+class _Stamp(NamedTuple):
+    """What changes when a catalog is written; ``logged`` is the size of the write-ahead log."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+    logged: int
+
 
 class Catalog:
-    """A catalog file; one connection a thread, opened when first used."""
+    """A catalog file, and the connections to it that nobody uses just now."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
+        self._pooling = threading.Lock()
 
     @classmethod
     def create(cls, path: Path, state: State) -> Catalog:
         """Make a new catalog; ``path`` must not exist."""
         catalog = cls(path)
-        with _damage_as_error(path):
-            connection = catalog._connect("rwc")
+        with _damage_as_error(path), catalog._connection("rwc") as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(f"BEGIN; {_SCHEMA}")
             write_state(connection, state)
             connection.execute("COMMIT")
+        write_mark(path.parent, Mark.of(state))
         return catalog
 
     @contextmanager
-    def read(self) -> Iterator[Reader]:
-        """Give a view of one generation, whatever is committed meanwhile."""
-        with _damage_as_error(self.path):
-            connection = self._connection()
+    def read(self, mark: Mark | None = None) -> Iterator[Reader]:
+        """Give a view of one generation, whatever is committed meanwhile.
+
+        Args:
+            mark: What the catalog has to be, in place of the mark on disk.
+        """
+        # Read first: what has been committed by now is in any view that begins after.
+        mark = mark or read_mark(self.path.parent)
+        with _damage_as_error(self.path), self._reading() as connection:
             connection.execute("BEGIN")
             try:
-                yield Reader(connection)
+                yield Reader(connection, mark)
+            finally:
+                connection.execute("ROLLBACK")
+
+    @contextmanager
+    def inspect(self) -> Iterator[Inspector]:
+        """Give a view that can go round what is damaged."""
+        try:
+            mark = read_mark(self.path.parent)
+        except IndexDamagedError:
+            mark = None
+        with _damage_as_error(self.path), self._reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield Inspector(connection, mark)
             finally:
                 connection.execute("ROLLBACK")
 
     @contextmanager
     def write(self) -> Iterator[Writer]:
         """Give a change that is committed as one when the block ends, or not at all."""
-        with _damage_as_error(self.path):
-            connection = self._connection()
+        mark = read_mark(self.path.parent)
+        with _damage_as_error(self.path), self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                writer = Writer(connection)
+                writer = Writer(connection, mark)
                 yield writer
-                writer.finish()
+                reached = writer.finish()
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+        if reached != mark:
+            write_mark(self.path.parent, reached)
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the catalog file, as far as readers allow."""
-        with _damage_as_error(self.path):
-            self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with _damage_as_error(self.path), self._connection() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        for connection in self._connections:
+        """Close the connections: the idle ones now, the others when they are no longer used."""
+        with self._pooling:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
             connection.close()
-        self._connections.clear()
-        self._local = threading.local()
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        return connection or self._connect("rw")
+    @contextmanager
+    def _connection(self, mode: str = "rw") -> Iterator[sqlite3.Connection]:
+        """Give a connection that nobody else uses meanwhile."""
+        with self._pooling:
+            connection = self._idle.pop() if self._idle else None
+        connection = connection or self._connect(mode)
+        try:
+            yield connection
+        finally:
+            with self._pooling:
+                kept = not self._closed and not connection.in_transaction
+                if kept:
+                    self._idle.append(connection)
+            if not kept:
+                connection.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection to read with, also where SQLite can't make the files it shares by."""
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(self._connection())
+            except sqlite3.OperationalError as error:
+                whole = self.path.is_file() and not self._stamp().logged
+                if error.sqlite_errorcode not in _CANT_SHARE or not whole:
+                    raise
+                connection = stack.enter_context(self._unshared())
+            yield connection
+
+    @contextmanager
+    def _unshared(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection that makes no files and no locks, and check that nobody has written."""
+        before = self._stamp()
+        with closing(self._connect("ro&immutable=1")) as connection:
+            yield connection
+        if self._stamp() != before:
+            raise StoreError(f"the catalog {self.path.name} changed while it was read: try again")
+
+    def _stamp(self) -> _Stamp:
+        found = self.path.stat()
+        try:
+            logged = self.path.with_name(f"{self.path.name}-wal").stat().st_size
+        except FileNotFoundError:
+            logged = 0
+        return _Stamp(found.st_ino, found.st_size, found.st_mtime_ns, logged)
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -147,11 +243,13 @@ class Catalog:
             isolation_level=None,
             check_same_thread=False,
         )
-        self._connections.append(connection)
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA cell_size_check = ON")
-        self._local.connection = connection
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA cell_size_check = ON")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 
@@ -161,8 +259,10 @@ def _damage_as_error(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
-            raise OSError(f"{path.name} could not be written: {error}") from error
+        # Python's own complaint, that a text is no UTF-8, has no code.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        if code in _REFUSALS:
+            raise OSError(_REFUSALS[code], str(error), str(path)) from error
         raise IndexDamagedError(f"the catalog {path.name} can't be used: {error}") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise IndexDamagedError(f"the catalog {path.name} is damaged: {error}") from error

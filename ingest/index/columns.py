@@ -1,4 +1,8 @@
-"""How the values of the catalog become columns, and back, with their checksums."""
+"""How the values of the catalog become columns, and back, with their checksums.
+
+A row is written once and its id is never used again, so a row with the right checksum is the row:
+not an older one, nor one of another index, whose checksums have another seed.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +18,17 @@ from ingest.errors import IndexDamagedError, UsageError
 from ingest.index.rows import ChunkRow, DocumentRow, Origin, Status
 from ingest.types import Chunk, FileSignature
 
-DOCUMENT_COLUMNS = (
-    "source, origin, language, metadata, content_hash, loader, status, reason, "
-    "size, mtime_ns, ctime_ns, inode"
+_SERVED_COLUMNS = (
+    "d.id, d.chunks, d.source, d.origin, d.language, d.metadata, d.content_hash, d.loader, "
+    "d.status, d.reason, d.checksum"
 )
+DOCUMENT_COLUMNS = f"{_SERVED_COLUMNS}, d.size, d.mtime_ns, d.ctime_ns, d.inode"
 CHUNK_COLUMNS = (
     "c.id, c.document, c.generation, c.ordinal, c.text, c.start, c.end, c.page, c.page_breaks, "
-    "c.headings, c.text_hash, c.checksum, d.source, d.origin, d.language, d.metadata, d.checksum, "
-    "c.ordinal = 0 AND NOT EXISTS "
-    "(SELECT 1 FROM chunks n WHERE n.document = c.document AND n.ordinal = 1)"
+    f"c.headings, c.text_hash, c.checksum, {_SERVED_COLUMNS}"
 )
+_CHUNK_WIDTH = 12
+_SERVED_WIDTH = 11
 
 
 def text_hash(text: str) -> bytes:
@@ -31,20 +36,18 @@ def text_hash(text: str) -> bytes:
     return xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"))
 
 
-def checksum(*fields: Any) -> bytes:
-    """Return a digest (xxh3, 64 bits) of a row's fields."""
-    parts = (
-        field if isinstance(field, bytes) else str(field).encode("utf-8", "surrogatepass")
+def checksum_seed(index_id: str) -> int:
+    """Return what makes the checksums of one index differ from those of any other."""
+    return xxhash.xxh3_64_intdigest(index_id.encode())
+
+
+def checksum(seed: int, *fields: Any) -> bytes:
+    """Return a digest (xxh3, 64 bits) of a row's fields; bytes and text are not the same."""
+    parts = [
+        b"\x00" + field if isinstance(field, bytes) else str(field).encode("utf-8", "surrogatepass")
         for field in fields
-    )
-    return xxhash.xxh3_64_digest(b"\x1f".join(parts))
-
-
-def document_checksum(
-    document_id: int, source: str, origin: str, language: str, metadata: str
-) -> bytes:
-    """Return the digest of what is served of a document."""
-    return checksum(document_id, source, origin, language, metadata)
+    ]
+    return xxhash.xxh3_64_digest(b"\x1f".join(parts), seed)
 
 
 def fingerprint(ids: NDArray[np.int64]) -> int:
@@ -59,13 +62,17 @@ def fingerprint(ids: NDArray[np.int64]) -> int:
     return int((mixed ^ (mixed >> np.uint64(31))).sum(dtype=np.uint64))
 
 
-def document_values(row: DocumentRow) -> tuple[Any, ...]:
+def document_values(
+    seed: int, document_id: int, chunks: int, row: DocumentRow
+) -> tuple[int | str | bytes | None, ...]:
     """Return the values of ``DOCUMENT_COLUMNS``; raises UsageError if they are not JSON."""
     try:
         metadata = json.dumps(dict(row.metadata), ensure_ascii=False)
     except TypeError as error:
         raise UsageError(f"the metadata of {row.source} must be JSON values: {error}") from error
-    return (
+    served = (
+        document_id,
+        chunks,
         row.source,
         row.origin,
         row.language,
@@ -74,8 +81,8 @@ def document_values(row: DocumentRow) -> tuple[Any, ...]:
         row.loader,
         row.status,
         row.reason,
-        *signature_values(row.signature),
     )
+    return (*served, checksum(seed, *served), *signature_values(row.signature))
 
 
 def signature_values(signature: FileSignature | None) -> tuple[int | None, ...]:
@@ -85,9 +92,15 @@ def signature_values(signature: FileSignature | None) -> tuple[int | None, ...]:
     return (signature.size, signature.mtime_ns, signature.ctime_ns, signature.inode)
 
 
-def document_row(columns: Sequence[Any]) -> DocumentRow:
-    """Read a row of ``DOCUMENT_COLUMNS``."""
-    source, origin, language, metadata, content_hash, loader, status, reason, *stat = columns
+def document_row(seed: int, columns: Sequence[Any]) -> DocumentRow:
+    """Read a row of ``DOCUMENT_COLUMNS``; raises IndexDamagedError if it is not what was written.
+
+    The signature has no checksum: a wrong one has its file read again, and that is all.
+    """
+    _check_served(seed, columns[:_SERVED_WIDTH])
+    _, _, source, origin, language, metadata, content_hash, loader, status, reason, _, *stat = (
+        columns
+    )
     return DocumentRow(
         source=source,
         origin=Origin(origin),
@@ -101,15 +114,15 @@ def document_row(columns: Sequence[Any]) -> DocumentRow:
     )
 
 
-def chunk_row(row: Sequence[Any]) -> ChunkRow:
+def chunk_row(seed: int, columns: Sequence[Any]) -> ChunkRow:
     """Read a row of ``CHUNK_COLUMNS``; raises IndexDamagedError if it is not what was written."""
-    chunk_id, *fields, expected, source, origin, language, metadata, expected_document, whole = row
-    document_id, _, ordinal, *_ = fields
-    if checksum(chunk_id, *fields) != expected:
+    *fields, expected = columns[:_CHUNK_WIDTH]
+    chunk_id, document_id, _, ordinal, text, start, end, page, breaks, headings, _ = fields
+    if checksum(seed, *fields) != expected:
         raise IndexDamagedError(f"chunk {chunk_id} in the catalog is damaged")
-    if document_checksum(document_id, source, origin, language, metadata) != expected_document:
-        raise IndexDamagedError(f"the row of {source} in the catalog is damaged")
-    _, _, _, text, start, end, page, breaks, headings, _ = fields
+    served = columns[_CHUNK_WIDTH:]
+    _check_served(seed, served)
+    _, chunks, source, origin, language, metadata, *_ = served
     return ChunkRow(
         id=chunk_id,
         ordinal=ordinal,
@@ -118,5 +131,12 @@ def chunk_row(row: Sequence[Any]) -> ChunkRow:
         origin=Origin(origin),
         language=language,
         metadata=json.loads(metadata),
-        whole=bool(whole),
+        whole=chunks == 1,
+        document=document_id,
     )
+
+
+def _check_served(seed: int, columns: Sequence[Any]) -> None:
+    *served, expected = columns
+    if checksum(seed, *served) != expected:
+        raise IndexDamagedError(f"the row of document {served[0]} in the catalog is damaged")

@@ -53,6 +53,21 @@ class DenseIndex:
         return scores
 
 
+    def vectors(self, chosen: NDArray[np.bool_]) -> Vectors:
+        """Return the vectors at the chosen positions, shape (n, d)."""
+        vectors = np.empty((int(chosen.sum()), self.parts[0].d), np.float32)
+        start = filled = 0
+        for part in self.parts:
+            inside = chosen[start : start + part.ntotal]
+            count = int(inside.sum())
+            if count:
+                held = faiss.rev_swig_ptr(part.get_xb(), part.ntotal * part.d)
+                rows = held.reshape(part.ntotal, part.d)
+                np.compress(inside, rows, axis=0, out=vectors[filled : filled + count])
+            start, filled = start + part.ntotal, filled + count
+        return vectors
+
+
 def _search_part(
     part: Any, query: Vectors, allowed: NDArray[np.bool_], k: int
 ) -> tuple[NDArray[np.int64], Vectors]:

@@ -5,46 +5,67 @@ index/
 ├── CURRENT         the name of the version in use; replaced in one rename
 └── v1/             a version
     ├── catalog.sqlite
+    ├── committed   a generation that the catalog has reached
     └── base-7.bin  derived from the catalog at generation 7
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import xxhash
 from filelock import FileLock, Timeout
 
-from ingest.errors import IndexBusyError, IndexDamagedError, UsageError
+from ingest.errors import IndexBusyError, IndexDamagedError, StoreError, UsageError
 from ingest.index.catalog import Catalog
 from ingest.index.files import sync_folder, write_bytes
+from ingest.index.mark import has_mark
 
 CATALOG = "catalog.sqlite"
 LOCK_TIMEOUT = 10.0
 _POINTER = "CURRENT"
 _VERSION = re.compile(r"v[1-9][0-9]*")
 _POINTER_CONTENT = re.compile(rb"(v[1-9][0-9]*) (v[1-9][0-9]*)?")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST)
 
 
 @contextmanager
 def write_lock(index: Path) -> Iterator[None]:
-    """Be the one writer of an index, and clear what a killed writer left.
+    """Be the one writer of an index, and clear what this or a killed writer leaves.
 
     Raises:
         IndexBusyError: If another process is still writing after ``LOCK_TIMEOUT`` seconds.
+        StoreError: If the disk is full or refuses to be written.
     """
-    index.mkdir(parents=True, exist_ok=True)
     try:
+        index.mkdir(parents=True, exist_ok=True)
         with FileLock(index / "lock", timeout=LOCK_TIMEOUT):
             _remove_leftovers(index)
-            yield
+            try:
+                yield
+            except BaseException:
+                with suppress(OSError, StoreError):
+                    _remove_leftovers(index)
+                raise
+            _remove_leftovers(index)
     except Timeout as error:
         raise IndexBusyError(
             f"another process is writing to the index {index}: try again when it is done"
+        ) from error
+    except OSError as error:
+        if error.errno not in _FULL + _REFUSED:
+            raise
+        remedy = "free some space" if error.errno in _FULL else "allow writing there"
+        raise StoreError(
+            f"the index {index} could not be written: {os.strerror(error.errno)}; nothing "
+            f"half-written is kept: {remedy} and run 'rag index' again"
         ) from error
 
 
@@ -76,6 +97,18 @@ def switch_to(version: Path) -> None:
     """Put a version in use, in one rename; the one before it is kept to roll back to."""
     versions = _readable_pointer(version.parent)
     _write_pointer(version.parent, version.name, versions[0] if versions else "")
+
+
+def find_leftovers(index: Path) -> list[Path]:
+    """Return temporary files, and versions that were never or are no longer in use."""
+    kept = _readable_pointer(index)
+    unused = [path for path in _versions(index) if kept and path.name not in kept]
+    return [*index.rglob("*.tmp"), *unused]
+
+
+def newest_version(index: Path) -> Path | None:
+    """Return the version made last, whether or not it can be read."""
+    return max(_versions(index), key=lambda path: int(path.name[1:]), default=None)
 
 
 def roll_back(index: Path) -> Path:
@@ -116,30 +149,39 @@ def _write_pointer(index: Path, current: str, previous: str) -> None:
     write_bytes(index / _POINTER, names + b" " + xxhash.xxh3_64_hexdigest(names).encode())
 
 
-def _recover_pointer(index: Path) -> None:
-    """Point to the newest version that holds anything, if the pointer is lost or damaged."""
-    for version in sorted(_versions(index), key=lambda path: int(path.name[1:]), reverse=True):
-        catalog = Catalog(version / CATALOG)
-        try:
-            with catalog.read() as reader:
-                if reader.state().generation:
-                    return _write_pointer(index, version.name, "")
-        except IndexDamagedError:
-            continue
-        finally:
-            catalog.close()
-
-
 def _remove_leftovers(index: Path) -> None:
     """Remove temporary files, and versions that were never or are no longer in use."""
     for temporary in index.rglob("*.tmp"):
         temporary.unlink(missing_ok=True)
-    if _readable_pointer(index) is None:
-        _recover_pointer(index)
-    kept = _readable_pointer(index)
+    kept = _readable_pointer(index) or _recover_pointer(index)
     for version in _versions(index):
-        if kept and version.name not in kept:
+        if version.name not in kept:
             shutil.rmtree(version)
+
+
+def _recover_pointer(index: Path) -> tuple[str, ...]:
+    """Point to the newest version that holds anything, and return the names of those to keep.
+
+    If that one is damaged there is no telling: it may be worth more than an older one.
+    """
+    versions = sorted(_versions(index), key=lambda path: int(path.name[1:]), reverse=True)
+    generations = {version.name: _generation(version) for version in versions}
+    newest = next((name for name, reached in generations.items() if reached != 0), None)
+    if newest and generations[newest]:
+        _write_pointer(index, newest, "")
+        return (newest,)
+    return tuple(name for name, reached in generations.items() if reached != 0)
+
+
+def _generation(version: Path) -> int | None:
+    """Return how far a version has come: 0 if it was never made whole, None if it is damaged."""
+    if not has_mark(version):
+        return 0
+    try:
+        with closing(Catalog(version / CATALOG)) as catalog, catalog.read() as reader:
+            return reader.state().generation
+    except IndexDamagedError:
+        return None
 
 
 def _versions(index: Path) -> list[Path]:

@@ -4,82 +4,132 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.errors import IndexDamagedError
+from ingest.errors import IndexDamagedError, StoreError
 from ingest.index.columns import (
     CHUNK_COLUMNS,
     DOCUMENT_COLUMNS,
     checksum,
+    checksum_seed,
     chunk_row,
-    document_checksum,
     document_row,
+    fingerprint,
 )
+from ingest.index.mark import Mark
 from ingest.index.rows import ChunkRow, DocumentRow, Origin, State, Status
-from ingest.types import Document, FileProblem, Heading
+from ingest.types import Document, FileProblem, FileSignature, Heading
 
 FORMAT = 1
 Vectors = NDArray[np.float32]
 
+_CHUNKS = f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.document"
+
 
 class Reader:
-    """What a catalog says at one generation."""
+    """What a catalog says at one generation.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    Rows are verified one by one, and sets of rows by their digest or number in the state row, so
+    that nothing is believed because a damaged table or index does not show it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, mark: Mark | None = None) -> None:
+        """Read a catalog; without a mark its state row is taken at its word."""
         self._connection = connection
+        self._mark = mark
+        self._seed = checksum_seed(mark.index_id if mark else self.state().index_id)
 
     def state(self) -> State:
         """Return the state row.
 
         Raises:
-            IndexDamagedError: If it is missing, altered, or of a newer format.
+            IndexDamagedError: If it is missing, altered, or behind the mark.
+            StoreError: If it is of a newer format.
         """
         row = self._connection.execute("SELECT state, checksum FROM state").fetchone()
-        if row is None or checksum(row[0]) != row[1]:
+        if row is None or checksum(0, row[0]) != row[1]:
             raise IndexDamagedError("the catalog's state row is damaged")
         data = json.loads(row[0])
         if data["format"] != FORMAT:
-            raise IndexDamagedError(
-                f"the index has format {data['format']}, this version reads {FORMAT}"
+            raise StoreError(
+                f"the index has format {data['format']}, this version reads {FORMAT}: "
+                "run 'rag index --rebuild' to make it again"
             )
-        return State(**data)
+        state = State(**data)
+        if self._mark:
+            self._mark.check(state)
+        return state
 
     def documents(self, origin: Origin) -> Iterator[DocumentRow]:
         """Yield the documents of one origin in the order of their sources."""
-        query = f"SELECT {DOCUMENT_COLUMNS} FROM documents WHERE origin = ? ORDER BY source"
-        for row in self._connection.execute(query, (origin,)):
-            yield document_row(row)
+        for _, row in self.rows():
+            if row.origin is origin:
+                yield row
+
+    def settled(
+        self, origin: Origin, files: Mapping[str, FileSignature], loader: Callable[[str], str]
+    ) -> tuple[dict[str, str], list[str]]:
+        """Return the status of each document whose file is as it was read, and the other sources.
+
+        Nothing here has a checksum: if it is wrong, a file is read that need not be. A row is let
+        go at once, as garbage collection would take longer than all else of a sync.
+        """
+        query = (
+            "SELECT size, mtime_ns, ctime_ns, inode, id, source, origin, loader, status "
+            "FROM documents NOT INDEXED"
+        )
+        ids, settled, others = [], {}, []
+        for row in self._connection.execute(query):
+            _, _, _, _, document_id, source, kept_by, loaded_by, status = row
+            ids.append(document_id)
+            if kept_by != origin:
+                continue
+            if row[:4] == files.get(source) and loaded_by == loader(source):
+                settled[source] = status
+            else:
+                others.append(source)
+        self._check_documents(np.array(ids, np.int64))
+        return settled, others
+
+    def find_documents(self, sources: Iterable[str]) -> list[DocumentRow]:
+        """Return the documents under the given sources, in that order.
+
+        Raises:
+            IndexDamagedError: If one is missing or not what was written.
+        """
+        rows = []
+        for source in sources:
+            found = self._find("source", source)
+            if found is None:
+                raise IndexDamagedError(f"the catalog's index of documents misses {source}")
+            rows.append(found[2])
+        return rows
 
     def problems(self, status: Status) -> tuple[FileProblem, ...]:
         """Return the documents of a status with their reasons, in the order of their sources."""
-        query = "SELECT source, reason FROM documents WHERE status = ? ORDER BY source"
-        return tuple(FileProblem(*row) for row in self._connection.execute(query, (status,)))
+        expected = self.state().problems
+        if not expected:
+            return ()
+        query = f"SELECT {DOCUMENT_COLUMNS} FROM documents d WHERE status != ? ORDER BY source"
+        found = self._connection.execute(query, (Status.INDEXED,))
+        rows = [document_row(self._seed, row) for row in found]
+        if len(rows) != expected:
+            raise IndexDamagedError("the catalog's list of documents is damaged")
+        return tuple(FileProblem(row.source, row.reason) for row in rows if row.status is status)
 
     def document(self, source: str) -> tuple[DocumentRow, Document] | None:
         """Return a document with its text, or None if the catalog has none under that source."""
-        row = self._connection.execute(
-            f"SELECT {DOCUMENT_COLUMNS}, id, d.checksum, text, pages, headings, t.checksum "
-            "FROM documents d JOIN texts t ON document = id WHERE source = ?",
-            (source,),
-        ).fetchone()
-        if row is None:
+        found = self._find("source", source)
+        if found is None:
+            self._check_missing(source)
             return None
-        *columns, document_id, expected_row, text, pages, headings, expected = row
-        if document_checksum(document_id, *columns[:4]) != expected_row:
-            raise IndexDamagedError(f"the row of {source} in the catalog is damaged")
-        if checksum(document_id, text, pages, headings) != expected:
-            raise IndexDamagedError(f"the text of {source} in the catalog is damaged")
-        found = document_row(columns)
-        return found, Document(
-            text=text,
-            pages=tuple(json.loads(pages)),
-            headings=tuple(Heading(*heading) for heading in json.loads(headings)),
-            metadata=found.metadata,
-        )
+        document_id, _, row = found
+        if row.status is Status.FAILED:
+            return None
+        return row, self._read_document(document_id, row)
 
     def chunks(self, ids: Iterable[int]) -> list[ChunkRow]:
         """Return the chunks with the given ids, in that order.
@@ -87,51 +137,37 @@ class Reader:
         Raises:
             IndexDamagedError: If one is missing or not what was written.
         """
-        rows = (self._chunk(chunk_id) for chunk_id in ids)
-        return [chunk_row(row) for row in rows]
-
-    def _chunk(self, chunk_id: int) -> Sequence[Any]:
-        row: Sequence[Any] | None = self._connection.execute(
-            f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.document "
-            "WHERE c.id = ?",
-            (chunk_id,),
-        ).fetchone()
-        if row is None:
-            raise IndexDamagedError(f"chunk {chunk_id} is missing from the catalog")
-        return row
+        return [self._chunk(chunk_id) for chunk_id in ids]
 
     def document_chunks(self, source: str) -> list[ChunkRow]:
-        """Return the chunks of a document in their order."""
-        query = (
-            f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.document "
-            "WHERE d.source = ? ORDER BY c.ordinal"
-        )
-        return [chunk_row(row) for row in self._connection.execute(query, (source,))]
-
-    def chunks_since(self, generation: int) -> list[ChunkRow]:
-        """Return the chunks added after ``generation``, in the order of their ids."""
-        query = (
-            f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.document "
-            "WHERE c.generation > ? ORDER BY c.id"
-        )
-        return [chunk_row(row) for row in self._connection.execute(query, (generation,))]
-
-    def vectors_since(self, generation: int, dimension: int) -> Vectors:
-        """Return the vectors of the chunks added after ``generation``, shape (n, dimension).
+        """Return the chunks of a document in their order.
 
         Raises:
             IndexDamagedError: If one is missing or not what was written.
         """
-        query = (
-            "SELECT c.id, c.text_hash, v.vector, v.checksum FROM chunks c "
-            "LEFT JOIN vectors v USING (text_hash) WHERE c.generation > ? ORDER BY c.id"
+        found = self._find("source", source)
+        return self._read_chunks(*found) if found else []
+
+    def added_since(self, generation: int, dimension: int) -> tuple[list[ChunkRow], Vectors]:
+        """Return the chunks added after ``generation`` by id, and vectors of shape (n, dimension).
+
+        Raises:
+            IndexDamagedError: If a row is missing or not what was written.
+        """
+        rows, vectors = [], []
+        found = self._connection.execute(
+            f"SELECT v.vector, v.checksum, c.text_hash, {CHUNK_COLUMNS} FROM chunks c "
+            "JOIN documents d ON d.id = c.document LEFT JOIN vectors v USING (text_hash) "
+            "WHERE c.generation > ? ORDER BY c.generation, c.id",
+            (generation,),
         )
-        blobs = []
-        for chunk_id, key, blob, expected in self._connection.execute(query, (generation,)):
-            if blob is None or len(blob) != 4 * dimension or checksum(key, blob) != expected:
-                raise IndexDamagedError(f"the vector of chunk {chunk_id} is missing or damaged")
-            blobs.append(blob)
-        return np.frombuffer(b"".join(blobs), np.float32).reshape(-1, dimension)
+        for vector, expected, key, *columns in found:
+            row = chunk_row(self._seed, columns)
+            if checksum(self._seed, key, vector) != expected or len(vector) != 4 * dimension:
+                raise IndexDamagedError(f"the vector of chunk {row.id} is missing or damaged")
+            rows.append(row)
+            vectors.append(vector)
+        return rows, np.frombuffer(b"".join(vectors), np.float32).reshape(-1, dimension)
 
     def removed_since(self, generation: int) -> NDArray[np.int64]:
         """Return the ids of the chunks removed after ``generation``."""
@@ -149,29 +185,71 @@ class Reader:
         ).fetchone()
         return int(row[0])
 
-    def chunk_ids(self, conditions: Mapping[str, str]) -> NDArray[np.int64]:
-        """Return the ids of the chunks whose document meets every condition, ascending.
+    def rows(self) -> Iterator[tuple[int, DocumentRow]]:
+        """Yield the id and the row of every document in the order of their sources.
 
-        ``source`` is a GLOB pattern, ``language`` a code; any other key is one of the metadata.
+        Raises:
+            IndexDamagedError: If one is missing or not what was written.
         """
-        clauses, values = ["1"], []
-        for key, value in conditions.items():
-            if key == "source":
-                clauses.append("d.source GLOB ?")
-            elif key == "language":
-                clauses.append("d.language = ?")
-            else:
-                clauses.append("CAST(json_extract(d.metadata, ?) AS TEXT) = ?")
-                values.append(f"$.{json.dumps(key)}")
-            values.append(str(value))
-        rows = self._connection.execute(
-            "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document "
-            f"WHERE {' AND '.join(clauses)} ORDER BY c.id",
-            values,
-        )
-        return np.array([row[0] for row in rows], np.int64)
+        ids: list[int] = []
+        previous = ""
+        query = f"SELECT {DOCUMENT_COLUMNS} FROM documents d ORDER BY source"
+        for columns in self._connection.execute(query):
+            row = document_row(self._seed, columns)
+            if ids and row.source <= previous:
+                break
+            previous = row.source
+            ids.append(columns[0])
+            yield columns[0], row
+        self._check_documents(np.array(ids, np.int64))
 
     def missing_vectors(self, keys: Iterable[bytes]) -> set[bytes]:
         """Return those of ``keys`` for which no vector is kept."""
         query = "SELECT 1 FROM vectors WHERE text_hash = ?"
         return {key for key in keys if not self._connection.execute(query, (key,)).fetchone()}
+
+    def _check_documents(self, ids: NDArray[np.int64]) -> None:
+        if fingerprint(ids) != self.state().rows:
+            raise IndexDamagedError("the catalog's list of documents is damaged")
+
+    def _find(self, column: str, value: str | int) -> tuple[int, int, DocumentRow] | None:
+        """Return the id, the number of chunks and the row of a document."""
+        columns = self._connection.execute(
+            f"SELECT {DOCUMENT_COLUMNS} FROM documents d WHERE {column} = ?", (value,)
+        ).fetchone()
+        return (columns[0], columns[1], document_row(self._seed, columns)) if columns else None
+
+    def _read_document(self, document_id: int, row: DocumentRow) -> Document:
+        columns = self._connection.execute(
+            "SELECT text, pages, headings, checksum FROM texts WHERE document = ?", (document_id,)
+        ).fetchone()
+        *fields, expected = columns or [None]
+        if checksum(self._seed, document_id, *fields) != expected:
+            raise IndexDamagedError(f"the text of {row.source} in the catalog is damaged")
+        text, pages, headings = fields
+        return Document(
+            text=text,
+            pages=tuple(json.loads(pages)),
+            headings=tuple(Heading(*heading) for heading in json.loads(headings)),
+            metadata=row.metadata,
+        )
+
+    def _read_chunks(self, document_id: int, count: int, row: DocumentRow) -> list[ChunkRow]:
+        rows = self._connection.execute(
+            f"{_CHUNKS} WHERE c.document = ? ORDER BY c.ordinal", (document_id,)
+        )
+        chunks = [chunk_row(self._seed, columns) for columns in rows]
+        if [chunk.ordinal for chunk in chunks] != list(range(count)):
+            raise IndexDamagedError(f"chunks of {row.source} are missing from the catalog")
+        return chunks
+
+    def _check_missing(self, source: str) -> None:
+        """Raise IndexDamagedError if a document is there that a look-up did not find."""
+        if any(row.source == source for _, row in self.rows()):
+            raise IndexDamagedError(f"the catalog's index of documents misses {source}")
+
+    def _chunk(self, chunk_id: int) -> ChunkRow:
+        columns = self._connection.execute(f"{_CHUNKS} WHERE c.id = ?", (chunk_id,)).fetchone()
+        if columns is None:
+            raise IndexDamagedError(f"chunk {chunk_id} is missing from the catalog")
+        return chunk_row(self._seed, columns)

@@ -40,6 +40,9 @@ class State:
         documents: Documents that can be found.
         chunks: Their chunks.
         fingerprint: Of the ids of these chunks, see :func:`ingest.index.columns.fingerprint`.
+        rows: Fingerprint of the ids of all documents, also of those that failed.
+        problems: Documents that failed or are partial.
+        added: Documents given to ``add_documents``.
         next_id: The next id for a document or a chunk; ids are never used again.
         format: Version of the on-disk format.
     """
@@ -53,6 +56,9 @@ class State:
     documents: int = 0
     chunks: int = 0
     fingerprint: int = 0
+    rows: int = 0
+    problems: int = 0
+    added: int = 0
     next_id: int = 1
     format: int = 1
 
@@ -85,7 +91,7 @@ class DocumentRow:
 class ChunkRow:
     """A chunk in the catalog with what is served of its document.
 
-    ``whole`` says that the document has no other chunk.
+    ``whole`` says that the document has no other chunk; ``document`` is its id.
     """
 
     id: int
@@ -96,3 +102,4 @@ class ChunkRow:
     language: Language
     metadata: Mapping[str, Any]
     whole: bool
+    document: int = 0

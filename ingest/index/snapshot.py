@@ -8,25 +8,28 @@ rewrites a large file, and an index without a base file is only slower to open.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.errors import IndexDamagedError
 from ingest.index.analysis import document_terms
 from ingest.index.columns import fingerprint
+from ingest.index.conditions import meeting
 from ingest.index.dense import DenseIndex, build_flat
 from ingest.index.files import read_arrays, write_arrays
 from ingest.index.lexical import LexicalIndex, Postings
 from ingest.index.reader import Reader, Vectors
-from ingest.index.rows import ChunkRow, State
+from ingest.index.rows import ChunkRow, DocumentRow, State
 
+# More changes than this are not searched beside the base but written into a new one; a large index
+# waits for more of them, as writing its base takes longer.
 TAIL_LIMIT = 500
+_CHUNKS_A_CHANGE = 100
 _BASE_NAME = re.compile(r"base-([0-9]+)\.bin")
 
 
@@ -41,10 +44,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What a base file holds: ids in ascending order, and FAISS and postings by position."""
+    """What a base file holds: chunk ids, ascending, and by position all else of a chunk.
+
+    That is the id of its document, its vector in FAISS, and its terms in the postings.
+    """
 
     generation: int
     ids: NDArray[np.int64]
+    documents: NDArray[np.int64]
     vectors: Any
     postings: Postings
 
@@ -56,9 +63,11 @@ class Snapshot:
     state: State
     base: Base
     ids: NDArray[np.int64]
+    documents: NDArray[np.int64]
     alive: NDArray[np.bool_]
     dense: DenseIndex
     lexical: LexicalIndex
+    _rows: list[tuple[int, DocumentRow]] = field(default_factory=list)
 
     @classmethod
     def load(
@@ -74,17 +83,24 @@ class Snapshot:
             base = previous.base
         else:
             base = _find_base(version, state) or _empty_base(dimension)
-        tail = reader.chunks_since(base.generation)
+        return cls.over(base, reader, dimension)
+
+    @classmethod
+    def over(cls, base: Base, reader: Reader, dimension: int) -> Snapshot:
+        """Return the base with what was added and removed since; raises IndexDamagedError."""
+        state = reader.state()
+        tail, vectors = reader.added_since(base.generation, dimension)
         ids = np.concatenate([base.ids, np.array([row.id for row in tail], np.int64)])
         alive = ~np.isin(ids, reader.removed_since(base.generation))
-        if int(alive.sum()) != state.chunks or fingerprint(ids[alive]) != state.fingerprint:
-            raise IndexDamagedError(
-                f"the chunks in the catalog are not the {state.chunks} that were committed"
-            )
-        vectors = build_flat(reader.vectors_since(base.generation, dimension))
-        parts = (base.postings, _postings(tail))
+        _check_chunks(ids, alive, state)
         return cls(
-            state, base, ids, alive, DenseIndex((base.vectors, vectors)), LexicalIndex(parts, alive)
+            state,
+            base,
+            ids,
+            np.concatenate([base.documents, np.array([row.document for row in tail], np.int64)]),
+            alive,
+            DenseIndex((base.vectors, build_flat(vectors))),
+            LexicalIndex((base.postings, _postings(tail)), alive),
         )
 
     def search(
@@ -96,13 +112,14 @@ class Snapshot:
             query: The embedding of the question, shape (d,), of length 1.
             terms: What BM25 looks for.
             k: How many of each side.
-            allowed: Ids of the chunks to search, ascending; None for all.
+            allowed: Ids of the documents to search; None for all.
         """
-        mask = self.alive if allowed is None else self.alive & np.isin(self.ids, allowed)
+        mask = self._searched(allowed)
         nearest, _ = self.dense.search(query, mask, k)
         bm25 = np.where(mask, self.lexical.scores(terms), np.float32(0))
-        best = np.argsort(-bm25, kind="stable")[:k]
-        positions = np.unique(np.concatenate([nearest, best[bm25[best] > 0]]))
+        matching = np.flatnonzero(bm25 > 0)
+        best = matching[np.argsort(-bm25[matching], kind="stable")[:k]]
+        positions = np.unique(np.concatenate([nearest, best]))
         cosines = self.dense.cosines(query, positions)
         return [
             Hit(int(self.ids[position]), float(cosine), float(bm25[position]))
@@ -113,20 +130,28 @@ class Snapshot:
         self, query: Vectors, k: int, allowed: NDArray[np.int64] | None
     ) -> list[tuple[int, float]]:
         """Return the ids and cosines of the ``k`` chunks nearest to ``query``, nearest first."""
-        mask = self.alive if allowed is None else self.alive & np.isin(self.ids, allowed)
-        positions, cosines = self.dense.search(query, mask, k)
+        positions, cosines = self.dense.search(query, self._searched(allowed), k)
         return [(int(self.ids[p]), float(c)) for p, c in zip(positions, cosines, strict=True)]
 
+    def matching(self, reader: Reader, conditions: Mapping[str, str]) -> NDArray[np.int64]:
+        """Return the ids of the documents that meet every condition, see :func:`meeting`.
+
+        The first time, ``reader``, which sees the same generation, reads all documents.
+        """
+        if not self._rows:
+            self._rows[:] = list(reader.rows())
+        return np.array(meeting(self._rows, conditions), np.int64)
+
     def write_base(self, version: Path) -> None:
-        """Write this generation as the base file, and remove the older ones."""
-        dense = build_flat(_alive_vectors(self.dense, self.alive))
+        """Write this generation as the base file."""
         postings = Postings.merge(self.lexical.parts, self.alive)
         write_arrays(
             _base_path(version, self.state.generation),
             _label(self.state.index_id, self.state.generation),
             {
                 "ids": self.ids[self.alive],
-                "faiss": faiss.serialize_index(dense),
+                "documents": self.documents[self.alive],
+                "vectors": self.dense.vectors(self.alive),
                 "terms": postings.terms,
                 "offsets": postings.offsets,
                 "positions": postings.positions,
@@ -134,16 +159,87 @@ class Snapshot:
                 "lengths": postings.lengths,
             },
         )
-        for generation in _base_generations(version):
-            if generation < self.state.generation:
-                _base_path(version, generation).unlink(missing_ok=True)
+
+    def _searched(self, allowed: NDArray[np.int64] | None) -> NDArray[np.bool_]:
+        return self.alive if allowed is None else self.alive & np.isin(self.documents, allowed)
 
 
 def base_is_due(reader: Reader, version: Path) -> bool:
     """Return whether so much has changed since the newest base that a new one is due."""
     state = reader.state()
     usable = [g for g in _base_generations(version) if state.horizon <= g <= state.generation]
-    return reader.changes_since(max(usable, default=0)) > TAIL_LIMIT
+    limit = max(TAIL_LIMIT, state.chunks // _CHUNKS_A_CHANGE)
+    return reader.changes_since(max(usable, default=0)) > limit
+
+
+def remove_older_bases(version: Path) -> None:
+    """Remove the base files but for the newest."""
+    for generation in sorted(_base_generations(version))[:-1]:
+        _base_path(version, generation).unlink(missing_ok=True)
+
+
+def check_bases(reader: Reader, version: Path, dimension: int) -> dict[str, str]:
+    """Return what is wrong with each base file, by name.
+
+    Raises:
+        IndexDamagedError: If the catalog can't tell.
+    """
+    state = reader.state()
+    whole = Snapshot.over(_empty_base(dimension), reader, dimension)
+    generations = [g for g in _base_generations(version) if state.horizon <= g]
+    problems = {
+        _base_path(version, generation).name: problem
+        for generation in generations
+        if (problem := _check_base(whole, reader, version, generation))
+    }
+    if state.horizon and not generations:
+        problems[_base_path(version, state.horizon).name] = "is missing"
+    return problems
+
+
+def remove_bases(version: Path) -> None:
+    """Remove the base files, which the catalog makes up for."""
+    for generation in _base_generations(version):
+        _base_path(version, generation).unlink(missing_ok=True)
+
+
+def _check_base(whole: Snapshot, reader: Reader, version: Path, generation: int) -> str:
+    """Return what is wrong with a base, compared with a snapshot that needs none."""
+    try:
+        base = _read_base(version, whole.state.index_id, generation)
+    except (FileNotFoundError, IndexDamagedError):
+        return "is not what was written"
+    try:
+        snapshot = Snapshot.over(base, reader, whole.base.vectors.d)
+    except IndexDamagedError:
+        return "is not what the catalog says, with what was added and removed since"
+    parts = zip(_content(snapshot), _content(whole), strict=True)
+    same = all(one.dtype == other.dtype and np.array_equal(one, other) for one, other in parts)
+    return "" if same else "is not what the catalog says"
+
+
+def _content(snapshot: Snapshot) -> tuple[NDArray[Any], ...]:
+    """Return all that is searched of the chunks that are alive; vectors bit for bit."""
+    alive = snapshot.alive
+    postings = Postings.merge(snapshot.lexical.parts, alive)
+    return (
+        snapshot.ids[alive],
+        snapshot.documents[alive],
+        snapshot.dense.vectors(alive).view(np.uint32),
+        postings.terms,
+        postings.offsets,
+        postings.positions,
+        postings.counts,
+        postings.lengths,
+    )
+
+
+def _check_chunks(ids: NDArray[np.int64], alive: NDArray[np.bool_], state: State) -> None:
+    count, digest = int(alive.sum()), fingerprint(ids[alive])
+    if (count, digest) != (state.chunks, state.fingerprint) or (np.diff(ids) <= 0).any():
+        raise IndexDamagedError(
+            f"the chunks in the catalog are not the {state.chunks} that were committed"
+        )
 
 
 def _find_base(version: Path, state: State) -> Base | None:
@@ -158,25 +254,21 @@ def _find_base(version: Path, state: State) -> Base | None:
 
 
 def _read_base(version: Path, index_id: str, generation: int) -> Base:
-    arrays: dict[str, Any] = read_arrays(
-        _base_path(version, generation), _label(index_id, generation)
-    )
-    ids, serialized = arrays.pop("ids"), arrays.pop("faiss")
-    return Base(generation, ids, faiss.deserialize_index(serialized), Postings(**arrays))
+    arrays = read_arrays(_base_path(version, generation), _label(index_id, generation))
+    dense = build_flat(arrays.pop("vectors"))
+    # Copied, so that the vectors as they were read are let go.
+    rest = {name: array.copy() for name, array in arrays.items()}
+    return Base(generation, rest.pop("ids"), rest.pop("documents"), dense, Postings(**rest))
 
 
 def _empty_base(dimension: int) -> Base:
-    empty = np.empty((0, dimension), np.float32)
-    return Base(0, np.empty(0, np.int64), build_flat(empty), Postings.build([]))
+    none = np.empty(0, np.int64)
+    vectors = build_flat(np.empty((0, dimension), np.float32))
+    return Base(0, none, none, vectors, Postings.build([]))
 
 
 def _postings(rows: Sequence[ChunkRow]) -> Postings:
     return Postings.build([document_terms(r.chunk.embedding_text, r.language) for r in rows])
-
-
-def _alive_vectors(dense: DenseIndex, alive: NDArray[np.bool_]) -> Vectors:
-    vectors = [part.reconstruct_n(0, part.ntotal) for part in dense.parts if part.ntotal]
-    return np.concatenate(vectors)[alive] if vectors else np.empty((0, dense.parts[0].d), "f")
 
 
 def _base_generations(version: Path) -> list[int]:

@@ -6,11 +6,11 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from langchain_core.documents import Document as LangChainDocument
@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 
 from ingest.chunking import split_document
 from ingest.embeddings import EmbeddingIdentity, EmbeddingModel, wrap_embeddings
-from ingest.errors import IdentityError, IndexMissingError
+from ingest.errors import IdentityError, IndexDamagedError, IndexMissingError
 from ingest.index.analysis import question_terms
 from ingest.index.catalog import Catalog
 from ingest.index.columns import text_hash
 from ingest.index.layout import CATALOG, current_version, new_version, switch_to, write_lock
 from ingest.index.reader import Reader, Vectors
 from ingest.index.rows import ChunkRow, DocumentRow, Origin, State, Status
-from ingest.index.snapshot import Snapshot, base_is_due
+from ingest.index.snapshot import Snapshot
+from ingest.index.version import Version
 from ingest.language import detect_language
 from ingest.types import Chunk, Document, FileProblem, FileSignature, IndexStatus
 
@@ -36,6 +37,7 @@ _ADDED_LOADER = "text/1"
 _EMBEDDING_BATCH = 256
 
 Filter = Mapping[str, str]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +74,19 @@ class Index(VectorStore):
     A folder's documents are kept by :func:`ingest.sync_folder`. Those given to ``add_documents``
     stand beside them, and a sync leaves them alone. A long text is split into chunks, so a search
     returns the part that matches.
+
+    Questions and documents always come from the version in use, also after a rebuild. A sync works
+    on the version that it opened or made, with :meth:`state`, :meth:`documents`, :meth:`settled`,
+    :meth:`find_documents`, :meth:`added`, :meth:`problems`, :meth:`apply`, :meth:`tidy` and
+    :meth:`use`.
     """
 
     def __init__(self, folder: Path, version: Path, embedding: EmbeddingModel) -> None:
         """Bind to a version on disk; use :meth:`open`, :meth:`create` or ``ingest.open_index``."""
         self.folder = folder
-        self.version = version
         self.embedding = embedding
-        self._catalog = Catalog(version / CATALOG)
-        self._snapshot: Snapshot | None = None
-        self._refreshing = threading.Lock()
+        self._opened = Version(version, embedding.identity.dimension)
+        self._switching = threading.Lock()
 
     @classmethod
     def open(cls, folder: Path, embedding: EmbeddingModel) -> Index:
@@ -92,16 +97,23 @@ class Index(VectorStore):
             IdentityError: If it was made with another embedding model.
             IndexDamagedError: If it is not what was written.
         """
-        version = current_version(folder)
-        if version is None:
-            raise IndexMissingError(f"there is no index in {folder}: run 'rag index' to make one")
-        index = cls(folder, version, embedding)
-        try:
-            _check_identity(folder, index.state(), embedding.identity)
-        except BaseException:
-            index.close()
-            raise
-        return index
+        while True:
+            version = current_version(folder)
+            if version is None:
+                raise IndexMissingError(
+                    f"there is no index in {folder}: run 'rag index' to make one"
+                )
+            index = cls(folder, version, embedding)
+            try:
+                check_identity(folder, index.state(), embedding.identity)
+                return index
+            except IndexDamagedError:
+                index.close()
+                if current_version(folder) == version:
+                    raise
+            except BaseException:
+                index.close()
+                raise
 
     @classmethod
     def create(cls, folder: Path, embedding: EmbeddingModel, chunk_tokens: int) -> Index:
@@ -140,14 +152,19 @@ class Index(VectorStore):
         """The LangChain embeddings of this index."""
         return self.embedding.embeddings
 
+    @property
+    def version(self) -> Path:
+        """The folder of the version that is open."""
+        return self._opened.path
+
     def state(self) -> State:
         """Return the state row."""
-        with self._catalog.read() as reader:
+        with self._opened.catalog.read() as reader:
             return reader.state()
 
     def status(self) -> IndexStatus:
         """Return what the index holds."""
-        with self._catalog.read() as reader:
+        with self._in_use() as (version, reader):
             state = reader.state()
             failed = reader.problems(Status.FAILED)
         return IndexStatus(
@@ -156,37 +173,54 @@ class Index(VectorStore):
             generation=state.generation,
             embedding=self.embedding.name,
             index_type="Flat",
-            bytes=sum(path.stat().st_size for path in self.version.iterdir()),
+            bytes=version.bytes(),
             failed=failed,
         )
 
     def document(self, source: str) -> Document | None:
         """Return a document with its whole text, or None if there is none under ``source``."""
-        with self._catalog.read() as reader:
+        with self._in_use() as (_, reader):
             found = reader.document(source)
         return found[1] if found else None
 
     def documents(self, origin: Origin) -> list[DocumentRow]:
         """Return the documents of one origin, in the order of their sources."""
-        with self._catalog.read() as reader:
+        with self._opened.catalog.read() as reader:
             return list(reader.documents(origin))
+
+    def settled(
+        self, origin: Origin, files: Mapping[str, FileSignature], loader: Callable[[str], str]
+    ) -> tuple[dict[str, str], list[str]]:
+        """Return the status of each document whose file is as it was read, and the other sources.
+
+        Args:
+            origin: Whose documents.
+            files: The files that are there.
+            loader: Gives the loader that a source would be parsed with now.
+        """
+        with self._opened.catalog.read() as reader:
+            return reader.settled(origin, files, loader)
+
+    def find_documents(self, sources: Iterable[str]) -> list[DocumentRow]:
+        """Return the documents under the given sources, in that order."""
+        with self._opened.catalog.read() as reader:
+            return reader.find_documents(sources)
 
     def added(self) -> list[tuple[DocumentRow, Document]]:
         """Return the documents given to ``add_documents``, with their texts."""
-        with self._catalog.read() as reader:
+        with self._opened.catalog.read() as reader:
             found = [reader.document(row.source) for row in reader.documents(Origin.ADDED)]
         return [pair for pair in found if pair]
 
     def problems(self, status: Status) -> tuple[FileProblem, ...]:
         """Return the documents of a status with their reasons."""
-        with self._catalog.read() as reader:
+        with self._opened.catalog.read() as reader:
             return reader.problems(status)
 
     def candidates(self, question: str, k: int, filter: Filter | None = None) -> list[Candidate]:
         """Return the ``k`` best chunks by meaning and the ``k`` best by terms, in no order."""
         query = self.embedding.embed_query(question)
         terms = question_terms(question)
-        self._follow_switch()
         with self._searching(filter) as (reader, snapshot, allowed):
             hits = snapshot.search(query, terms, k, allowed)
             rows = reader.chunks(hit.chunk_id for hit in hits)
@@ -202,7 +236,7 @@ class Index(VectorStore):
         split = [(row, document, self._split(row, document)) for row, document in changes.put]
         chunks = [chunk for *_, part in split for chunk in part]
         keys, batches = self._embed_missing(chunks, on_embedded)
-        with self._catalog.write() as writer:
+        with self._opened.catalog.write() as writer:
             if changes.folder:
                 writer.follow(changes.folder)
             for source in changes.removed:
@@ -219,22 +253,18 @@ class Index(VectorStore):
 
     def tidy(self) -> None:
         """Bring the derived files up to date where that is due; needs the write lock."""
-        with self._catalog.read() as reader:
-            snapshot = self._load(reader) if base_is_due(reader, self.version) else None
-        if snapshot:
-            snapshot.write_base(self.version)
-            with self._catalog.write() as writer:
-                writer.forget_removed(snapshot.state.generation)
-        self._catalog.checkpoint()
+        self._opened.tidy()
 
     def use(self) -> None:
         """Put this version in use, unless it is; needs the write lock."""
-        if current_version(self.folder) != self.version:
-            switch_to(self.version)
+        with suppress(IndexDamagedError):
+            if current_version(self.folder) == self.version:
+                return
+        switch_to(self.version)
 
     def close(self) -> None:
         """Close the files."""
-        self._catalog.close()
+        self._opened.close()
 
     def add_texts(
         self,
@@ -254,6 +284,7 @@ class Index(VectorStore):
             for name, text, metadata in zip(names, listed, facts, strict=True)
         }
         with write_lock(self.folder):
+            self._follow_switch()
             self.apply(Changes(put=list(documents.values())))
             self.tidy()
         return names
@@ -261,6 +292,7 @@ class Index(VectorStore):
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
         """Delete added documents by id, or all of them; a folder's documents stay."""
         with write_lock(self.folder):
+            self._follow_switch()
             added = [row.source for row in self.documents(Origin.ADDED)]
             chosen = added if ids is None else [source for source in added if source in set(ids)]
             self.apply(Changes(removed=chosen))
@@ -269,7 +301,7 @@ class Index(VectorStore):
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[LangChainDocument]:
         """Return whole documents by their source or id; unknown ones are left out."""
-        with self._catalog.read() as reader:
+        with self._in_use() as (_, reader):
             found = [(name, reader.document(name)) for name in ids]
         return [
             LangChainDocument(id=name, page_content=pair[1].text, metadata=dict(pair[0].metadata))
@@ -320,7 +352,6 @@ class Index(VectorStore):
     def _nearest(
         self, vector: Vectors, k: int, filter: Filter | None
     ) -> list[tuple[LangChainDocument, float]]:
-        self._follow_switch()
         with self._searching(filter) as (reader, snapshot, allowed):
             hits = snapshot.nearest(vector, k, allowed)
             rows = reader.chunks(chunk_id for chunk_id, _ in hits)
@@ -338,7 +369,7 @@ class Index(VectorStore):
     ) -> tuple[list[bytes], list[Vectors]]:
         """Embed the texts that have no vector yet, each once; return their keys and vectors."""
         texts = {text_hash(chunk.embedding_text): chunk.embedding_text for chunk in chunks}
-        with self._catalog.read() as reader:
+        with self._opened.catalog.read() as reader:
             missing = reader.missing_vectors(texts)
         keys = [key for key in texts if key in missing]
         batches = []
@@ -349,40 +380,56 @@ class Index(VectorStore):
                 on_embedded(len(batch))
         return keys, batches
 
-    def _follow_switch(self) -> None:
-        """Go on with the version in use if a rebuild has switched to another."""
-        version = current_version(self.folder)
-        if version in (None, self.version):
-            return
-        with self._refreshing:
-            catalog = Catalog(version / CATALOG)
-            with catalog.read() as reader:
-                _check_identity(self.folder, reader.state(), self.embedding.identity)
-            self.version, self._catalog, self._snapshot = version, catalog, None
-
     @contextmanager
     def _searching(
         self, filter: Filter | None
     ) -> Iterator[tuple[Reader, Snapshot, NDArray[np.int64] | None]]:
-        """Give a reader and the snapshot of the generation it sees."""
+        """Give a reader, the snapshot of the generation it sees, and the documents to search."""
+        with ExitStack() as stack:
+            reader, snapshot = self._enter(stack, Version.read)
+            yield reader, snapshot, snapshot.matching(reader, filter) if filter else None
+
+    @contextmanager
+    def _in_use(self) -> Iterator[tuple[Version, Reader]]:
+        """Give the version in use and a reader of it."""
+        with ExitStack() as stack:
+            yield self._enter(stack, _read_alone)
+
+    def _enter(self, stack: ExitStack, read: Callable[[Version], AbstractContextManager[T]]) -> T:
+        """Begin to read the version in use, whose files stay there until the reading ends."""
         while True:
-            with self._catalog.read() as reader:
-                snapshot = self._current_snapshot(reader)
-                if snapshot.state.generation == reader.state().generation:
-                    yield reader, snapshot, reader.chunk_ids(filter) if filter else None
-                    return
+            version = self._follow_switch()
+            try:
+                return stack.enter_context(read(version))
+            except IndexDamagedError:
+                # Rebuilds may have removed this version since it was looked up.
+                if self._follow_switch() is version:
+                    raise
 
-    def _current_snapshot(self, reader: Reader) -> Snapshot:
-        """Return the snapshot of the reader's generation, or a newer one another thread loaded."""
-        with self._refreshing:
-            known = self._snapshot
-            if known is None or known.state.generation < reader.state().generation:
-                known = self._snapshot = self._load(reader)
-            return known
+    def _follow_switch(self) -> Version:
+        """Return the version in use, and go on with it if a rebuild has switched to another."""
+        if current_version(self.folder) in (None, self._opened.path):
+            return self._opened
+        with self._switching:
+            # Another thread may have followed a later switch meanwhile: never go back.
+            path = current_version(self.folder)
+            if path not in (None, self._opened.path):
+                version = Version(path, self.embedding.identity.dimension)
+                try:
+                    with version.catalog.read() as reader:
+                        check_identity(self.folder, reader.state(), self.embedding.identity)
+                except BaseException:
+                    version.close()
+                    raise
+                self._opened, before = version, self._opened
+                before.close()
+            return self._opened
 
-    def _load(self, reader: Reader) -> Snapshot:
-        dimension = self.embedding.identity.dimension
-        return Snapshot.load(reader, self.version, dimension, self._snapshot)
+
+@contextmanager
+def _read_alone(version: Version) -> Iterator[tuple[Version, Reader]]:
+    with version.catalog.read() as reader:
+        yield version, reader
 
 
 def chunk_document(row: ChunkRow) -> LangChainDocument:
@@ -409,7 +456,8 @@ def chunk_document(row: ChunkRow) -> LangChainDocument:
     )
 
 
-def _check_identity(folder: Path, state: State, identity: EmbeddingIdentity) -> None:
+def check_identity(folder: Path, state: State, identity: EmbeddingIdentity) -> None:
+    """Raise IdentityError if the index was made with another embedding model."""
     made_with = EmbeddingIdentity(**json.loads(state.identity))
     differences = made_with.differences(identity)
     if differences:

@@ -9,25 +9,25 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
+from ingest.errors import IndexDamagedError
 from ingest.index.columns import (
-    DOCUMENT_COLUMNS,
     checksum,
-    document_checksum,
     document_values,
     fingerprint,
     signature_values,
     text_hash,
 )
+from ingest.index.mark import Mark
 from ingest.index.reader import Reader, Vectors
-from ingest.index.rows import DocumentRow, State, Status
+from ingest.index.rows import DocumentRow, Origin, State, Status
 from ingest.types import Chunk, Document, FileSignature
 
 
 class Writer(Reader):
     """A change to a catalog, seen by nobody until it is committed."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: sqlite3.Connection, mark: Mark | None = None) -> None:
+        super().__init__(connection, mark)
         self._before = self.state()
         self._after = self._before
         self._generation = self._before.generation + 1
@@ -38,55 +38,44 @@ class Writer(Reader):
         The vectors of the chunks have to be there, or be put in the same change.
         """
         self.remove_document(row.source)
-        columns = document_values(row)
-        marks = ", ".join("?" * (len(columns) + 2))
         document_id = self._next_id()
-        self._connection.execute(
-            f"INSERT INTO documents ({DOCUMENT_COLUMNS}, id, checksum) VALUES ({marks})",
-            (*columns, document_id, document_checksum(document_id, *columns[:4])),
-        )
-        if row.status is Status.FAILED:
-            return
-        self._put_text(document_id, document)
+        values = document_values(self._seed, document_id, len(chunks), row)
+        marks = ", ".join("?" * len(values))
+        self._connection.execute(f"INSERT INTO documents VALUES ({marks})", values)
+        if row.status is not Status.FAILED:
+            self._put_text(document_id, document)
         ids = [self._put_chunk(document_id, *numbered) for numbered in enumerate(chunks)]
-        self._count(1, ids)
+        self._count(1, document_id, row, ids)
 
     def remove_document(self, source: str) -> None:
         """Remove a document with its chunks, if there is one under ``source``."""
-        row = self._connection.execute(
-            "SELECT id, status FROM documents WHERE source = ?", (source,)
-        ).fetchone()
-        if row is None:
+        found = self._find("source", source)
+        if found is None:
             return
-        document_id, status = row
-        rows = self._connection.execute("SELECT id FROM chunks WHERE document = ?", (document_id,))
-        ids = [row[0] for row in rows]
+        document_id, _, row = found
+        ids = [chunk.id for chunk in self._read_chunks(*found)]
         self._connection.executemany(
             "INSERT INTO removed VALUES (?, ?)", [(chunk_id, self._generation) for chunk_id in ids]
         )
         self._connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
-        if status != Status.FAILED:
-            self._count(-1, ids)
+        self._count(-1, document_id, row, ids)
 
     def rename_document(self, source: str, row: DocumentRow) -> None:
-        """Give the document under ``source`` the source and signature of ``row``."""
-        columns = document_values(row)
-        names = ", ".join("?" * (len(columns) + 1))
-        (document_id,) = self._connection.execute(
-            "SELECT id FROM documents WHERE source = ?", (source,)
-        ).fetchone()
-        self._connection.execute(
-            f"UPDATE documents SET ({DOCUMENT_COLUMNS}, checksum) = ({names}) WHERE id = ?",
-            (*columns, document_checksum(document_id, *columns[:4]), document_id),
-        )
-        self._count(0, [])
+        """Put the document under ``source`` under that of ``row``, as new rows."""
+        found = self.document(source)
+        if found is None:
+            raise IndexDamagedError(f"document {source} is missing from the catalog")
+        chunks = [chunk.chunk for chunk in self.document_chunks(source)]
+        self.remove_document(source)
+        self.put_document(row, found[1], chunks)
 
     def put_vectors(self, keys: Sequence[bytes], vectors: Vectors) -> None:
         """Keep the vectors of the texts with the given hashes; shape (n, d)."""
-        blobs = [vector.tobytes() for vector in np.ascontiguousarray(vectors, np.float32)]
+        blobs = (vector.tobytes() for vector in np.ascontiguousarray(vectors, np.float32))
+        pairs = zip(keys, blobs, strict=True)
         self._connection.executemany(
             "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
-            [(key, blob, checksum(key, blob)) for key, blob in zip(keys, blobs, strict=True)],
+            [(key, blob, checksum(self._seed, key, blob)) for key, blob in pairs],
         )
 
     def sign(self, source: str, signature: FileSignature | None) -> None:
@@ -110,10 +99,11 @@ class Writer(Reader):
         )
         self._after = replace(self._after, horizon=generation)
 
-    def finish(self) -> None:
-        """Write the state row of this change, if it changed anything."""
+    def finish(self) -> Mark:
+        """Write the state row of this change, if it changed anything; return its mark."""
         if self._after != self._before:
             write_state(self._connection, self._after)
+        return Mark.of(self._after)
 
     def _next_id(self) -> int:
         taken = self._after.next_id
@@ -130,7 +120,7 @@ class Writer(Reader):
                 document.text,
                 pages,
                 headings,
-                checksum(document_id, document.text, pages, headings),
+                checksum(self._seed, document_id, document.text, pages, headings),
             ),
         )
 
@@ -151,23 +141,30 @@ class Writer(Reader):
         )
         self._connection.execute(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*fields, checksum(*fields)),
+            (*fields, checksum(self._seed, *fields)),
         )
         return chunk_id
 
-    def _count(self, documents: int, chunk_ids: Sequence[int]) -> None:
-        """Note documents and their chunks that came (1), went (-1) or moved (0)."""
-        difference = documents * fingerprint(np.array(chunk_ids, np.int64))
+    def _count(
+        self, difference: int, document_id: int, row: DocumentRow, chunk_ids: Sequence[int]
+    ) -> None:
+        """Note that a document with its chunks has come (1) or gone (-1)."""
+        after = self._after
+        rows = difference * fingerprint(np.array([document_id], np.int64))
+        chunks = difference * fingerprint(np.array(chunk_ids, np.int64))
         self._after = replace(
-            self._after,
+            after,
             generation=self._generation,
-            documents=self._after.documents + documents,
-            chunks=self._after.chunks + documents * len(chunk_ids),
-            fingerprint=(self._after.fingerprint + difference) % 2**64,
+            documents=after.documents + difference * (row.status is not Status.FAILED),
+            chunks=after.chunks + difference * len(chunk_ids),
+            fingerprint=(after.fingerprint + chunks) % 2**64,
+            rows=(after.rows + rows) % 2**64,
+            problems=after.problems + difference * (row.status is not Status.INDEXED),
+            added=after.added + difference * (row.origin is Origin.ADDED),
         )
 
 
 def write_state(connection: sqlite3.Connection, state: State) -> None:
     """Write the one state row."""
     text = json.dumps(asdict(state))
-    connection.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (text, checksum(text)))
+    connection.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (text, checksum(0, text)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import PurePosixPath
 from typing import cast
 
 from ingest.errors import LoadError
@@ -38,10 +37,11 @@ def is_supported(source: str) -> bool:
 
 def loader_name(source: str) -> str:
     """Return the loader of a file of this name, such as ``pdf``; raises LoadError without one."""
-    if not is_supported(source):
+    name = _NAMES.get(_suffix(source))
+    if name is None:
         known = " ".join(sorted(_NAMES))
         raise LoadError(f"has the unsupported suffix '{_suffix(source)}' (supported: {known})")
-    return _NAMES[_suffix(source)]
+    return name
 
 
 def load_document(source: str, content: bytes) -> Document:
@@ -61,7 +61,8 @@ def load_document(source: str, content: bytes) -> Document:
 
 
 def _suffix(source: str) -> str:
-    return PurePosixPath(source).suffix.lower()
+    dot = source.rfind(".")
+    return source[dot:].lower() if dot > 0 and source[dot - 1] != "/" else ""
 
 
 def _load(name: str) -> Callable[[bytes], Document]:

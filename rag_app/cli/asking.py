@@ -65,6 +65,13 @@ def search(
     question: Question,
     top_k: TopK = None,
     filter: Filter = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show what each score is made of.")
+    ] = False,
+    why: Annotated[
+        str | None,
+        typer.Option("--why", metavar="FILE", help="Say why a document was or wasn't chosen."),
+    ] = None,
     index: Index = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -75,7 +82,13 @@ def search(
     from rag_app.app import RagApp
     from rag_app.settings import load_settings
 
-    chunks = RagApp(load_settings(index=index, top_k=top_k)).search(asked, filter=chosen)
+    app = RagApp(load_settings(index=index, top_k=top_k))
+    if explain or why:
+        from rag_app.cli.explaining import explain_search
+
+        explain_search(app.retriever(chosen), asked, why, as_json)
+        return
+    chunks = app.search(asked, filter=chosen)
     if as_json:
         print_json([chunk_record(chunk) for chunk in chunks])
         return

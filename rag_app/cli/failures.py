@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -45,5 +46,8 @@ def _explain(error: BaseException) -> tuple[str, int]:
 
     if isinstance(error, RagError):
         return f"error: {printable(str(error))}", error.exit_code
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" for {printable(str(error.filename))}" if error.filename else ""
+        return f"error: no space left on the disk{where}: free some and run it again", 1
     what = printable(f"{type(error).__name__}: {error}".partition("\n")[0])
     return f"error: unexpected {what}; run again with --debug to see where", 1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from rag_app.cli.output import note, print_json, printable
 
 if TYPE_CHECKING:
     from ingest import FileProblem, SyncProgress, SyncReport
+    from rag_app.settings import Settings
 
 
 def index(
@@ -29,26 +31,33 @@ def index(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Build a new index and switch to it.")
     ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Read again what could not be read.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, and follow each change of the folder.")
+    ] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Put the index before the last rebuild back.")
+    ] = False,
     index: Index = None,
     as_json: AsJson = False,
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
     """Bring the index in step with a folder of documents."""
-    from rag_app.app import RagApp
+    from ingest import UsageError
     from rag_app.settings import load_settings
 
-    app = RagApp(load_settings(documents=folder, index=index))
-    with _progress(quiet) as progress:
-        report = app.index(dry_run=dry_run, rebuild=rebuild, progress=progress)
-    if as_json:
-        print_json(asdict(report))
+    if watch + rollback + (dry_run or rebuild or retry_failed) > 1:
+        raise UsageError("--watch and --rollback each go alone, without another option of a sync")
+    settings = load_settings(documents=folder, index=index)
+    if rollback:
+        _roll_back(settings, as_json)
+    elif watch:
+        _watch(settings, as_json, quiet)
     else:
-        print(_summary(report, dry_run))
-    _note_problems("failed", report.failed, quiet)
-    _note_problems("partly read", report.partial, quiet)
-    if report.failed:
-        raise typer.Exit(1)
+        _sync(settings, dry_run, rebuild, retry_failed, as_json, quiet)
 
 
 def status(
@@ -71,7 +80,75 @@ def status(
     print(f"embedding   {found.embedding}")
     print(f"index type  {found.index_type}")
     print(f"size        {found.bytes / 1e6:.1f} MB")
-    _note_problems("failed", found.failed, quiet)
+    _note("failed", found.failed, quiet)
+
+
+def _sync(
+    settings: Settings,
+    dry_run: bool,
+    rebuild: bool,
+    retry_failed: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from rag_app.app import RagApp
+
+    with _progress(quiet) as progress:
+        report = RagApp(settings).index(
+            dry_run=dry_run, rebuild=rebuild, retry_failed=retry_failed, progress=progress
+        )
+    if as_json:
+        print_json(asdict(report))
+    else:
+        print(_summary(report, dry_run))
+    _note_problems(report, quiet)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _roll_back(settings: Settings, as_json: bool) -> None:
+    from ingest import roll_back
+
+    done = roll_back(settings)
+    if as_json:
+        print_json(asdict(done))
+        return
+    print(
+        f"in use now: {done.version}, made with {printable(done.embedding)}, "
+        f"{done.documents} documents, {done.chunks} chunks"
+    )
+
+
+def _watch(settings: Settings, as_json: bool, quiet: bool) -> None:
+    """Print a line a sync, until the person has seen enough."""
+    from ingest import watch_folder
+
+    bar = ExitStack()
+    shown: list[Callable[[SyncProgress], None] | None] = []
+
+    def show_progress(progress: SyncProgress) -> None:
+        if not shown:
+            shown.append(bar.enter_context(_progress(quiet)))
+        if shown[0]:
+            shown[0](progress)
+
+    def hide_progress() -> None:
+        bar.close()
+        shown.clear()
+
+    def print_report(report: SyncReport) -> None:
+        hide_progress()
+        line = json.dumps(asdict(report), ensure_ascii=False) if as_json else _summary(report)
+        print(line, flush=True)
+        _note_problems(report, quiet)
+
+    def print_failure(error: Exception) -> None:
+        hide_progress()
+        note(f"error: {error}")
+
+    note(f"watching {settings.documents}; Ctrl-C ends it", quiet)
+    with bar:
+        watch_folder(settings, print_report, on_failure=print_failure, progress=show_progress)
 
 
 @contextmanager
@@ -98,7 +175,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[SyncProgress], None] | None]:
         yield show
 
 
-def _summary(report: SyncReport, dry_run: bool) -> str:
+def _summary(report: SyncReport, dry_run: bool = False) -> str:
     names = ("new", "changed", "renamed", "deleted", "unchanged")
     counts = [f"{count} {name}" for name in names if (count := getattr(report, name))]
     if report.failed:
@@ -110,6 +187,11 @@ def _summary(report: SyncReport, dry_run: bool) -> str:
     return f"files: {files}; chunks: {report.chunks} ({made}) in {report.seconds:.1f} s"
 
 
-def _note_problems(what: str, problems: Sequence[FileProblem], quiet: bool) -> None:
+def _note_problems(report: SyncReport, quiet: bool) -> None:
+    _note("failed", report.failed, quiet)
+    _note("partly read", report.partial, quiet)
+
+
+def _note(what: str, problems: Sequence[FileProblem], quiet: bool) -> None:
     for problem in problems:
         note(f"{what}: {printable(problem.source)}: {problem.reason}", quiet)

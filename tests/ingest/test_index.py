@@ -177,7 +177,7 @@ def test_damaged_rows_are_refused(index: Index, embedding: EmbeddingModel, spoil
         connection.execute(spoil)
     connection.close()
 
-    with pytest.raises(IndexDamagedError, match="rag index --rebuild"):
+    with pytest.raises(IndexDamagedError, match="rag verify --repair"):
         Index.open(index.folder, embedding).candidates("cats", 10)
 
 
@@ -185,7 +185,7 @@ def test_a_catalog_that_is_no_database_is_refused(index: Index, embedding: Embed
     index.close()
     (index.version / CATALOG).write_bytes(b"not a database" * 1000)
 
-    with pytest.raises(IndexDamagedError, match="rag index --rebuild"):
+    with pytest.raises(IndexDamagedError, match="rag verify --repair"):
         Index.open(index.folder, embedding)
 
 

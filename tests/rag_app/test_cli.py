@@ -15,7 +15,7 @@ INDEX_KEYS = (
     "new changed renamed deleted unchanged failed partial chunks embedded reused seconds".split()
 )
 STATUS_KEYS = "documents chunks generation embedding index_type bytes failed".split()
-COMMANDS = "index ask search chat status doctor config tokens".split()
+COMMANDS = "index ask search chat status verify export import doctor config tokens".split()
 
 
 def test_help_lists_every_command(rag_alone: Rag) -> None:

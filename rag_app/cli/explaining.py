@@ -1,0 +1,81 @@
+"""``rag search --explain`` and ``--why``: what the scores are made of."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from rag_app.cli.output import print_json, printable
+from rag_app.retrieval import Explanation, HybridRetriever, Ranked, explain, matched_terms
+
+_PARTS = ("dense", "lexical", "grams", "proximity", "sentence")
+
+
+def explain_search(
+    retriever: HybridRetriever, question: str, source: str | None, as_json: bool
+) -> None:
+    """Print how one document fared, or what the score of each retrieved chunk is made of."""
+    if source is not None:
+        explanation = explain(retriever, question, source)
+        if as_json:
+            print_json(_explanation_record(explanation))
+        else:
+            _print_explanation(explanation)
+        return
+    records = [_record(question, one) for one in retriever.rank(question)[: retriever.k]]
+    if as_json:
+        print_json(records)
+    else:
+        _print_table(records)
+
+
+def _record(question: str, ranked: Ranked) -> dict[str, object]:
+    row = ranked.candidate.row
+    matched, _ = matched_terms(question, row.chunk.embedding_text)
+    return {
+        "source": row.source,
+        "start": row.chunk.start,
+        "end": row.chunk.end,
+        "score": ranked.score,
+        **{part: getattr(ranked, part) for part in _PARTS},
+        "cosine": ranked.candidate.dense,
+        "bm25": ranked.candidate.lexical,
+        "matched": list(matched),
+    }
+
+
+def _explanation_record(explanation: Explanation) -> dict[str, object]:
+    record = asdict(explanation)
+    del record["chunk"]
+    chunk = explanation.chunk
+    return record | {
+        "start": chunk.row.chunk.start,
+        "end": chunk.row.chunk.end,
+        "cosine": chunk.dense,
+        "bm25": chunk.lexical,
+    }
+
+
+def _print_table(records: list[dict[str, object]]) -> None:
+    print("score  " + "  ".join(f"{part:>9}" for part in _PARTS) + "  chunk: matched terms")
+    for record in records:
+        parts = "  ".join(_number(record[part]) for part in _PARTS)
+        matched = record["matched"]
+        terms = ", ".join(matched) if isinstance(matched, list) else ""
+        place = f"{record['source']}:{record['start']}-{record['end']}"
+        print(f"{record['score']:.3f}  {parts}  {printable(place)}: {printable(terms)}")
+
+
+def _number(value: object) -> str:
+    return f"{value:>9.3f}" if isinstance(value, float) else f"{'-':>9}"
+
+
+def _print_explanation(explanation: Explanation) -> None:
+    chunk = explanation.chunk
+    span = f"{chunk.row.chunk.start}-{chunk.row.chunk.end}"
+    terms = explanation.lexical_rank or "-"
+    print(f"{printable(explanation.source)}: {explanation.reason}")
+    print(f"best chunk     {span}")
+    print(f"by meaning     place {explanation.dense_rank}, cosine {chunk.dense:.3f}")
+    print(f"by terms       place {terms}, BM25 {chunk.lexical:.2f}")
+    print(f"matched terms  {printable(', '.join(explanation.matched)) or '-'}")
+    print(f"missing terms  {printable(', '.join(explanation.missing)) or '-'}")
