@@ -13,7 +13,18 @@ from collections.abc import Sequence
 import typer
 from typer.main import get_command
 
-from rag_app.cli import asking, chatting, configuration, diagnosis, indexing, tokenizing
+from rag_app.cli import (
+    asking,
+    chatting,
+    configuration,
+    diagnosis,
+    evaluating,
+    indexing,
+    tokenizing,
+    transferring,
+    tuning,
+    verifying,
+)
 from rag_app.cli.failures import report_failure
 
 app = typer.Typer(
@@ -28,11 +39,16 @@ for command in (
     asking.search,
     chatting.chat,
     indexing.status,
+    verifying.verify,
+    transferring.export,
+    transferring.import_,
+    evaluating.eval_,
+    tuning.tune,
     diagnosis.doctor,
     configuration.config,
     tokenizing.tokens,
 ):
-    app.command()(command)
+    app.command(command.__name__.rstrip("_"))(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

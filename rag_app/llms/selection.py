@@ -95,11 +95,16 @@ def best_sentences(
     ``similarity`` gives the cosine of the question and each text.
     """
     ranked = rank_sentences(question, chunks, similarity)
-    if not ranked or ranked[0].confidence < _ENOUGH[detect_language(question)]:
+    if answer_margin(question, ranked) < 0:
         return []
     least = _NEARLY_BEST * ranked[0].score
     chosen = [sentence for sentence in ranked[:_MOST_SENTENCES] if sentence.score >= least]
     return sorted(chosen, key=lambda sentence: (sentence.chunk, sentence.start))
+
+
+def answer_margin(question: str, ranked: Sequence[Sentence]) -> float:
+    """Return by how much the best sentence is surer than an answer must be; -1 without any."""
+    return ranked[0].confidence - _ENOUGH[detect_language(question)] if ranked else -1.0
 
 
 def rank_sentences(

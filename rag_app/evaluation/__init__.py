@@ -1,0 +1,30 @@
+"""Measure how well questions are answered, and whether a change of settings makes it better."""
+
+from rag_app.evaluation.datasets import limited, load_dataset
+from rag_app.evaluation.evaluating import Progress, evaluate, evaluate_pair
+from rag_app.evaluation.types import (
+    Change,
+    Comparison,
+    Dataset,
+    Estimate,
+    Evaluation,
+    Flip,
+    Outcome,
+    Question,
+)
+
+__all__ = [
+    "Change",
+    "Comparison",
+    "Dataset",
+    "Estimate",
+    "Evaluation",
+    "Flip",
+    "Outcome",
+    "Progress",
+    "Question",
+    "evaluate",
+    "evaluate_pair",
+    "limited",
+    "load_dataset",
+]

@@ -1,0 +1,81 @@
+"""Ask the questions of a data set, one after another, and keep what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from pydantic import PrivateAttr
+
+from ingest import EmbeddingModel
+from rag_app.app import RagApp
+from rag_app.chain import RetrievalQA, Retrieved
+from rag_app.evaluation.types import Outcome, Question
+from rag_app.evaluation.units import unit, with_relevant_unit
+from rag_app.llms.selection import answer_margin, rank_sentences
+from rag_app.retrieval import HybridRetriever, Ranked
+from rag_app.types import Answer, ScoredChunk
+
+Confidence = Callable[[str, Sequence[ScoredChunk]], float]
+
+
+def ask_questions(app: RagApp, questions: Sequence[Question]) -> Iterator[Outcome]:
+    """Yield how each question went, in their order.
+
+    Raises:
+        UsageError: The index is empty, or a setting can't be used.
+        ProviderError: The chat model failed.
+    """
+    chain = app.chain()
+    retriever = _KeepingRetriever.over(app.retriever())
+    chain.retriever = retriever
+    retriever.invoke(questions[0].text)  # what is loaded at first use is not the question's time
+    confidence = _sentence_confidence(app.embedding) if app.settings.llm == "extractive" else None
+    for question in questions:
+        answer, chunks = _ask(chain, question.text)
+        yield Outcome(
+            question=with_relevant_unit(question),
+            answer=answer,
+            chunks=chunks,
+            ranking=tuple(dict.fromkeys(unit(question, one) for one in retriever.kept)),
+            confidence=confidence(question.text, chunks) if confidence else None,
+        )
+
+
+class _KeepingRetriever(HybridRetriever):
+    """The retriever of the app, that keeps the whole ranking of the last question."""
+
+    _kept: list[Ranked] = PrivateAttr(default_factory=list)
+
+    @classmethod
+    def over(cls, retriever: HybridRetriever) -> _KeepingRetriever:
+        return cls(**{name: getattr(retriever, name) for name in HybridRetriever.model_fields})
+
+    @property
+    def kept(self) -> list[Ranked]:
+        return self._kept
+
+    def rank(self, question: str) -> list[Ranked]:
+        self._kept = super().rank(question)
+        return self._kept
+
+
+def _ask(chain: RetrievalQA, question: str) -> tuple[Answer, tuple[ScoredChunk, ...]]:
+    chunks: tuple[ScoredChunk, ...] = ()
+    for event in chain.stream(question):
+        match event:
+            case Retrieved():
+                chunks = event.chunks
+            case Answer():
+                answer = event
+    return answer, chunks
+
+
+def _sentence_confidence(embedding: EmbeddingModel) -> Confidence:
+    def confidence(question: str, chunks: Sequence[ScoredChunk]) -> float:
+        def similarity(texts: Sequence[str]) -> list[float]:
+            cosines = embedding.embed_sentences(texts) @ embedding.embed_query(question)
+            return [float(cosine) for cosine in cosines]
+
+        return answer_margin(question, rank_sentences(question, chunks, similarity))
+
+    return confidence

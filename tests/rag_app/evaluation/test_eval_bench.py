@@ -1,0 +1,52 @@
+"""Floors on public data sets; needs the folder that holds them in RAG_BENCH."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rag_app.evaluation import evaluate, limited, load_dataset
+from rag_app.settings import Settings
+
+BENCH = os.environ.get("RAG_BENCH")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BENCH is None, reason="needs the public data sets: set RAG_BENCH")
+@pytest.mark.parametrize(
+    ("name", "questions", "floors"),
+    [
+        pytest.param(
+            "faquad",
+            100,
+            {
+                "ndcg@10": 0.9,
+                "recall@10": 0.97,
+                "answer_in_context": 0.93,
+                "answer_in_answer": 0.75,
+            },
+            id="faquad",
+        ),
+        pytest.param(
+            "xquad-en",
+            100,
+            {"hit@1": 0.82, "hit@5": 0.93, "answer_in_context": 0.9, "answer_in_answer": 0.65},
+            id="xquad-en",
+        ),
+        pytest.param(
+            "clapnq",
+            100,
+            {"ndcg@10": 0.97, "abstention_auroc": 0.65, "citation_precision": 0.99},
+            id="clapnq",
+        ),
+    ],
+)
+def test_figures_do_not_fall(name: str, questions: int, floors: dict[str, float]) -> None:
+    assert BENCH is not None
+
+    found = evaluate(limited(load_dataset(Path(BENCH) / name), questions), Settings())
+
+    measured = {measure: found.figures[measure].value for measure in floors}
+    assert {measure: value for measure, value in measured.items() if value < floors[measure]} == {}
