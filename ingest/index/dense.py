@@ -52,7 +52,6 @@ class DenseIndex:
             start += part.ntotal
         return scores
 
-
     def vectors(self, chosen: NDArray[np.bool_]) -> Vectors:
         """Return the vectors at the chosen positions, shape (n, d)."""
         vectors = np.empty((int(chosen.sum()), self.parts[0].d), np.float32)

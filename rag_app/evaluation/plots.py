@@ -33,7 +33,7 @@ def draw_plots(evaluations: Sequence[Evaluation]) -> list[Plot]:
     drawings = [
         ("figures", "Measures with 95% intervals", any(one.figures for one in evaluations), _bars),
         ("recall", "Recall by rank", any(one.recall for one in evaluations), _recall),
-        ("confidence", _histogram_title(evaluations[-1]), True, _histogram),
+        ("confidence", _histogram_title(evaluations), True, _histogram),
     ]
     return [
         (title, _svg(name, title, draw, evaluations))
@@ -128,10 +128,10 @@ def _recall(axes: Axes, evaluations: Sequence[Evaluation]) -> None:
     _legend(axes, evaluations)
 
 
-def _histogram_title(evaluation: Evaluation) -> str:
-    if _has_confidence(evaluation):
-        return "Confidence of the answers"
-    return "Score of the best chunk"
+def _histogram_title(evaluations: Sequence[Evaluation]) -> str:
+    known = _has_confidence(evaluations[-1])
+    title = "Confidence of the answers" if known else "Score of the best chunk"
+    return f"{title}, after" if len(evaluations) > 1 else title
 
 
 def _histogram(axes: Axes, evaluations: Sequence[Evaluation]) -> None:

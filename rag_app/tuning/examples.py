@@ -29,7 +29,7 @@ def read_questions(file: Path) -> list[KnownQuestion]:
     """Return the questions of a JSONL file.
 
     A line is ``{"question": …, "source": …, "answers": […], "evidence": …}``; all but the question
-    may be missing.
+    may be missing or null.
 
     Raises:
         UsageError: The file can't be read, or a line can't be used.
@@ -65,10 +65,14 @@ def _question(line: Line) -> KnownQuestion:
     return KnownQuestion(
         text=line.text("question"),
         place=line.place,
-        source=line.text("source", default="") or None,
+        source=_text_or_none(line, "source"),
         answers=line.texts("answers") or (),
-        evidence=line.text("evidence", default="") or None,
+        evidence=_text_or_none(line, "evidence"),
     )
+
+
+def _text_or_none(line: Line, key: str) -> str | None:
+    return None if line.values.get(key) is None else line.text(key, default="") or None
 
 
 class _Matcher:

@@ -22,7 +22,7 @@ from writers import writers
 
 # Each trial with the number of faults that is promised.
 TRIALS: dict[str, tuple[Trial, int]] = {
-    "kills": (kills, 1000),
+    "kills": (kills, 3000),
     "command": (command_kills, 10),
     "disk": (full_disks, 50),
     "corruption": (damage_files, 10_000),

@@ -18,14 +18,15 @@ from typing import Any
 from unittest.mock import patch
 
 import faiss
+from copies import Copy, Files
 from corpus import answers, change_documents, word_embedding, write_documents
+from kinds import corrupt
 from outcome import Outcome
 
 from ingest import Index, IndexSettings, StoreError, sync_folder, verify_index
 from ingest.index import snapshot
 from ingest.index.catalog import Catalog
 
-PAGE = 4096
 LANES = 4
 LIMIT = 2.0  # seconds
 MENDED_EVERY = 20
@@ -33,7 +34,6 @@ DOCUMENTS = 30
 ADDED = {"note": "The copper engine of the garden is silver.", "nota": "Não há ponte no porto."}
 FILTERS = ({"source": "part1/*"}, {"language": "pt"}, {"by": "me"})
 
-Files = dict[str, bytes]
 # What an index serves: hits of each question, texts of each source, and counts.
 Served = list[Any]
 
@@ -114,7 +114,7 @@ def _run(count: int, folder: Path) -> Iterator[Trial]:
 
 def _lane(folder: Path, lane: int, begin: int, end: int) -> None:
     copies = {
-        name: _Copy(_settings(folder, _copied(folder, name, f"lane{lane}-{begin}")))
+        name: Copy(_settings(folder, _copied(folder, name, f"lane{lane}-{begin}")))
         for name in ("rest", "killed")
     }
     served = {name: json.loads((folder / f"{name}.json").read_text()) for name in copies}
@@ -131,7 +131,7 @@ def _lane(folder: Path, lane: int, begin: int, end: int) -> None:
             copies[name].restore()
 
 
-def _try(number: int, copy: _Copy, expected: Served) -> Trial:
+def _try(number: int, copy: Copy, expected: Served) -> Trial:
     choose = random.Random(number)
     kind, changed = corrupt(choose, copy.files)
     copy.write(changed)
@@ -164,7 +164,7 @@ def _ask(settings: IndexSettings, expected: Served) -> tuple[str, str]:
     return ("wrong", f"{len(different)} answers differ") if different else ("harmless", "")
 
 
-def _find(copy: _Copy, changed: Files) -> str:
+def _find(copy: Copy, changed: Files) -> str:
     """Return what was wrong with a check of an index that was refused, if anything."""
     copy.write(changed)
     try:
@@ -244,132 +244,6 @@ def serve(settings: IndexSettings) -> Served:
 def _sources(settings: IndexSettings) -> list[str]:
     folder = settings.documents
     return [*ADDED, "missing", *(str(p.relative_to(folder)) for p in sorted(folder.rglob("*.md")))]
-
-
-def corrupt(choose: random.Random, files: Files) -> tuple[str, Files]:
-    """Return the kind of a random corruption and the files as it leaves them."""
-    kinds: dict[str, Callable[[random.Random, Files], Files]] = {
-        "flip": _flip,
-        "truncate": _truncate,
-        "zero": _zero,
-        "swap": _swap,
-        "extend": _extend,
-    }
-    while True:
-        kind = choose.choice(list(kinds))
-        changed = kinds[kind](choose, files)
-        changed = {name: content for name, content in changed.items() if content != files[name]}
-        if changed:
-            return kind, changed
-
-
-def _flip(choose: random.Random, files: Files) -> Files:
-    name = _pick(choose, files)
-    content = bytearray(files[name])
-    if not content:
-        return {}
-    for _ in range(choose.randint(1, 8)):
-        at = _place(choose, len(content))
-        content[at] ^= choose.choice((1 << choose.randrange(8), choose.randrange(1, 256)))
-    return {name: bytes(content)}
-
-
-def _truncate(choose: random.Random, files: Files) -> Files:
-    name = _pick(choose, files)
-    return {name: files[name][: _edge(choose, len(files[name]))]}
-
-
-def _zero(choose: random.Random, files: Files) -> Files:
-    name = _pick(choose, files)
-    begin, end = _range(choose, len(files[name]))
-    content = files[name]
-    return {name: content[:begin] + bytes(end - begin) + content[end:]}
-
-
-def _swap(choose: random.Random, files: Files) -> Files:
-    """Exchange two files, or two ranges of one length within a file or between two."""
-    one, other = _pick(choose, files), _pick(choose, files)
-    if choose.random() < 0.2:
-        return {one: files[other], other: files[one]}
-    begin, end = _range(choose, len(files[one]))
-    start = min(_edge(choose, len(files[other])), max(len(files[other]) - (end - begin), 0))
-    changed = {name: bytearray(files[name]) for name in (one, other)}
-    first, second = files[one][begin:end], files[other][start : start + end - begin]
-    changed[one][begin : begin + len(second)] = second
-    changed[other][start : start + len(second)] = first[: len(second)]
-    return {name: bytes(content) for name, content in changed.items()}
-
-
-def _extend(choose: random.Random, files: Files) -> Files:
-    name = _pick(choose, files)
-    size = choose.choice((1, 100, PAGE, 3 * PAGE))
-    more = choose.choice((bytes(size), choose.randbytes(size), files[name][:size]))
-    return {name: files[name] + more}
-
-
-def _pick(choose: random.Random, files: Files) -> str:
-    """Return a file; half the time the catalog in use or its write-ahead log."""
-    likely = [name for name in files if "v2/catalog" in name]
-    return choose.choice(likely if choose.random() < 0.5 else list(files))
-
-
-def _place(choose: random.Random, size: int) -> int:
-    """Return an offset; often near the beginning of a page, where its header is."""
-    if choose.random() < 0.3:
-        return min(_edge(choose, size) + choose.randrange(112), size - 1)
-    return choose.randrange(size)
-
-
-def _edge(choose: random.Random, size: int) -> int:
-    """Return an offset; half the time where a page begins."""
-    if choose.random() < 0.5:
-        return choose.randrange(size // PAGE + 1) * PAGE
-    return choose.randrange(size + 1)
-
-
-def _range(choose: random.Random, size: int) -> tuple[int, int]:
-    begin = _edge(choose, size)
-    length = choose.choice((choose.randrange(1, 64), PAGE, 2 * PAGE, choose.randrange(1, 4 * PAGE)))
-    return begin, min(begin + length, size)
-
-
-class _Copy:
-    """A copy of an index that is damaged and put back again."""
-
-    def __init__(self, settings: IndexSettings) -> None:
-        self.settings = settings
-        self._folder = settings.index
-        self._known: dict[str, os.stat_result] = {}
-        self.files = {name: path.read_bytes() for name, path in self._listing().items()}
-        self.restore()
-
-    def write(self, changed: Files) -> None:
-        """Put the index back but for the files given."""
-        self.restore()
-        for name, content in changed.items():
-            (self._folder / name).write_bytes(content)
-            del self._known[name]
-
-    def restore(self) -> None:
-        """Put back what has changed."""
-        listing = self._listing()
-        for name in listing.keys() - self.files.keys():
-            listing[name].unlink()
-        for name, content in self.files.items():
-            path, known = self._folder / name, self._known.get(name)
-            if known is None or not path.exists() or _changed(path.stat(), known):
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(content)
-                self._known[name] = path.stat()
-
-    def _listing(self) -> dict[str, Path]:
-        paths = [path for path in sorted(self._folder.rglob("*")) if path.is_file()]
-        return {str(path.relative_to(self._folder)): path for path in paths}
-
-
-def _changed(now: os.stat_result, before: os.stat_result) -> bool:
-    times = (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino)
-    return times != (before.st_mtime_ns, before.st_ctime_ns, before.st_size, before.st_ino)
 
 
 def _settings(folder: Path, name: str) -> IndexSettings:
