@@ -8,10 +8,11 @@ PYTHON ?= python3
 UV ?= uv
 BASE := .venv
 DEV := .venv-dev
+PEERS := .venv-peers
 PIP := -m pip --disable-pip-version-check install --quiet
 COMPILE := $(UV) pip compile --quiet --python-version 3.11 --no-annotate --no-header pyproject.toml
 
-.PHONY: install demo test check bench faults lock clean
+.PHONY: install demo test check bench bench-retrieval faults lock clean
 
 install: $(BASE)/installed
 
@@ -29,7 +30,10 @@ check: $(DEV)/installed
 	$(DEV)/bin/mypy
 
 bench: $(DEV)/installed
-	for script in benchmarks/[a-z]*.py; do $(DEV)/bin/python -m benchmarks.$$(basename $$script .py); done
+	for name in cold_ask embeddings sync_scale; do $(DEV)/bin/python -m benchmarks.$$name; done
+
+bench-retrieval: $(PEERS)/installed
+	$(PEERS)/bin/python -m benchmarks.retrieval --bench "$${RAG_BENCH:?names no folder of question sets}"
 
 faults: $(DEV)/installed
 	$(DEV)/bin/python tests/faults
@@ -43,12 +47,19 @@ lock:
 		--override <(echo 'sentence-transformers ; sys_platform == "never"') > requirements.lock
 
 clean:
-	rm -rf $(BASE) $(DEV) data/index dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(BASE) $(DEV) $(PEERS) data/index dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BASE)/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(BASE)
 	$(BASE)/bin/python $(PIP) --no-deps -r requirements.lock
 	$(BASE)/bin/python $(PIP) --no-deps -e .
+	touch $@
+
+$(PEERS)/installed: requirements-dev.lock benchmarks/requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python $(PIP) -r requirements-dev.lock
+	$(PEERS)/bin/python $(PIP) --no-deps -r benchmarks/requirements.txt
+	$(PEERS)/bin/python $(PIP) --no-deps -e .
 	touch $@
 
 $(DEV)/installed: requirements-dev.lock tests/weights.txt pyproject.toml

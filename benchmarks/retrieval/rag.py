@@ -1,0 +1,47 @@
+"""rag-app with its defaults: a folder is synced, passages are added, the retriever is asked."""
+
+from __future__ import annotations
+
+import atexit
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.retrieval.datasets import Dataset
+from benchmarks.retrieval.systems import DEPTH, Found
+from ingest import Index, IndexSettings, embedding_model, open_index, sync_folder
+from rag_app.retrieval import HybridRetriever
+
+
+class Rag:
+    """The hybrid retriever over an index on disk."""
+
+    def __init__(self) -> None:
+        self._folder = TemporaryDirectory()
+        atexit.register(self._folder.cleanup)
+        self._embedding = embedding_model(IndexSettings())
+        self._made = 0
+
+    def index(self, dataset: Dataset) -> None:
+        """Make an index on disk; for files that includes reading them."""
+        self._made += 1
+        folder = Path(self._folder.name) / str(self._made)
+        if dataset.documents:
+            settings = IndexSettings(documents=dataset.documents, index=folder)
+            sync_folder(settings)
+            index = open_index(settings)
+        else:
+            texts, ids = zip(*((text.text, text.source) for text in dataset.texts), strict=True)
+            index = Index.from_texts(
+                list(texts), self._embedding.embeddings, ids=list(ids), folder=folder
+            )
+        self._retriever = HybridRetriever(index=index, k=DEPTH)
+
+    def search(self, question: str) -> list[Found]:
+        """Return the chunks found."""
+        found = (document.metadata for document in self._retriever.invoke(question))
+        return [Found(one["source"], one["start"], one["end"]) for one in found]
+
+
+def make() -> Rag:
+    """Return the system."""
+    return Rag()
