@@ -3,9 +3,9 @@
     python -m benchmarks.retrieval --bench FOLDER [--sets A,B] [--systems A,B] [--json FILE]
 
 Every system runs as its own documentation sets it up and is asked for the same number of texts.
-A system whose packages are missing is skipped. "odd" is every second question. The weights of
-rag-app's ranking were chosen with all questions of SciFact, XQuAD-en, ClapNQ and FaQuAD in view, so
-on these sets neither column is held out for it; sec-10-q chose nothing.
+A system whose packages are missing is skipped. "its terms" and "its meaning" are the two searches
+that rag-app fuses. The weights of its ranking were chosen on the even questions: what is held out
+is "odd", every second question.
 """
 
 from __future__ import annotations

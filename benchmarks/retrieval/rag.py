@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import atexit
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.retrieval.datasets import Dataset
 from benchmarks.retrieval.systems import DEPTH, Found
-from ingest import Index, IndexSettings, embedding_model, open_index, sync_folder
+from ingest import Candidate, Index, IndexSettings, embedding_model, open_index, sync_folder
 from rag_app.retrieval import HybridRetriever
+from rag_app.retrieval.retriever import CANDIDATES
 
 
 class Rag:
@@ -34,14 +36,39 @@ class Rag:
             index = Index.from_texts(
                 list(texts), self._embedding.embeddings, ids=list(ids), folder=folder
             )
-        self._retriever = HybridRetriever(index=index, k=DEPTH)
+        self.retriever = HybridRetriever(index=index, k=DEPTH)
 
     def search(self, question: str) -> list[Found]:
         """Return the chunks found."""
-        found = (document.metadata for document in self._retriever.invoke(question))
+        found = (document.metadata for document in self.retriever.invoke(question))
         return [Found(one["source"], one["start"], one["end"]) for one in found]
+
+
+class Part(Rag):
+    """One of the two searches that the retriever fuses, by itself."""
+
+    def __init__(self, score: Callable[[Candidate], float]) -> None:
+        super().__init__()
+        self._score = score
+
+    def search(self, question: str) -> list[Found]:
+        """Return the chunks found."""
+        candidates = self.retriever.index.candidates(question, CANDIDATES)
+        best = sorted(candidates, key=self._score, reverse=True)[:DEPTH]
+        rows = [one.row for one in best if self._score(one)]
+        return [Found(row.source, row.chunk.start, row.chunk.end) for row in rows]
 
 
 def make() -> Rag:
     """Return the system."""
     return Rag()
+
+
+def make_terms() -> Part:
+    """Return its search by terms."""
+    return Part(lambda candidate: candidate.lexical)
+
+
+def make_meaning() -> Part:
+    """Return its search by meaning."""
+    return Part(lambda candidate: candidate.dense)

@@ -40,10 +40,11 @@ class System(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a system is, and the packages it needs."""
+    """Where a system is made, and the packages it needs."""
 
     module: str
     requires: tuple[str, ...] = ()
+    function: str = "make"
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -52,12 +53,15 @@ class Entry:
 
     def make(self) -> System:
         """Return the system with its models loaded."""
-        system: System = import_module(f"benchmarks.retrieval.{self.module}").make()
+        module = import_module(f"benchmarks.retrieval.{self.module}")
+        system: System = getattr(module, self.function)()
         return system
 
 
 SYSTEMS: Mapping[str, Entry] = {
     "rag-app": Entry("rag"),
+    "its terms": Entry("rag", function="make_terms"),
+    "its meaning": Entry("rag", function="make_meaning"),
     "BM25": Entry("bm25", ("bm25s", "Stemmer")),
     "MiniLM": Entry("minilm", ("sentence_transformers",)),
     "LangChain": Entry(

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from rag_app.cli.output import print_json, printable
 from rag_app.retrieval import Explanation, HybridRetriever, Ranked, explain, matched_terms
 
-_PARTS = ("dense", "lexical", "grams", "proximity", "sentence")
+_PARTS = ("dense", "lexical", "named", "grams", "proximity", "sentence")
 
 
 def explain_search(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
@@ -17,6 +18,8 @@ Scores = NDArray[np.float64]
 
 _GRAM = 4
 _WINDOW = 15
+_NAME_WORD = re.compile(r"[^\W_]+")
+_ENDING = re.compile(r"\.[^./]*$")
 # BM25's saturation of counts and its correction for length.
 _K1, _B = 0.9, 0.4
 
@@ -55,6 +58,35 @@ def proximity_scores(question: str, texts: Sequence[str]) -> Scores:
     weights = _rarity(set(numbers.values()), [{number for _, number in hits} for hits in found])
     total = sum(weights.values()) or 1.0
     return np.array([_best_window(hits, weights) / total for hits in found])
+
+
+def named_scores(question: str, sources: Sequence[str]) -> Scores:
+    """Return how well the question names each file, 0 to 1: "revenue in Q2 2023", 2023 Q2 X.pdf.
+
+    The share of the file names' words in the question that this name has, weighted by rarity among
+    ``sources``. One word of several is too common a coincidence and counts as none.
+    """
+    language = detect_language(question)
+    asked = set(_numbered_keys(question, language))
+    names = {source: set(_name_terms(source, language)) for source in sources}
+    found = {
+        source: {keys for keys in name if not keys.isdisjoint(asked)}
+        for source, name in names.items()
+    }
+    weights = _rarity(set().union(*found.values()), list(names.values()))
+    total = sum(weights.values()) or 1.0
+    shares = {
+        source: sum(weights[keys] for keys in named) / total
+        if len(named) > 1 or named == names[source]
+        else 0.0
+        for source, named in found.items()
+    }
+    return np.array([shares[source] for source in sources], np.float64)
+
+
+def _name_terms(source: str, language: Language) -> Iterable[frozenset[str]]:
+    """Return the keys of each word of a file's path, but for its ending."""
+    return (term(word, language) for word in _NAME_WORD.findall(_ENDING.sub("", source)))
 
 
 def _rarity(

@@ -54,18 +54,10 @@ class HybridRetriever(BaseRetriever):
         """Return all candidates with what their scores are made of, best first."""
         questions = [question, *(self.rewrite(question) if self.rewrite else ())]
         found = [self.index.candidates(one, CANDIDATES, self.filter) for one in questions]
-        ranked = _without_copies(rank(question, merge(found), self.index.embedding))
+        ranked = rank(question, merge(found), self.index.embedding)
         if self.rerank:
             ranked = reorder(question, ranked, self.rerank)
         return diversify(ranked, self.index.embedding, self.diversity)
-
-
-def _without_copies(ranked: list[Ranked]) -> list[Ranked]:
-    """Leave out chunks that say the same, but for white space, as one before them."""
-    first: dict[str, Ranked] = {}
-    for one in ranked:
-        first.setdefault(" ".join(one.candidate.row.chunk.text.split()), one)
-    return list(first.values())
 
 
 def _document(ranked: Ranked) -> Document:

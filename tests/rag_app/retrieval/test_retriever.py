@@ -38,17 +38,18 @@ def test_no_candidates_rank_as_none(index: Index) -> None:
 
 
 def test_both_sides_count(index: Index) -> None:
-    meant, named, neither = (
-        candidate("meant", "Felines rest.", 0.9, 0.0),
-        candidate("named", "Felines rest.", 0.1, 9.0),
-        candidate("neither", "Felines rest.", 0.1, 0.0),
+    meant, said, neither = (
+        candidate("meant", "Felines rest a.", 0.9, 0.0),
+        candidate("said", "Felines rest b.", 0.1, 9.0),
+        candidate("neither", "Felines rest c.", 0.1, 0.0),
     )
 
-    assert order("cats", [neither, named, meant], index.embedding) == ["meant", "named", "neither"]
+    assert order("cats", [neither, said, meant], index.embedding) == ["meant", "said", "neither"]
 
 
 def test_equal_candidates_are_ordered_by_place(index: Index) -> None:
-    alike = [candidate(source, "Cats sleep.", 0.5, 1.0) for source in ("b", "c", "a")]
+    texts = {"b": "Cats sleep.", "c": "cats sleep.", "a": "CATS sleep."}
+    alike = [candidate(source, text, 0.5, 1.0) for source, text in texts.items()]
 
     assert order("cats", alike, index.embedding) == ["a", "b", "c"]
 
@@ -85,6 +86,27 @@ def test_a_closer_look_decides_between_equals(
     distant = candidate("distant", "Zebra.", 0.0, 0.0)
 
     assert order(question, [*pair, distant], index.embedding)[0] == "better"
+
+
+def test_the_file_that_the_question_names_comes_first(index: Index) -> None:
+    text = "Net sales rose by a tenth over the quarter before."
+    named = candidate("2023 Q2 acme.txt", text, 0.5, 1.0)
+    other = candidate("2022 Q3 acme.txt", f"{text} Indeed.", 0.6, 2.0)
+    distant = candidate("zebra.txt", "Zebra.", 0.0, 0.0)
+
+    found = order("How did net sales change in Q2 2023?", [other, named, distant], index.embedding)
+
+    assert found == ["2023 Q2 acme.txt", "2022 Q3 acme.txt", "zebra.txt"]
+
+
+def test_another_file_comes_before_one_more_chunk_that_is_hardly_better(index: Index) -> None:
+    distant = candidate("z", "Zebra.", 0.0, 0.0)
+    same = [candidate("a", f"{word}.", 0.9 - at / 100, 9.0) for at, word in enumerate("uvw")]
+    close, far = candidate("b", "x.", 0.86, 9.0), candidate("c", "y.", 0.3, 3.0)
+
+    found = order("cats", [*same, close, far, distant], index.embedding)
+
+    assert found == ["a", "b", "a", "a", "c", "z"]
 
 
 @pytest.mark.parametrize(
