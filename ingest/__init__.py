@@ -18,6 +18,7 @@ from ingest.errors import (
 from ingest.index.check import Damage
 from ingest.index.store import Candidate, Index, chunk_document
 from ingest.language import Language, detect_language
+from ingest.offline import is_loopback, keep_offline, openai_address, trace_addresses
 from ingest.rollback import Rollback, roll_back
 from ingest.sentences import split_sentences
 from ingest.settings import IndexSettings
@@ -73,11 +74,15 @@ __all__ = [
     "export_langchain",
     "import_index",
     "import_langchain",
+    "is_loopback",
+    "keep_offline",
     "model_folder",
     "open_index",
+    "openai_address",
     "roll_back",
     "split_sentences",
     "sync_folder",
+    "trace_addresses",
     "verify_index",
     "watch_folder",
 ]

@@ -37,6 +37,9 @@ class IndexSettings(BaseSettings):
         200, ge=16, description="longest chunk, in tokens of the embedding model"
     )
     max_file_mb: int = Field(100, gt=0, description="larger files are not loaded, in MB")
+    offline: bool = Field(
+        False, description="refuse every address but this machine's own, and the hub of models"
+    )
     openai_api_key: SecretStr | None = Field(
         None, validation_alias="OPENAI_API_KEY", description="key of the OpenAI API"
     )

@@ -9,10 +9,10 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from dotenv.parser import parse_stream
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     DotEnvSettingsSource,
@@ -26,12 +26,27 @@ MASK = "********"
 DOTENV = Path(".env")
 TOML = Path("rag.toml")
 WEB_ADDRESS = r"^https?://\S+$"
+# A comma may be part of a path: only one before another provider parts two models.
+_NEXT_LLM = re.compile(r"\s*,\s*(?=extractive\s*(?:,|$)|[a-z][\w-]+:)")
+
+
+def _joined(value: object) -> object:
+    parts = value if isinstance(value, list | tuple) else ()
+    return ",".join(parts) if parts and all(isinstance(part, str) for part in parts) else value
+
+
+def llm_names(llm: str) -> list[str]:
+    """Return the chat models of the setting ``llm``, in the order they are tried."""
+    return _NEXT_LLM.split(llm.strip())
 
 
 class Settings(IndexSettings):
     """How questions are answered, on top of where the documents and the index are."""
 
-    llm: str = Field("extractive", description="chat model: extractive, or provider:model")
+    llm: Annotated[str, BeforeValidator(_joined)] = Field(
+        "extractive",
+        description="chat model: extractive, or provider:model; several are tried in order",
+    )
     llm_base_url: str | None = Field(
         None, pattern=WEB_ADDRESS, description="address of an OpenAI-compatible chat server"
     )
@@ -40,6 +55,15 @@ class Settings(IndexSettings):
     )
     llm_max_tokens: int = Field(512, ge=1, description="longest answer, in tokens of the model")
     llm_temperature: float = Field(0.0, ge=0, le=2, description="0 always picks the likeliest word")
+    llm_dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="numbers a huggingface chat model computes with; auto: as its weights"
+    )
+    llm_device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="where a huggingface chat model runs; auto: a GPU if there is one"
+    )
+    llm_revision: str | None = Field(
+        None, description="commit, tag or branch of a huggingface chat model from the hub"
+    )
     prompt: str | None = Field(
         None, description="prompt template, by name or file; by the question's language if not set"
     )
@@ -55,6 +79,9 @@ class Settings(IndexSettings):
     )
     rewrite: Literal["none", "multi-query", "hyde"] = Field(
         "none", description="what else the chat model lets search for: other wordings, an answer"
+    )
+    cache: bool = Field(
+        True, description="give the same answer again while nothing that made it has changed"
     )
 
 

@@ -13,6 +13,7 @@ LEAVES = {
     "ingest.errors",
     "ingest.types",
     "ingest.settings",
+    "ingest.offline",
     "ingest.language",
     "ingest.sentences",
     "ingest.index.rows",

@@ -10,6 +10,7 @@ from langchain_core.embeddings import Embeddings
 from ingest.embeddings.identity import EmbeddingIdentity
 from ingest.embeddings.model import EmbeddingModel
 from ingest.errors import MissingExtraError, UsageError
+from ingest.offline import keep_offline, openai_address
 from ingest.settings import IndexSettings
 
 __all__ = [
@@ -27,6 +28,8 @@ _POSSIBLE = "bundled:all-MiniLM-L6-v2, huggingface:<id or folder>, openai:<model
 def embedding_model(settings: IndexSettings) -> EmbeddingModel:
     """Return the model that ``settings.embedding`` names or raise UsageError."""
     provider, _, model = settings.embedding.partition(":")
+    address = openai_address(settings.embedding_base_url) if provider == "openai" else None
+    keep_offline(settings, f"embedding model '{settings.embedding}'", address)
     match provider, model:
         case "bundled", "all-MiniLM-L6-v2":
             from ingest.embeddings.bundled import bundled_model
@@ -48,6 +51,7 @@ def embedding_model(settings: IndexSettings) -> EmbeddingModel:
 def model_folder(settings: IndexSettings) -> Path:
     """Return the folder of the model's weights or raise UsageError if it does not run here."""
     provider, _, model = settings.embedding.partition(":")
+    keep_offline(settings, f"embedding model '{settings.embedding}'", None)
     match provider, model:
         case "bundled", "all-MiniLM-L6-v2":
             from ingest.embeddings.bundled import bundled_folder

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+import shutil
+import socket
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
 import typer
@@ -16,15 +21,20 @@ from rag_app.cli.options import AsJson, Debug, Index, Llm, Prompt, Quiet
 from rag_app.cli.output import print_json, printable
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+
     from rag_app.settings import Settings
 
 EXTRAS = {
     "openai": ("langchain_openai",),
     "huggingface": ("torch", "transformers", "sentence_transformers", "langchain_huggingface"),
     "compat": ("langchain_classic", "langchain_community"),
+    "eval": ("ir_measures", "matplotlib", "scipy"),
 }
-LOCAL_PROVIDERS = {"bundled", "extractive", "huggingface"}
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_REACH_SECONDS = 3.0
+_PROBE_SECONDS = 15.0
+_LITTLE_SPACE = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,7 @@ def _environment() -> str:
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:
-    from rag_app.settings import misspelled_settings
+    from rag_app.settings import llm_names, misspelled_settings
 
     misspelled = misspelled_settings()
     yield from (Finding("settings", "note", sentence) for sentence in misspelled)
@@ -82,10 +92,14 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         yield Finding("settings", "ok", "every value can be used (rag config shows them)")
     yield _attempt("documents", lambda: _documents(settings))
     yield _attempt("embedding", lambda: _embedding(settings))
-    yield _attempt("chat model", lambda: _chat_model(settings))
+    for llm in llm_names(settings.llm):
+        yield _attempt("chat model", partial(_chat_model, llm, settings))
+    yield _attempt("rerank", lambda: _rerank(settings))
+    yield _network(settings)
     yield from _extras()
     yield _attempt("prompt", lambda: _prompt(settings))
     yield _attempt("index", lambda: _index(settings))
+    yield _disk(settings)
 
 
 def _attempt(check: str, look: Callable[[], str]) -> Finding:
@@ -106,26 +120,112 @@ def _documents(settings: Settings) -> str:
 def _embedding(settings: Settings) -> str:
     from ingest import embedding_model
 
+    address = _embedding_address(settings)
+    _reach(address)
     found = embedding_model(settings)
-    where = _destination(settings.embedding, settings.embedding_base_url)
-    return f"{found.name}, {found.identity.dimension} dimensions; documents and questions {where}"
+    if address:
+        found.embed_query("probe")
+    return (
+        f"{found.name}, {found.identity.dimension} dimensions; "
+        f"documents and questions {_destination(address)}"
+    )
 
 
-def _chat_model(settings: Settings) -> str:
+def _embedding_address(settings: Settings) -> str | None:
+    from ingest import openai_address
+
+    hosted = settings.embedding.startswith("openai:")
+    return openai_address(settings.embedding_base_url) if hosted else None
+
+
+def _chat_model(llm: str, settings: Settings) -> str:
+    """Return what is known of a chat model that was made to write its first word."""
     from rag_app.app import RagApp
+    from rag_app.llms import llm_address
 
-    assert RagApp(settings).llm
-    where = _destination(settings.llm, settings.llm_base_url)
-    return f"{settings.llm}; questions and retrieved text {where}"
+    address = llm_address(llm, settings)
+    short = {"llm": llm, "llm_timeout": min(settings.llm_timeout, _PROBE_SECONDS)}
+    model = RagApp(settings.model_copy(update=short)).llm
+    where = f"{llm}; questions and retrieved text {_destination(address)}"
+    if llm == "extractive":
+        return where
+    _reach(address)
+    started = time.perf_counter()
+    with closing(cast("Generator[BaseMessage]", model.stream("Hi"))) as pieces:
+        next((piece for piece in pieces if piece.text), None)
+    seconds = time.perf_counter() - started
+    facts = [where, f"wrote a word after {seconds:.1f} s", _window(model)]
+    if llm.startswith("huggingface:"):
+        facts.append(_template(llm.removeprefix("huggingface:"), settings))
+    return "; ".join(facts)
 
 
-def _destination(model: str, base_url: str | None) -> str:
-    """Return where text goes that this model reads."""
-    provider = model.partition(":")[0]
-    host = urlsplit(base_url).hostname if base_url and provider == "openai" else None
-    if provider in LOCAL_PROVIDERS or host in LOOPBACK:
+def _window(model: BaseChatModel) -> str:
+    inner = getattr(model, "inner", model)
+    known = (getattr(inner, "profile", None) or {}).get("max_input_tokens")
+    window = getattr(model, "window", None) or known
+    return f"reads {window} tokens" if window else "does not tell how many tokens it reads"
+
+
+def _template(model: str, settings: Settings) -> str:
+    from rag_app.llms.weights import load_tokenizer
+
+    if load_tokenizer(model, settings.llm_revision).chat_template:
+        return "has a chat template"
+    return "has no chat template: it gets plain text with role names"
+
+
+def _rerank(settings: Settings) -> str:
+    from rag_app.retrieval import cross_encoder
+
+    if settings.rerank is None:
+        return "none"
+    cross_encoder(settings.rerank)
+    return f"{settings.rerank}; questions and retrieved text {_destination(None)}"
+
+
+def _reach(address: str | None) -> None:
+    """Raise ProviderError if nothing listens at the address; a proxy is not looked behind."""
+    from urllib.request import getproxies
+
+    from ingest import ProviderError
+
+    url = urlsplit(address or "")
+    if not url.hostname or getproxies():
+        return
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        socket.create_connection((url.hostname, port), timeout=_REACH_SECONDS).close()
+    except OSError as error:
+        raise ProviderError(
+            f"{url.hostname}:{port} can't be reached ({error.strerror or error}): "
+            "is the server running, is the address right?"
+        ) from None
+
+
+def _destination(address: str | None) -> str:
+    """Return where the text goes that a model at the address reads."""
+    from ingest import is_loopback
+
+    if address is None or is_loopback(address):
         return "stay on this machine"
-    return f"are sent to {host or provider}"
+    return f"are sent to {urlsplit(address).hostname or address}"
+
+
+def _network(settings: Settings) -> Finding:
+    """Return whether anything leaves the machine."""
+    from ingest import is_loopback, trace_addresses
+    from rag_app.llms import llm_address
+    from rag_app.settings import llm_names
+
+    models = {llm: llm_address(llm, settings) for llm in llm_names(settings.llm)}
+    models |= {settings.embedding: _embedding_address(settings), **dict(trace_addresses())}
+    away = [name for name, place in models.items() if place and not is_loopback(place)]
+    if settings.offline:
+        return Finding("network", "ok", "offline: nothing may leave this machine")
+    if away:
+        return Finding("network", "note", f"text leaves this machine for {', '.join(away)}")
+    return Finding("network", "ok", "nothing leaves this machine; offline = true makes sure of it")
 
 
 def _extras() -> Iterator[Finding]:
@@ -152,3 +252,15 @@ def _index(settings: Settings) -> str:
     size = f"{found.documents} documents, {found.chunks} chunks, {found.bytes / 1e6:.1f} MB"
     failed = f"; {len(found.failed)} files failed (rag status)" if found.failed else ""
     return f"{settings.index}: {size}, generation {found.generation}{failed}"
+
+
+def _disk(settings: Settings) -> Finding:
+    """Return how much room is left where the index is, or will be."""
+    place = next(
+        path for path in (settings.index, *settings.index.absolute().parents) if path.is_dir()
+    )
+    free = shutil.disk_usage(place).free
+    room = f"{free / 1e9:.1f} GB free for the index"
+    if free < _LITTLE_SPACE:
+        return Finding("disk", "note", f"{room}: a rebuild writes the new index beside the old one")
+    return Finding("disk", "ok", room)

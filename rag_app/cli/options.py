@@ -16,7 +16,11 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came f
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no notes.")]
 Llm = Annotated[
     str | None,
-    typer.Option("--llm", metavar="PROVIDER:MODEL", help="Chat model, or 'extractive'."),
+    typer.Option(
+        "--llm",
+        metavar="PROVIDER:MODEL",
+        help="Chat model, or 'extractive'; several, with commas, are tried in order.",
+    ),
 ]
 Prompt = Annotated[
     str | None,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +32,22 @@ def note(message: str, quiet: bool = False) -> None:
     """Print one line on stderr that is neither data nor an error."""
     if not quiet:
         print(printable(message), file=sys.stderr, flush=True)
+
+
+class _Notes(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        note(f"note: {record.getMessage()}")
+
+
+@contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Print what the app warns of on stderr, even when quiet: an answer is not what was set."""
+    log, notes = logging.getLogger("rag_app"), _Notes(logging.WARNING)
+    log.addHandler(notes)
+    try:
+        yield
+    finally:
+        log.removeHandler(notes)
 
 
 def terminal() -> Console | None:

@@ -56,32 +56,33 @@ def tokens(
 ) -> None:
     """Show how the embedding model and the chat model split a text into tokens."""
     from ingest import embedding_model
-    from rag_app.settings import load_settings
+    from rag_app.settings import llm_names, load_settings
 
     settings = load_settings(index=index, llm=llm)
     embedding = embedding_model(settings)
     splits = [_split(text, embedding.name, embedding.tokenizer, embedding.identity.max_tokens)]
-    if settings.llm.startswith("huggingface:"):
-        splits.append(_split(text, settings.llm, *_chat_tokenizer(settings)))
-    else:
-        note(f"note: '{settings.llm}' has no tokenizer here; try --llm huggingface:…", quiet)
+    for name in llm_names(settings.llm):
+        if name.startswith("huggingface:"):
+            splits.append(_split(text, name, *_chat_tokenizer(name, settings)))
+        else:
+            note(f"note: '{name}' has no tokenizer here; try --llm huggingface:…", quiet)
     if as_json:
         print_json({"text": text, "models": [asdict(split) for split in splits]})
     else:
         _print_splits(text, splits)
 
 
-def _chat_tokenizer(settings: Settings) -> tuple[Tokenizer, int | None]:
-    """Return the chat model's tokenizer and the most tokens it reads, if the tokenizer knows."""
+def _chat_tokenizer(llm: str, settings: Settings) -> tuple[Tokenizer, int | None]:
+    """Return the chat model's tokenizer and the most tokens it reads, if it is known."""
     from rag_app.llms import chat_model
 
-    chat_model(settings.llm, settings)  # says what is missing
-    from rag_app.llms.weights import load_tokenizer
+    chat_model(llm, settings)  # says what is missing
+    from rag_app.llms.weights import context_window, load_tokenizer
 
-    tokenizer = load_tokenizer(settings.llm.removeprefix("huggingface:"))
-    limit = tokenizer.model_max_length
-    # Where a tokenizer states no limit, transformers makes up a huge one.
-    return tokenizer.backend_tokenizer, limit if limit < 1e9 else None
+    model, revision = llm.removeprefix("huggingface:"), settings.llm_revision
+    limit = context_window(model, revision)
+    # Where nothing states a limit, transformers makes up a huge one.
+    return load_tokenizer(model, revision).backend_tokenizer, limit if limit < 1e9 else None
 
 
 def _split(text: str, model: str, tokenizer: Tokenizer, limit: int | None) -> Split:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest import MissingExtraError, MissingKeyError, UsageError
+from ingest import (
+    MissingExtraError,
+    MissingKeyError,
+    UsageError,
+    keep_offline,
+    openai_address,
+)
+from rag_app.settings import llm_names
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -21,26 +28,47 @@ KNOWN = (
 def chat_model(
     llm: str, settings: Settings, embedding: EmbeddingModel | None = None
 ) -> BaseChatModel:
-    """Return the chat model called ``llm``.
+    """Return the chat model called ``llm``; of several names, one that tries them in order.
 
     ``embedding`` is only needed by ``extractive``, which ranks sentences with it.
 
     Raises:
         MissingExtraError: Its optional packages are not installed.
         MissingKeyError: It needs an API key that is not set.
-        UsageError: The name or its provider is unknown.
+        UsageError: The name or its provider is unknown, or ``offline`` forbids it.
     """
+    models = {name: _chat_model(name, settings, embedding) for name in llm_names(llm)}
+    if len(models) == 1:
+        return models.popitem()[1]
+    from rag_app.llms.fallback import FallbackChatModel
+
+    return FallbackChatModel(models=models)
+
+
+def llm_address(llm: str, settings: Settings) -> str | None:
+    """Return where the chat model ``llm`` sends questions and text; None if nowhere."""
+    provider = llm.partition(":")[0]
+    if provider in ("extractive", "huggingface"):
+        return None
+    return openai_address(settings.llm_base_url) if provider == "openai" else provider
+
+
+def _chat_model(llm: str, settings: Settings, embedding: EmbeddingModel | None) -> BaseChatModel:
     match llm.partition(":"):
         case "extractive", _, "":
+            keep_offline(settings, llm, None)
             return _extractive(embedding)
-        case "huggingface", _, model if model:
-            return _huggingface(model, settings)
-        case "openai", _, model if model:
-            return _openai(model, settings)
-        case provider, _, model if provider and model:
-            return _langchain(llm, settings)
+        case provider, _, model if provider and model and provider != "extractive":
+            keep_offline(settings, f"chat model '{llm}'", llm_address(llm, settings))
         case _:
             raise UsageError(f"'{llm}' is not a chat model; choose {KNOWN}")
+    match provider:
+        case "huggingface":
+            return _huggingface(model, settings)
+        case "openai":
+            return _openai(model, settings)
+        case _:
+            return _langchain(llm, settings)
 
 
 def _extractive(embedding: EmbeddingModel | None) -> BaseChatModel:
@@ -61,6 +89,9 @@ def _huggingface(model: str, settings: Settings) -> BaseChatModel:
         max_tokens=settings.llm_max_tokens,
         temperature=settings.llm_temperature,
         timeout=settings.llm_timeout,
+        dtype=settings.llm_dtype,
+        device=settings.llm_device,
+        revision=settings.llm_revision,
     )
 
 
@@ -84,9 +115,11 @@ def _openai(model: str, settings: Settings) -> BaseChatModel:
 def _langchain(llm: str, settings: Settings) -> BaseChatModel:
     from langchain.chat_models import init_chat_model
 
+    from rag_app.llms.langchain import LangChainChatModel
+
     provider, _, model = llm.partition(":")
     try:
-        return init_chat_model(
+        inner = init_chat_model(
             model,
             model_provider=provider,
             max_tokens=settings.llm_max_tokens,
@@ -102,3 +135,4 @@ def _langchain(llm: str, settings: Settings) -> BaseChatModel:
         # A validation error prints its input, where a key may be: keep the kind alone.
         reason = f"{type(error).__name__}: is its API key set?"
         raise UsageError(f"'{llm}' can't be set up: {reason}") from None
+    return LangChainChatModel(name=llm, inner=inner, max_tokens=settings.llm_max_tokens)

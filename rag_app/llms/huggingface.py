@@ -36,12 +36,18 @@ class HuggingFaceChatModel(BaseChatModel):
         max_tokens: The longest answer, in tokens.
         temperature: 0 always takes the likeliest token.
         timeout: Seconds an answer may take in all, without loading.
+        dtype: ``auto`` (as the weights are), ``float32``, ``bfloat16`` or ``float16``.
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``mps``.
+        revision: Commit, tag or branch on the hub.
     """
 
     model: str
     max_tokens: int = Field(512, gt=0)
     temperature: float = Field(0.0, ge=0)
     timeout: float = Field(60.0, gt=0)
+    dtype: str = "auto"
+    device: str = "auto"
+    revision: str | None = None
 
     @property
     def _llm_type(self) -> str:
@@ -50,12 +56,12 @@ class HuggingFaceChatModel(BaseChatModel):
     @property
     def tokenizer(self) -> Tokenizer:
         """The model's own tokenizer; it loads no weights."""
-        return load_tokenizer(self.model).backend_tokenizer
+        return load_tokenizer(self.model, self.revision).backend_tokenizer
 
     @property
     def window(self) -> int:
-        """The most tokens the model reads and writes together."""
-        return context_window(load_weights(self.model), load_tokenizer(self.model))
+        """The most tokens the model reads and writes together; it loads no weights."""
+        return context_window(self.model, self.revision)
 
     def get_token_ids(self, text: str) -> list[int]:
         """Return the model's own token ids of ``text``."""
@@ -65,7 +71,7 @@ class HuggingFaceChatModel(BaseChatModel):
         self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None
     ) -> int:
         """Return the length of the prompt that ``messages`` become, in tokens."""
-        return len(prompt_ids(load_tokenizer(self.model), messages))
+        return len(prompt_ids(load_tokenizer(self.model, self.revision), messages))
 
     def _generate(
         self,
@@ -94,7 +100,8 @@ class HuggingFaceChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        tokenizer, weights = load_tokenizer(self.model), load_weights(self.model)
+        tokenizer = load_tokenizer(self.model, self.revision)
+        weights = load_weights(self.model, self.revision, self.dtype, self.device)
         prompt = prompt_ids(tokenizer, messages)
         config = generation_config(
             weights,

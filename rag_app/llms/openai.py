@@ -114,7 +114,10 @@ class OpenAIChatModel(ChatOpenAI):
     ) -> ChatResult:
         try:
             async with asyncio.timeout(self._seconds), self._connected() as model:
-                return await super(OpenAIChatModel, model)._agenerate(messages, stop, **kwargs)
+                result = await super(OpenAIChatModel, model)._agenerate(messages, stop, **kwargs)
+                if not result.generations:
+                    raise self._unreadable()
+                return result
         except Exception as error:
             failure = self._failure(error)
         # Out of the except block: the cause may hold the key.
@@ -122,15 +125,26 @@ class OpenAIChatModel(ChatOpenAI):
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[ChatGenerationChunk]:
         kwargs.pop("run_manager", None)
-        finished: bool | None = None
+        finished = begun = False
         async with aclosing(self._chunks(*args, **kwargs)) as chunks:
             async for chunk in chunks:
                 yield chunk
                 finished = finished or _is_last(chunk)
-        if finished is None:
-            raise self._unreadable()
-        if not finished:
+                begun = begun or bool(chunk.text)
+        if not finished and begun:
             raise ProviderError(f"{self._llm} broke off in the middle of the answer: ask again")
+        if not finished:
+            raise self._unreadable()
+
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> ChatGenerationChunk | None:
+        """Return the chunk with what the server says the answer cost, which LangChain drops."""
+        converted = super()._convert_chunk_to_generation_chunk(chunk, *args, **kwargs)
+        usage = chunk.get("usage") or {}
+        if converted and "cost" in usage and not chunk.get("choices"):
+            converted.message.response_metadata["token_usage"] = {"cost": usage["cost"]}
+        return converted
 
     async def _chunks(self, *args: Any, **kwargs: Any) -> AsyncGenerator[ChatGenerationChunk]:
         """Yield the chunks until the deadline, each error as a ProviderError."""
@@ -241,13 +255,19 @@ def _in_loop(
     produce: Callable[[Callable[[Item], None]], Coroutine[Any, Any, None]],
 ) -> Work[Item]:
     loop = asyncio.new_event_loop()
+    tasks: list[asyncio.Task[None]] = []
+
+    async def main(put: Callable[[Item], None]) -> None:
+        tasks.extend(task for task in [asyncio.current_task()] if task)
+        await produce(put)
 
     def run(put: Callable[[Item], None]) -> None:
         with suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(produce(put))
+            runner.run(main(put))
 
     def stop() -> None:
-        for task in asyncio.all_tasks(loop):
+        # Not what the loop itself does while it closes: that can't be cancelled in good order.
+        for task in tasks:
             task.cancel()
 
     def cancel() -> None:

@@ -10,51 +10,64 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import logging as hub_logging
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 from transformers.utils import logging
 
-from ingest import UsageError
+from ingest import ProviderError, RagError, UsageError
 
 _LOADING = threading.RLock()
+# Without this question first, transformers asks a hub out of reach for most of a minute.
+_HUB_SECONDS = 4
 
 
-def context_window(weights: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> int:
-    """Return the most tokens that fit into the model's context."""
-    positions = getattr(weights.config.get_text_config(), "max_position_embeddings", None)
+def context_window(model: str, revision: str | None = None) -> int:
+    """Return the most tokens that fit into the context of ``model``; raises as `load_weights`."""
+    with _LOADING:
+        config = _load_config(model, revision)
+    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
     # Where a tokenizer states no limit, transformers makes up a huge one.
-    limit: int = tokenizer.model_max_length
+    limit: int = load_tokenizer(model, revision).model_max_length
     return min(positions, limit) if positions else limit
 
 
-def load_tokenizer(model: str) -> PreTrainedTokenizerFast:
-    """Return the tokenizer of ``model``, loaded once a process.
-
-    Raises:
-        UsageError: It can't be loaded.
-    """
+def load_tokenizer(model: str, revision: str | None = None) -> PreTrainedTokenizerFast:
+    """Return the tokenizer of ``model``, loaded once a process; raises as `load_weights`."""
     with _LOADING:
-        return _load_tokenizer(model)
+        return _load_tokenizer(model, revision)
 
 
-def load_weights(model: str) -> PreTrainedModel:
+def load_weights(
+    model: str, revision: str | None = None, dtype: str = "auto", device: str = "auto"
+) -> PreTrainedModel:
     """Return the weights of ``model``, loaded once a process.
 
     Raises:
+        ProviderError: They are not on this disk and the hub can't be reached.
         UsageError: They can't be loaded.
     """
     with _LOADING:
-        return _load_weights(model)
+        return _load_weights(model, revision, dtype, _device(model, device))
 
 
 @cache
-def _load_tokenizer(model: str) -> PreTrainedTokenizerFast:
-    tokenizer = _from_pretrained(AutoTokenizer, model)
+def _load_config(model: str, revision: str | None) -> PreTrainedConfig:
+    return cast("PreTrainedConfig", _from_pretrained(AutoConfig, model, revision))
+
+
+@cache
+def _load_tokenizer(model: str, revision: str | None) -> PreTrainedTokenizerFast:
+    tokenizer = _from_pretrained(AutoTokenizer, model, revision)
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise UsageError(f"huggingface:{model} has no tokenizer.json: choose another model")
     tokenizer.backend_tokenizer.no_truncation()
@@ -63,15 +76,29 @@ def _load_tokenizer(model: str) -> PreTrainedTokenizerFast:
 
 
 @cache
-def _load_weights(model: str) -> PreTrainedModel:
+def _load_weights(model: str, revision: str | None, dtype: str, device: str) -> PreTrainedModel:
     safe = {} if Path(model).suffix == ".gguf" else {"use_safetensors": True}
-    weights = _from_pretrained(AutoModelForCausalLM, model, dtype="auto", **safe)
+    config = _load_config(model, revision)
+    weights = _from_pretrained(
+        AutoModelForCausalLM, model, revision, config=config, dtype=dtype, **safe
+    )
     weights.eval()
-    return cast("PreTrainedModel", weights)
+    return cast("PreTrainedModel", weights.to(device))
 
 
-def _from_pretrained(kind: Any, model: str, **options: Any) -> Any:
-    place, of_place = _place(model)
+def _device(model: str, wanted: str) -> str:
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return next((device for device, here in found.items() if here), "cpu")
+    if not found.get(wanted, True):
+        raise UsageError(
+            f"huggingface:{model}: this machine has no '{wanted}': set llm_device to auto or cpu"
+        )
+    return wanted
+
+
+def _from_pretrained(kind: Any, model: str, revision: str | None, **options: Any) -> Any:
+    place, of_place = _place(model, revision)
     load = partial(kind.from_pretrained, place, trust_remote_code=False, **of_place, **options)
     with _loading(model):
         try:
@@ -80,16 +107,37 @@ def _from_pretrained(kind: Any, model: str, **options: Any) -> Any:
             # What is on this machine never asks the hub, which may be out of reach.
             if Path(place).exists():
                 raise
-            return load()
+        _ask_the_hub(model, revision)
+        return load()
 
 
-def _place(model: str) -> tuple[str, dict[str, str]]:
+def _place(model: str, revision: str | None) -> tuple[str, dict[str, str]]:
     path = Path(model).expanduser()
+    if path.suffix == ".gguf" and not path.is_file():
+        raise UsageError(f"huggingface:{model}: there is no such file")
+    if revision and path.exists():
+        raise UsageError(
+            f"huggingface:{model} is on this disk and has no revisions: unset llm_revision, "
+            "which is for models from the hub"
+        )
     if path.suffix == ".gguf":
-        if not path.is_file():
-            raise UsageError(f"huggingface:{model}: there is no such file")
         return str(path.parent), {"gguf_file": path.name}
-    return (str(path) if path.is_dir() else model), {}
+    of_hub = {"revision": revision} if revision else {}
+    return (str(path) if path.is_dir() else model), of_hub
+
+
+def _ask_the_hub(model: str, revision: str | None) -> None:
+    """Raise at once what loading from the hub would raise after many tries."""
+    try:
+        HfApi().model_info(model, revision=revision, timeout=_HUB_SECONDS)
+    except (HfHubHTTPError, HFValidationError):
+        raise
+    except Exception as error:
+        raise ProviderError(
+            f"huggingface:{model} is not on this disk, and the hub can't be reached "
+            f"({type(error).__name__}): check the id and the connection (offline, "
+            "HF_HUB_OFFLINE), or give a local folder or a .gguf file"
+        ) from error
 
 
 @contextmanager
@@ -103,6 +151,8 @@ def _loading(model: str) -> Iterator[None]:
         # The GGUF reader draws a bar that no setting turns off.
         with redirect_stderr(io.StringIO()):
             yield
+    except RagError:
+        raise
     except Exception as error:
         raise UsageError(
             f"huggingface:{model} can't be loaded: {first_line(error).rstrip('.')}. "

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ingest import MissingExtraError, UsageError
+from ingest import IndexSettings, MissingExtraError, UsageError, model_folder
 from rag_app.retrieval.ranking import Ranked
 
 _CONSIDERED = 30
@@ -48,8 +48,10 @@ def _load(name: str, model: str) -> Any:
         from sentence_transformers import CrossEncoder
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"the reranker '{name}'", "huggingface") from error
+    # Asked itself, a hub out of reach is asked again for most of a minute.
+    folder = model_folder(IndexSettings(embedding=name))
     try:
-        return CrossEncoder(model, trust_remote_code=False)
+        return CrossEncoder(str(folder), trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError) as error:
         where = "folder" if Path(model).is_dir() else "model or folder"
         raise UsageError(f"the {where} '{model}' is no cross-encoder that can be loaded") from error

@@ -127,6 +127,25 @@ def nonsense(connection: socket.socket, request: str) -> None:
     )
 
 
+def empty(connection: socket.socket, request: str) -> None:
+    """Answer in good form, but with no choice to take."""
+    if '"stream":true' in request:
+        connection.sendall(_STREAM + b'data: {"choices": []}\n\ndata: [DONE]\n\n')
+        return
+    body = b'{"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": []}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    connection.sendall(head.encode() + b"\r\nConnection: close\r\n\r\n" + body)
+
+
+def garbage(connection: socket.socket, request: str) -> None:
+    """Send bytes that are not HTTP."""
+    connection.sendall(bytes(range(256)) * 4)
+
+
+def gone(connection: socket.socket, request: str) -> None:
+    """Hang up without a word."""
+
+
 def token(text: str, finish_reason: str | None = None) -> bytes:
     """Return the event that carries ``text``."""
     choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish_reason}

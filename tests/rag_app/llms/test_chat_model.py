@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -48,9 +49,11 @@ def test_extractive_without_an_embedding_model_is_refused() -> None:
     ],
 )
 def test_huggingface_takes_the_settings_and_loads_nothing_yet(name: str) -> None:
-    model: Any = chat_model(f"huggingface:{name}", settings())
+    given = settings(llm_dtype="bfloat16", llm_device="cpu", llm_revision="v1")
+    model: Any = chat_model(f"huggingface:{name}", given)
     assert type(model).__name__ == "HuggingFaceChatModel"
     assert (model.model, model.timeout, model.max_tokens, model.temperature) == (name, 7, 11, 0.5)
+    assert (model.dtype, model.device, model.revision) == ("bfloat16", "cpu", "v1")
 
 
 def test_openai_takes_the_settings() -> None:
@@ -112,8 +115,9 @@ def test_a_provider_of_langchain_that_is_installed_is_used(
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("OPENAI_API_VERSION", "2025-01-01")
     model: Any = chat_model("azure_openai:gpt-4o", settings())
-    assert type(model).__name__ == "AzureChatOpenAI"
-    assert (model.max_tokens, model.request_timeout, model.max_retries) == (11, 7, 2)
+    assert (type(model.inner).__name__, model.max_tokens) == ("AzureChatOpenAI", 11)
+    assert (model.inner.max_tokens, model.inner.request_timeout) == (11, 7)
+    assert model.inner.max_retries == 2
 
 
 def test_a_provider_of_langchain_without_its_key_is_refused() -> None:
@@ -128,3 +132,27 @@ def test_importing_the_dispatch_loads_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr
+
+
+@pytest.mark.parametrize(
+    ("llm", "place"),
+    [
+        pytest.param("openai:gpt-4o", "'openai:gpt-4o' sends text to api.openai.com,", id="openai"),
+        pytest.param("anthropic:claude", "sends text to anthropic,", id="another provider"),
+        pytest.param("extractive,openai:b", "sends text to api.openai.com,", id="as the second"),
+    ],
+)
+def test_offline_refuses_a_model_elsewhere(
+    llm: str, place: str, embedding: EmbeddingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")  # put back afterwards
+    with pytest.raises(UsageError, match=f"{place} which offline = true forbids"):
+        chat_model(llm, settings(offline=True, openai_api_key=SecretStr("sk-1")), embedding)
+
+
+def test_offline_takes_a_server_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    chat_model("openai:m", settings(offline=True, llm_base_url="http://localhost:8000/v1"))

@@ -4,7 +4,9 @@ import asyncio
 import copy
 import gc
 import json
+import os
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -267,13 +269,14 @@ class TestStopping:
         wait_for_no_thread()
         assert len(passes) <= 5
 
-    def test_twenty_dropped_streams_leak_no_thread(self, model: HuggingFaceChatModel) -> None:
-        before = threading.active_count()
-        for _ in range(20):
-            next(model.stream("Write a long story"))
-        gc.collect()
-        wait_for_no_thread()
-        assert threading.active_count() == before
+    def test_two_hundred_dropped_streams_leak_no_thread_and_no_memory(
+        self, model: HuggingFaceChatModel
+    ) -> None:
+        drop(model, 10)
+        threads, memory = threading.active_count(), resident_bytes()
+        drop(model, 200)
+        assert threading.active_count() == threads
+        assert resident_bytes() - memory < 16e6
 
     async def test_a_dropped_async_stream_stops(
         self, model: HuggingFaceChatModel, passes: list[int]
@@ -321,13 +324,68 @@ class TestLoading:
     def test_loading_says_nothing(
         self, smollm2_folder: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        _load_weights.__wrapped__(str(smollm2_folder))
+        _load_weights.__wrapped__(str(smollm2_folder), None, "auto", "cpu")
         assert capfd.readouterr() == ("", "")
 
     def test_a_missing_file_is_named(self) -> None:
         model = HuggingFaceChatModel(model="nowhere/model.gguf")
         with pytest.raises(UsageError, match=r"nowhere/model.gguf: there is no such file"):
             model.invoke(FRANCE)
+
+    def test_numbers_and_device_are_those_of_the_settings(self, smollm2_folder: Path) -> None:
+        folder = str(smollm2_folder)
+        model = HuggingFaceChatModel(model=folder, dtype="bfloat16", device="cpu", max_tokens=8)
+        weights = load_weights(folder, None, "bfloat16", "cpu")
+        assert (weights.dtype, weights.device.type) == (torch.bfloat16, "cpu")
+        assert model.invoke(FRANCE).text == "The capital of France is Paris."
+        assert load_weights(folder).dtype == torch.float32
+
+    def test_a_device_that_is_not_there_is_named(self, smollm2_folder: Path) -> None:
+        if torch.cuda.is_available():
+            pytest.skip("this machine has cuda")
+        model = HuggingFaceChatModel(model=str(smollm2_folder), device="cuda")
+        with pytest.raises(UsageError, match="has no 'cuda': set llm_device to auto or cpu"):
+            model.invoke(FRANCE)
+
+    def test_the_window_is_known_without_weights(
+        self, smollm2_gguf: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("rag_app.llms.weights._load_weights", None)
+        assert HuggingFaceChatModel(model=str(smollm2_gguf)).window == 8192
+
+    def test_a_revision_is_only_for_models_of_the_hub(self, smollm2_gguf: Path) -> None:
+        for place in (smollm2_gguf, smollm2_gguf.parent):
+            model = HuggingFaceChatModel(model=str(place), revision="v1")
+            with pytest.raises(UsageError, match="is on this disk and has no revisions"):
+                model.invoke(FRANCE)
+
+    def test_a_pinned_revision_is_the_one_that_is_loaded(
+        self, smollm2_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        commit = "0123456789abcdef0123456789abcdef01234567"
+        snapshots = tmp_path / "models--nobody--pinned" / "snapshots"
+        snapshots.mkdir(parents=True)
+        (snapshots / commit).symlink_to(smollm2_folder)
+        model = HuggingFaceChatModel(model="nobody/pinned", revision=commit, max_tokens=8)
+        assert model.invoke(FRANCE).text == "The capital of France is Paris."
+        other = HuggingFaceChatModel(model="nobody/pinned", revision="b" * 40)
+        with pytest.raises(ProviderError, match="is not on this disk"):
+            other.invoke(FRANCE)
+
+    @pytest.mark.parametrize("hub", ["http://127.0.0.1:{closed}", "http://127.0.0.1:{silent}"])
+    def test_an_unknown_model_fails_soon_when_the_hub_is_out_of_reach(
+        self, hub: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            with socket.create_server(("127.0.0.1", 0)) as closed:
+                free = closed.getsockname()[1]
+            address = hub.format(closed=free, silent=silent.getsockname()[1])
+            monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+            start = time.monotonic()
+            with pytest.raises(ProviderError, match=r"nobody/x is not on this disk, and the hub"):
+                HuggingFaceChatModel(model="nobody/x").invoke(FRANCE)
+            assert time.monotonic() - start < 6
 
     def test_a_folder_of_pickles_is_refused(self, smollm2_folder: Path, tmp_path: Path) -> None:
         for file in smollm2_folder.glob("*.json"):
@@ -347,6 +405,21 @@ class TestLoading:
         with pytest.raises(UsageError, match="can't be loaded"):
             HuggingFaceChatModel(model=str(tmp_path)).invoke(FRANCE)
         assert not (tmp_path / "ran").exists()
+
+
+def drop(model: HuggingFaceChatModel, times: int) -> None:
+    """Read one word of so many answers, and let them go."""
+    for _ in range(times):
+        next(model.stream([SystemMessage("Go on"), HumanMessage("A B C")]))
+    gc.collect()
+    wait_for_no_thread()
+
+
+def resident_bytes() -> int:
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("needs /proc to see how much memory is in use")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def wait_for_no_thread() -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import logging
 import socket
 import threading
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +21,17 @@ from faults import (
     drip,
     drip_head,
     drip_tokens,
+    empty,
     faulty_server,
     finished,
+    garbage,
+    gone,
     hang,
     nonsense,
     status,
     torn,
 )
+from langchain_core.globals import set_debug
 from langchain_core.messages import AIMessageChunk, HumanMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
@@ -88,12 +95,12 @@ def model_at(base_url: str, timeout: float = 10.0) -> OpenAIChatModel:
     )
 
 
-def invoke(model: OpenAIChatModel) -> None:
-    model.invoke("What is the capital of France?")
+def invoke(model: OpenAIChatModel, question: str = "What is the capital of France?") -> None:
+    model.invoke(question)
 
 
-def stream(model: OpenAIChatModel) -> None:
-    for _ in model.stream("What is the capital of France?"):
+def stream(model: OpenAIChatModel, question: str = "What is the capital of France?") -> None:
+    for _ in model.stream(question):
         pass
 
 
@@ -116,6 +123,9 @@ REFUSALS = [
     pytest.param(status(400, f"no {KEY} here"), "no *** here", id="400-echo"),
     pytest.param(torn, "some-model", id="torn"),
     pytest.param(nonsense, "can't be read", id="nonsense"),
+    pytest.param(empty, "can't be read", id="empty"),
+    pytest.param(garbage, "the connection failed", id="garbage"),
+    pytest.param(gone, "the connection failed", id="gone"),
 ]
 SLOW = [
     pytest.param(hang, id="hang"),
@@ -258,6 +268,34 @@ def test_one_model_serves_several_event_loops_and_threads(openai_stub: str) -> N
 def openai_stub() -> Iterator[str]:
     with faulty_server(finished) as base_url:
         yield base_url
+
+
+@pytest.mark.slow
+def test_ten_megabytes_of_debug_logs_hold_no_key(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name in ("asyncio", "httpcore", "httpcore2", "httpx", "httpx2", "openai"):
+        caplog.set_level(logging.DEBUG, name)
+    log = io.StringIO()
+    faults = [*(case.values[0] for case in [*REFUSALS, *SLOW]), cut]
+    set_debug(True)  # LangChain prints every prompt, answer and error
+    try:
+        with redirect_stdout(log):
+            for _ in range(3):
+                for fault in faults:
+                    fail_twice(fault, "What is the capital of France? " * 5_000)
+    finally:
+        set_debug(False)
+    written = log.getvalue() + caplog.text
+    assert len(written) > 10_000_000
+    assert all(word in written for word in ("openai._base_client", "Re-raising", "llm/error"))
+    assert KEY.removeprefix("sk-") not in written
+
+
+def fail_twice(fault: Fault, question: str) -> None:
+    with faulty_server(fault) as base_url:
+        for call in (invoke, stream):
+            with pytest.raises(ProviderError):
+                call(model_at(base_url, timeout=0.3), question)
 
 
 def test_counting_tokens_needs_no_download() -> None:

@@ -46,7 +46,7 @@ def ranked(chunk_id: int, text: str, score: float) -> Ranked:
     row = ChunkRow(
         chunk_id, 0, Chunk(text, 0, len(text)), f"{chunk_id}", Origin.FOLDER, "en", {}, True
     )
-    return Ranked(Candidate(row, 0.0, 0.0), score, 0.0, 0.0)
+    return Ranked(Candidate(row, 0.0, 0.0), score, 0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_cross_encoder_is_loaded_from_a_folder(tmp_path: Path) -> None:
     [
         pytest.param("openai:gpt", "is not a reranker", id="other provider"),
         pytest.param("huggingface:", "is not a reranker", id="no model"),
-        pytest.param("huggingface:/no/such/folder", "can be loaded", id="no folder"),
+        pytest.param("huggingface:/no/such/folder", "is not a folder", id="no folder"),
     ],
 )
 def test_a_reranker_that_cannot_be_used_is_named(name: str, message: str) -> None:

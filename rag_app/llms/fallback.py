@@ -1,0 +1,163 @@
+"""Several chat models as one: the next answers when one fails before its first word."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import RunnableConfig
+from pydantic import InstanceOf
+
+from ingest import ProviderError
+from rag_app.llms.langchain import as_chunk
+
+_LOG = logging.getLogger(__name__)
+
+# Callbacks hear of the whole, once.
+_ALONE: RunnableConfig = {"callbacks": []}
+
+
+class FallbackChatModel(BaseChatModel):
+    """Asks its models in order until one answers.
+
+    Only a `ProviderError` before anything was shown leads on to the next model: an answer is
+    never a mixture. The message's ``response_metadata["llm"]`` names the model that answered. A
+    function in ``additional_kwargs["fit"]`` of the last message is asked for the messages that fit
+    into the window of a model.
+
+    Attributes:
+        models: The models in the order they are asked, by name.
+    """
+
+    models: Mapping[str, InstanceOf[BaseChatModel]]
+
+    @property
+    def _llm_type(self) -> str:
+        return "fallback"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        for attempt in self._attempts(messages):
+            with attempt:
+                prompt = attempt.messages()
+                return attempt.whole(attempt.model.invoke(prompt, _ALONE, stop=stop, **kwargs))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        for attempt in self._attempts(messages):
+            with attempt:
+                prompt = attempt.messages()
+                return attempt.whole(
+                    await attempt.model.ainvoke(prompt, _ALONE, stop=stop, **kwargs)
+                )
+        raise AssertionError("the last attempt returns or raises")
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        for attempt in self._attempts(messages):
+            with attempt:
+                chunks: Any = attempt.model.stream(attempt.messages(), _ALONE, stop=stop, **kwargs)
+                with closing(chunks):
+                    for chunk in chunks:
+                        yield from attempt.pieces(chunk)
+                attempt.check(attempt.shown)
+                return
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        for attempt in self._attempts(messages):
+            with attempt:
+                stream: Any = attempt.model.astream(attempt.messages(), _ALONE, stop=stop, **kwargs)
+                async with aclosing(stream) as chunks:
+                    async for chunk in chunks:
+                        for piece in attempt.pieces(chunk):
+                            yield piece
+                attempt.check(attempt.shown)
+                return
+
+    def _attempts(self, messages: list[BaseMessage]) -> Iterator[_Attempt]:
+        names = list(self.models)
+        for name, after in zip(names, [*names[1:], ""], strict=True):
+            yield _Attempt(name, after, self.models[name], messages, [])
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One model's turn; as a context it takes the failure that lets the next one try."""
+
+    name: str
+    after: str
+    model: BaseChatModel
+    given: list[BaseMessage]
+    held: list[AIMessageChunk]
+    shown: bool = False
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        goes_on = isinstance(error, ProviderError) and not self.shown and bool(self.after)
+        if goes_on:
+            _LOG.warning("%s; asking %s instead", error, self.after)
+        return goes_on
+
+    def messages(self) -> list[BaseMessage]:
+        """Return the messages, as many as this model has room for."""
+        fit = self.given[-1].additional_kwargs.get("fit") if self.given else None
+        return fit(self.model) if fit else self.given
+
+    def whole(self, message: AIMessage) -> ChatResult:
+        self.check(bool(message.text.strip()))
+        return ChatResult(generations=[ChatGeneration(message=self._named(message))])
+
+    def pieces(self, chunk: AIMessageChunk) -> Iterator[ChatGenerationChunk]:
+        """Yield the chunks so far; those before the first text wait for it."""
+        self.held.append(as_chunk(chunk))
+        if chunk.text and not self.shown:
+            self.shown = True
+            self.held[0] = self._named(self.held[0])
+        if self.shown:
+            yield from (ChatGenerationChunk(message=held) for held in self.held)
+            self.held.clear()
+
+    def check(self, answered: bool) -> None:
+        if not answered:
+            raise ProviderError(f"{self.name} answered nothing")
+
+    def _named(self, message: Any) -> Any:
+        metadata = {**message.response_metadata, "llm": self.name}
+        return message.model_copy(update={"response_metadata": metadata})
