@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rag_app.app import RagApp
     from rag_app.chain import Retrieved, Token, retrieval_qa
+    from rag_app.conversation import Condensed, Conversation, Turn
     from rag_app.llms import chat_model
     from rag_app.prompts import load_prompt
     from rag_app.settings import Settings
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "Answer": "rag_app.types",
     "Citation": "rag_app.types",
+    "Condensed": "rag_app.conversation",
+    "Conversation": "rag_app.conversation",
     "RagApp": "rag_app.app",
     "Retrieved": "rag_app.chain",
     "ScoredChunk": "rag_app.types",
     "Settings": "rag_app.settings",
     "Token": "rag_app.chain",
+    "Turn": "rag_app.conversation",
     "chat_model": "rag_app.llms",
     "load_prompt": "rag_app.prompts",
     "retrieval_qa": "rag_app.chain",
@@ -32,11 +36,14 @@ _HOMES = {
 __all__ = [
     "Answer",
     "Citation",
+    "Condensed",
+    "Conversation",
     "RagApp",
     "Retrieved",
     "ScoredChunk",
     "Settings",
     "Token",
+    "Turn",
     "chat_model",
     "load_prompt",
     "retrieval_qa",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.retrievers import BaseRetriever
 
 from ingest import (
     Document,
@@ -22,7 +23,10 @@ from ingest import (
     sync_folder,
     verify_index,
 )
-from rag_app.chain import Event, RetrievalQA, retrieval_qa
+from rag_app.abstention import is_abstention
+from rag_app.caching import Asked
+from rag_app.chain import Event, RetrievalQA, Retrieved, Token, retrieval_qa
+from rag_app.conversation import Conversation, read_turns
 from rag_app.llms import chat_model
 from rag_app.prompts import load_prompt
 from rag_app.retrieval import (
@@ -84,7 +88,9 @@ class RagApp:
         prompt = load_prompt(way)
 
         def write(question: str) -> str:
-            return str(self.llm.invoke(prompt.messages(question=question)).text)
+            text = str(self.llm.invoke(prompt.messages(question=question)).text)
+            # As extractive says when it stands in for a model that failed.
+            return "" if is_abstention(text) else text
 
         return other_wordings(write) if way == "multi-query" else imagined_answer(write)
 
@@ -122,12 +128,14 @@ class RagApp:
             width=self.settings.width,
         )
 
-    def chain(self, filter: Filter | None = None) -> RetrievalQA:
-        """Return the chain that answers, as a LangChain Runnable."""
+    def chain(
+        self, filter: Filter | None = None, retriever: BaseRetriever | None = None
+    ) -> RetrievalQA:
+        """Return the chain that answers, as a LangChain Runnable; over the index's retriever."""
         prompt = load_prompt(self.settings.prompt) if self.settings.prompt else None
         llm = self.llm
         return retrieval_qa(
-            self.retriever(filter),
+            retriever or self.retriever(filter),
             llm,
             prompt,
             llm_name=self.settings.llm,
@@ -149,11 +157,38 @@ class RagApp:
             IndexMissingError: If there is no index yet.
             ProviderError: If the chat model fails.
         """
-        return self.chain(filter).invoke(question)
+        asked = Asked(self, question, filter)
+        if kept := asked.recall():
+            return kept.answer
+        return self._counted(asked, filter).invoke(question)
 
     def stream(self, question: str, filter: Filter | None = None) -> Iterator[Event]:
         """Yield the retrieved chunks, then the answer's tokens, then the :class:`Answer`."""
-        return self.chain(filter).stream(question)
+        asked = Asked(self, question, filter)
+        if kept := asked.recall():
+            return iter((Retrieved(kept.chunks), Token(kept.answer.text), kept.answer))
+        return self._counted(asked, filter).stream(question)
+
+    def chat(self, resume: Path | str | None = None) -> Conversation:
+        """Return a conversation, in which a question may lean on those before it.
+
+        Args:
+            resume: File of a saved conversation to go on with.
+        """
+        return Conversation(self, read_turns(resume) if resume else ())
+
+    def using(self, **changes: Any) -> RagApp:
+        """Return an app with other settings of the question side, on the same open index."""
+        other = RagApp(self.settings.model_copy(update=changes))
+        for part in ("embedding", "store", "_rerank"):
+            if part in self.__dict__:
+                other.__dict__[part] = self.__dict__[part]
+        return other
+
+    def _counted(self, asked: Asked, filter: Filter | None) -> RetrievalQA:
+        chain = self.chain(filter)
+        chain.on_answer = asked.remember
+        return chain
 
     def document(self, source: str) -> Document | None:
         """Return a document whose text the offsets of citations count in, or None."""

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from langchain_core.documents import Document
-from langchain_core.language_models import BaseChatModel, BaseLanguageModel
-from langchain_core.messages import AIMessage, BaseMessage, BaseMessageChunk
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage, BaseMessageChunk
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from ingest import Language, ProviderError, UsageError, detect_language
 from rag_app.abstention import ABSTENTION, is_abstention
 from rag_app.citations import Cited, cite, format_context
-from rag_app.prompts import Prompt, load_prompt
+from rag_app.prompts import ANSWERING, Prompt, load_prompt
+from rag_app.telemetry import Clock
 from rag_app.types import Answer, ScoredChunk
+from rag_app.usage import message_usage
+from rag_app.window import count_tokens, max_tokens
 
 _PROMPTS = {"en": "qa", "pt": "qa-pt"}
-_VARIABLES = ("context", "question")
-# A cautious guess: English has about four characters to a token, Portuguese three.
-_CHARACTERS_PER_TOKEN = 3
-_DEFAULT_MAX_TOKENS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +40,7 @@ class Token:
 
 
 Event = Retrieved | Token | Answer
+OnAnswer = Callable[[tuple[ScoredChunk, ...], Answer], None]
 
 
 def retrieval_qa(
@@ -65,7 +63,7 @@ def retrieval_qa(
     Raises:
         UsageError: The prompt has other variables.
     """
-    if prompt is not None and prompt.variables != _VARIABLES:
+    if prompt is not None and prompt.variables != ANSWERING:
         raise UsageError(
             f"the prompt '{prompt.name}' takes {', '.join(prompt.variables)}; "
             "answering needs one that takes context and question"
@@ -89,6 +87,8 @@ class RetrievalQA(Runnable[str, Answer]):
         self.prompt = prompt
         self.llm_name = llm_name
         self.window = window
+        # Called with the chunks and the answer before it is given.
+        self.on_answer: OnAnswer | None = None
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
         """Return the answer.
@@ -120,43 +120,49 @@ class RetrievalQA(Runnable[str, Answer]):
 
     def _invoke(self, question: str, run_manager: object, config: RunnableConfig) -> Answer:
         turn = _Turn(self, question)
-        turn.retrieved(self.retriever.invoke(turn.question, config))
-        if turn.chunks:
-            turn.generated(self.llm.invoke(turn.messages(), config))
-        return turn.answer()
+        with turn.clock:
+            turn.retrieved(self.retriever.invoke(turn.question, config))
+            if turn.chunks:
+                turn.generated(self.llm.invoke(turn.messages(), config))
+            return turn.answer()
 
     async def _ainvoke(self, question: str, run_manager: object, config: RunnableConfig) -> Answer:
         turn = _Turn(self, question)
-        turn.retrieved(await self.retriever.ainvoke(turn.question, config))
-        if turn.chunks:
-            turn.generated(await self.llm.ainvoke(turn.messages(), config))
-        return turn.answer()
+        with turn.clock:
+            turn.retrieved(await self.retriever.ainvoke(turn.question, config))
+            if turn.chunks:
+                turn.generated(await self.llm.ainvoke(turn.messages(), config))
+            return turn.answer()
 
     def _stream(
         self, questions: Iterator[str], run_manager: object, config: RunnableConfig
     ) -> Iterator[Any]:
         for question in questions:
             turn = _Turn(self, question)
-            turn.retrieved(self.retriever.invoke(turn.question, config))
-            yield from turn.opening()
-            if turn.chunks:
-                for piece in self.llm.stream(turn.messages(), config):
-                    yield from turn.streamed(piece)
-            yield turn.answer()
+            with turn.clock:
+                turn.retrieved(self.retriever.invoke(turn.question, config))
+                yield from turn.opening()
+                if turn.chunks:
+                    for piece in self.llm.stream(turn.messages(), config):
+                        yield from turn.streamed(piece)
+                answer = turn.answer()
+            yield answer
 
     async def _astream(
         self, questions: AsyncIterator[str], run_manager: object, config: RunnableConfig
     ) -> AsyncIterator[Any]:
         async for question in questions:
             turn = _Turn(self, question)
-            turn.retrieved(await self.retriever.ainvoke(turn.question, config))
-            for event in turn.opening():
-                yield event
-            if turn.chunks:
-                async for piece in self.llm.astream(turn.messages(), config):
-                    for token in turn.streamed(piece):
-                        yield token
-            yield turn.answer()
+            with turn.clock:
+                turn.retrieved(await self.retriever.ainvoke(turn.question, config))
+                for event in turn.opening():
+                    yield event
+                if turn.chunks:
+                    async for piece in self.llm.astream(turn.messages(), config):
+                        for token in turn.streamed(piece):
+                            yield token
+                answer = turn.answer()
+            yield answer
 
 
 async def _once(question: str) -> AsyncIterator[str]:
@@ -171,19 +177,19 @@ class _Turn:
             raise UsageError("the question is empty: ask something, in a word or more")
         self.question = question
         self.chunks: tuple[ScoredChunk, ...] = ()
+        self._read: tuple[ScoredChunk, ...] = ()
         self._chain = chain
         self._language: Language = detect_language(question)
         self._prompt = chain.prompt or _prompt(_PROMPTS[self._language])
         self._dropped = 0
         self._message: BaseMessage | None = None
-        self._timings: dict[str, float] = {}
-        self._started = self._last = time.perf_counter()
+        self.clock = Clock()
 
     def retrieved(self, documents: Sequence[Document]) -> None:
         found = tuple(ScoredChunk.from_document(document) for document in documents)
-        self.chunks = self._fitting(found)
+        self.clock.done("retrieve", chunks=len(found))
+        self.chunks = self._read = self._fitting(found, self._chain.llm, self._chain.window)
         self._dropped = len(found) - len(self.chunks)
-        self._time("retrieve")
 
     def opening(self) -> Iterator[Event]:
         yield Retrieved(self.chunks)
@@ -191,9 +197,20 @@ class _Turn:
             yield Token(ABSTENTION[self._language])
 
     def messages(self) -> list[BaseMessage]:
-        *before, human = self._render(self.chunks)
-        evidence = {"question": self.question, "chunks": list(self.chunks)}
+        messages = self._messages()
+        self.clock.done("prompt", chunks=len(self._read), dropped_chunks=self._dropped)
+        return messages
+
+    def _messages(self) -> list[BaseMessage]:
+        *before, human = self._render(self._read)
+        evidence = {"question": self.question, "chunks": list(self._read), "fit": self.fit}
         return [*before, human.model_copy(update={"additional_kwargs": evidence})]
+
+    def fit(self, llm: BaseChatModel) -> list[BaseMessage]:
+        """Return the messages for one of several models, with the chunks it has room for."""
+        self._read = self._fitting(self.chunks, llm, getattr(llm, "window", None))
+        self._dropped = len(self.chunks) - len(self._read)
+        return self._messages()
 
     def streamed(self, piece: BaseMessage) -> Iterator[Token]:
         self._message = piece if self._message is None else _joined(self._message, piece)
@@ -204,21 +221,25 @@ class _Turn:
         self._message = message
 
     def answer(self) -> Answer:
-        self._time("generate")
-        text = self._text()
+        text, usage = self._text(), message_usage(self._message)
+        if self._message:
+            self.clock.done("generate", llm=self._answered_by(), **usage)
         abstained = is_abstention(text)
-        cited = Cited(ABSTENTION[self._language], (), ()) if abstained else cite(text, self.chunks)
-        self._time("cite")
-        return Answer(
+        cited = Cited(ABSTENTION[self._language], (), ()) if abstained else cite(text, self._read)
+        self.clock.done("cite", citations=len(cited.citations), abstained=abstained)
+        answer = Answer(
             question=self.question,
             text=cited.text,
             citations=cited.citations,
             abstained=abstained,
             unsupported=cited.unsupported,
-            llm=self._chain.llm_name,
-            usage=_tokens(self._message) | {"dropped_chunks": self._dropped},
-            timings=self._timings | {"total": self._last - self._started},
+            llm=self._answered_by(),
+            usage=usage | {"dropped_chunks": self._dropped},
+            timings=self.clock.timings | {"total": self.clock.total},
         )
+        if self._chain.on_answer:
+            self._chain.on_answer(self.chunks, answer)
+        return answer
 
     def _text(self) -> str:
         if not self.chunks:
@@ -231,15 +252,16 @@ class _Turn:
             )
         return text
 
-    def _fitting(self, chunks: tuple[ScoredChunk, ...]) -> tuple[ScoredChunk, ...]:
+    def _fitting(
+        self, chunks: tuple[ScoredChunk, ...], llm: BaseChatModel, window: int | None
+    ) -> tuple[ScoredChunk, ...]:
         """Return the best chunks that fit into the model's window with the question."""
-        window = self._chain.window
         if window is None or not chunks:
             return chunks
-        room = window - _max_tokens(self._chain.llm)
+        room = window - max_tokens(llm)
         for kept in range(len(chunks), 0, -1):
             text = "\n".join(str(message.text) for message in self._render(chunks[:kept]))
-            if _count_tokens(self._chain.llm, text) <= room:
+            if count_tokens(llm, text) <= room:
                 return chunks[:kept]
         raise UsageError(
             f"the question and one chunk don't fit into the {room} tokens that "
@@ -247,12 +269,13 @@ class _Turn:
             "or choose a model with a larger window"
         )
 
+    def _answered_by(self) -> str:
+        """Return the name that one of several models left on its message, or the only one's."""
+        metadata = self._message.response_metadata if self._message else {}
+        return str(metadata.get("llm") or self._chain.llm_name)
+
     def _render(self, chunks: Sequence[ScoredChunk]) -> list[BaseMessage]:
         return self._prompt.messages(question=self.question, context=format_context(chunks))
-
-    def _time(self, stage: str) -> None:
-        now = time.perf_counter()
-        self._timings[stage], self._last = now - self._last, now
 
 
 @lru_cache(maxsize=len(_PROMPTS))
@@ -264,34 +287,3 @@ def _joined(whole: BaseMessage, piece: BaseMessage) -> BaseMessage:
     if isinstance(whole, BaseMessageChunk) and isinstance(piece, BaseMessageChunk):
         return whole + piece
     return piece
-
-
-def _max_tokens(llm: BaseChatModel) -> int:
-    for field_name in ("max_tokens", "max_new_tokens", "max_completion_tokens"):
-        if isinstance(value := getattr(llm, field_name, None), int):
-            return value
-    return _DEFAULT_MAX_TOKENS
-
-
-def _count_tokens(llm: BaseChatModel, text: str) -> int:
-    """Return the tokens of ``text``, by the model's own count where it has one that works.
-
-    LangChain's default would fetch GPT-2's tokenizer, and some providers fetch theirs.
-    """
-    kind, default = type(llm), BaseLanguageModel
-    counts = (
-        kind.get_num_tokens is not default.get_num_tokens
-        or kind.get_token_ids is not default.get_token_ids
-        or llm.custom_get_token_ids is not None
-    )
-    if counts:
-        with suppress(Exception):
-            return llm.get_num_tokens(text)
-    return len(text) // _CHARACTERS_PER_TOKEN + 1
-
-
-def _tokens(message: BaseMessage | None) -> dict[str, int]:
-    usage = message.usage_metadata if isinstance(message, AIMessage) else None
-    if usage is None:
-        return {}
-    return {"input_tokens": usage["input_tokens"], "output_tokens": usage["output_tokens"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from langchain_core.documents import Document
 
@@ -101,9 +102,11 @@ class Answer:
         abstained: True when the documents don't say.
         unsupported: Sentences of ``text`` for which no quote was found.
         llm: The chat model that answered, as ``provider:model``.
-        usage: Token counts where the provider tells (``input_tokens``, ``output_tokens``) and
-            ``dropped_chunks``, the retrieved chunks that did not fit into the context.
-        timings: Seconds by stage: ``retrieve``, ``generate``, ``cite``, ``total``.
+        usage: ``input_tokens``, ``output_tokens`` and ``cost`` where the provider tells; ``cut``
+            is 1 if the answer reached its longest length, and ``cached`` if it was given before;
+            ``dropped_chunks`` counts retrieved chunks that did not fit into the context.
+        timings: Seconds by stage: ``retrieve``, ``prompt``, ``generate``, ``cite``, ``total``; of
+            a cached answer ``recall`` and ``total``.
     """
 
     question: str
@@ -112,5 +115,29 @@ class Answer:
     abstained: bool = False
     unsupported: tuple[str, ...] = ()
     llm: str = ""
-    usage: Mapping[str, int] = field(default_factory=dict)
+    usage: Mapping[str, float] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the stable JSON shape of the answer."""
+        return {
+            "question": self.question,
+            "answer": self.text,
+            "abstained": self.abstained,
+            "citations": [asdict(citation) for citation in self.citations],
+            "unsupported": list(self.unsupported),
+            "llm": self.llm,
+            "usage": dict(self.usage),
+            "timings": dict(self.timings),
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Answer:
+        """Return the answer of a record; raises KeyError or TypeError if it is none."""
+        values = {key: record[key] for key in ("question", "abstained", "llm", "usage", "timings")}
+        return cls(
+            text=record["answer"],
+            citations=tuple(Citation(**citation) for citation in record["citations"]),
+            unsupported=tuple(record["unsupported"]),
+            **values,
+        )

@@ -16,16 +16,19 @@ from typer.main import get_command
 from rag_app.cli import (
     asking,
     chatting,
+    comparing,
     configuration,
     diagnosis,
     evaluating,
     indexing,
+    prompting,
     tokenizing,
     transferring,
     tuning,
     verifying,
 )
 from rag_app.cli.failures import report_failure
+from rag_app.cli.output import warnings_as_notes
 
 app = typer.Typer(
     help="Ask questions of your own documents and check every answer.",
@@ -38,6 +41,7 @@ for command in (
     asking.ask,
     asking.search,
     chatting.chat,
+    comparing.compare,
     indexing.status,
     verifying.verify,
     transferring.export,
@@ -49,6 +53,7 @@ for command in (
     tokenizing.tokens,
 ):
     app.command(command.__name__.rstrip("_"))(command)
+app.add_typer(prompting.app, name="prompt")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _write_what_the_terminal_can()
         command = get_command(app)
-        with command.make_context("rag", given or ["--help"]) as context:
+        with (
+            warnings_as_notes(),
+            command.make_context("rag", given or ["--help"]) as context,
+        ):
             command.invoke(context)
         sys.stdout.flush()
     except typer.Exit as exit_:

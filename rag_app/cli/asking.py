@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,7 +21,7 @@ from rag_app.cli.options import (
 from rag_app.cli.output import note, print_json
 
 if TYPE_CHECKING:
-    from rag_app.types import Answer, ScoredChunk
+    from rag_app.types import ScoredChunk
 
 Question = Annotated[
     str, typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.")
@@ -38,27 +37,29 @@ def ask(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show each retrieved chunk with its scores.")
     ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Ask the chat model even if it answered before.")
+    ] = False,
     index: Index = None,
     as_json: AsJson = False,
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
     """Answer a question from the documents, with the exact quotes it rests on."""
-    asked, chosen = _read_question(question), parse_filter(filter)
+    asked, chosen = read_question(question), parse_filter(filter)
     from rag_app.app import RagApp
     from rag_app.cli.reply import print_citations, print_explanation, stream_reply
     from rag_app.settings import load_settings
 
-    app = RagApp(load_settings(index=index, llm=llm, prompt=prompt, top_k=top_k))
-    reply = stream_reply(app, asked, chosen, silent=as_json)
+    cache = False if no_cache else None
+    app = RagApp(load_settings(index=index, llm=llm, prompt=prompt, top_k=top_k, cache=cache))
+    reply = stream_reply(app.stream(asked, filter=chosen), silent=as_json, quiet=quiet)
     if as_json:
-        print_json(answer_record(reply.answer))
+        print_json(reply.answer.to_record())
     else:
         print_citations(reply, app)
     if explain:
         print_explanation(reply.chunks, to_stderr=as_json)
-    if dropped := reply.answer.usage.get("dropped_chunks"):
-        note(f"note: {dropped} retrieved chunks did not fit into the model's context", quiet)
 
 
 def search(
@@ -78,7 +79,7 @@ def search(
     quiet: Quiet = False,
 ) -> None:
     """Show the chunks that a question finds, best first."""
-    asked, chosen = _read_question(question), parse_filter(filter)
+    asked, chosen = read_question(question), parse_filter(filter)
     from rag_app.app import RagApp
     from rag_app.settings import load_settings
 
@@ -99,20 +100,6 @@ def search(
         note("nothing found", quiet)
 
 
-def answer_record(answer: Answer) -> dict[str, object]:
-    """Return the stable JSON shape of an answer."""
-    return {
-        "question": answer.question,
-        "answer": answer.text,
-        "abstained": answer.abstained,
-        "citations": [asdict(citation) for citation in answer.citations],
-        "unsupported": list(answer.unsupported),
-        "llm": answer.llm,
-        "usage": dict(answer.usage),
-        "timings": dict(answer.timings),
-    }
-
-
 def chunk_record(chunk: ScoredChunk) -> dict[str, object]:
     """Return the stable JSON shape of a found chunk."""
     return {
@@ -127,7 +114,7 @@ def chunk_record(chunk: ScoredChunk) -> dict[str, object]:
     }
 
 
-def _read_question(given: str) -> str:
+def read_question(given: str) -> str:
     """Return the question as typed, or from stdin for ``-``.
 
     Raises:

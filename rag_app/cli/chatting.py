@@ -5,29 +5,42 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rag_app.cli.asking import answer_record
+import typer
+
+from rag_app.cli.lines import read_lines
 from rag_app.cli.options import AsJson, Debug, Index, Llm, Prompt, Quiet, TopK
 from rag_app.cli.output import note
 
 if TYPE_CHECKING:
-    from rag_app.app import RagApp
+    from rag_app.chain import Event
     from rag_app.cli.reply import Reply
-    from rag_app.settings import Settings
+    from rag_app.conversation import Conversation
 
-HELP = """\
-/sources   the quotes of the last answer
-/llm P:M   go on with another chat model
-/clear     forget the conversation
-/quit      leave (or Ctrl-D)"""
+_HELP = {
+    "/sources": "the quotes of the last answer, with their places",
+    "/llm NAME": "go on with another chat model",
+    "/prompt NAME": "go on with another prompt template; without NAME, by the question's language",
+    "/save FILE": "write the conversation to a file; 'rag chat --resume FILE' goes on with it",
+    "/clear": "forget the conversation",
+    "/help": "this list",
+    "/quit": "leave (or Ctrl-D)",
+}
+_COMMANDS = [command.partition(" ")[0] for command in _HELP]
 
 
 def chat(
     llm: Llm = None,
     prompt: Prompt = None,
     top_k: TopK = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="FILE", help="Go on with a saved conversation."),
+    ] = None,
     index: Index = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -35,15 +48,17 @@ def chat(
 ) -> None:
     """Ask one question after another; /help lists the commands."""
     from ingest import RagError
+    from rag_app.app import RagApp
     from rag_app.settings import load_settings
 
-    settings = load_settings(index=index, llm=llm, prompt=prompt, top_k=top_k)
-    session = _Session(settings, as_json=as_json, quiet=quiet)
-    session.app.status()  # without an index, say so before the first question
+    app = RagApp(load_settings(index=index, llm=llm, prompt=prompt, top_k=top_k))
+    app.chain()  # says what is missing, before anything is asked
+    session = _Session(app.chat(resume), as_json, quiet)
     at_terminal = sys.stdin.isatty()
-    for line in _lines(at_terminal):
+    asked = [turn.question for turn in session.conversation.history]
+    for line in read_lines(_completions(), asked):
         try:
-            if not session.take(line):
+            if not session.take(line.strip()):
                 break
         except RagError as error:
             if not at_terminal:
@@ -55,90 +70,103 @@ def chat(
             note("\ninterrupted")
 
 
-def _lines(at_terminal: bool) -> Iterator[str]:
-    if not at_terminal:
-        yield from sys.stdin
-        return
-    import readline  # noqa: F401 - gives input() line editing and history
+def _completions() -> list[str]:
+    from rag_app.prompts import answering_prompts
 
-    while True:
-        try:
-            yield input("? ")
-        except EOFError:
-            print()
-            return
+    models = ("extractive", "huggingface:", "openai:")
+    return [
+        *_COMMANDS,
+        *(f"/llm {model}" for model in models),
+        *(f"/prompt {name}" for name in answering_prompts()),
+    ]
 
 
 @dataclass(slots=True)
 class _Session:
-    """A conversation: what was asked and answered, and with which settings."""
+    """A conversation, how it is shown, and the last reply."""
 
-    settings: Settings
+    conversation: Conversation
     as_json: bool
     quiet: bool
-    app: RagApp = field(init=False)
-    exchanges: list[tuple[str, str]] = field(default_factory=list)
     last: Reply | None = None
-
-    def __post_init__(self) -> None:
-        self._start(self.settings)
 
     def take(self, line: str) -> bool:
         """Do what the line says and return whether to go on."""
-        match line.strip().partition(" "):
-            case "", _, _:
-                pass
-            case "/quit" | "/exit", _, _:
-                return False
-            case "/help", _, _:
-                note(HELP)
-            case "/clear", _, _:
-                self.exchanges.clear()
-                self.last = None
-            case "/sources", _, _:
-                self._show_sources()
-            case "/llm", _, llm:
-                self._change_llm(llm.strip())
-            case command, _, _ if command.startswith("/"):
-                note(f"there is no command {command}\n{HELP}")
-            case _:
-                self._answer(line.strip())
+        command, _, value = line.partition(" ")
+        if command in ("/quit", "/exit"):
+            return False
+        commands = {
+            "/sources": self._show_sources,
+            "/llm": self._change_llm,
+            "/prompt": self._change_prompt,
+            "/save": self._save,
+            "/clear": self._clear,
+            "/help": self._help,
+        }
+        if command in commands:
+            commands[command](value.strip())
+        elif command.startswith("/"):
+            note(f"there is no command {command}: {_suggestion(command)}/help lists them")
+        elif line:
+            self._answer(line)
         return True
 
-    def _start(self, settings: Settings) -> None:
-        from rag_app.app import RagApp
+    def _show_sources(self, _: str) -> None:
+        from rag_app.cli.reply import Reply, print_citations
 
-        app = RagApp(settings)
-        assert app.llm  # says what is missing, before anything is asked
-        self.app, self.settings = app, settings
-
-    def _change_llm(self, llm: str) -> None:
-        from rag_app.settings import load_settings
-
-        if llm:
-            self._start(load_settings(**{**self.settings.model_dump(), "llm": llm}))
-        note(f"chat model: {self.settings.llm}", self.quiet)
-
-    def _show_sources(self) -> None:
-        from rag_app.cli.reply import print_citations
-
-        if self.last:
-            print_citations(self.last, self.app)
+        history = self.conversation.history
+        if history:
+            reply = self.last or Reply(history[-1].answer, ())
+            print_citations(reply, self.conversation.app)
         else:
             note("nothing was answered yet")
 
+    def _change_llm(self, llm: str) -> None:
+        if llm:
+            self.conversation.use(llm)
+        note(f"chat model: {self.conversation.app.settings.llm}", self.quiet)
+
+    def _change_prompt(self, prompt: str) -> None:
+        self.conversation.use_prompt(prompt or None)
+        chosen = prompt or "by the question's language"
+        note(f"prompt: {chosen}", self.quiet)
+
+    def _save(self, path: str) -> None:
+        from ingest import UsageError
+
+        if not path:
+            raise UsageError("say where to: /save FILE")
+        self.conversation.save(path)
+        note(f"saved to {path}: questions {len(self.conversation.history)}", self.quiet)
+
+    def _clear(self, _: str) -> None:
+        self.conversation.clear()
+        self.last = None
+
+    def _help(self, _: str) -> None:
+        note("\n".join(f"{command:<14}{text}" for command, text in _HELP.items()))
+
     def _answer(self, question: str) -> None:
-        from rag_app.cli.followups import standalone_question
         from rag_app.cli.reply import print_places, stream_reply
 
-        llm = None if self.settings.llm == "extractive" else self.app.llm
-        understood = standalone_question(question, self.exchanges, llm)
-        if understood != question:
-            note(f"(asking: {understood})", self.quiet)
-        self.last = stream_reply(self.app, understood, None, silent=self.as_json)
-        self.exchanges.append((understood, self.last.answer.text))
+        self.last = stream_reply(self._events(question), silent=self.as_json, quiet=self.quiet)
         if self.as_json:
-            print(json.dumps(answer_record(self.last.answer), ensure_ascii=False), flush=True)
+            record = self.last.answer.to_record()
+            print(json.dumps(record, ensure_ascii=False), flush=True)
         else:
             print_places(self.last)
             print(flush=True)
+
+    def _events(self, question: str) -> Iterator[Event]:
+        from rag_app.conversation import Condensed
+
+        for event in self.conversation.stream(question):
+            if isinstance(event, Condensed):
+                note(f"(asking: {event.question})", self.quiet)
+            else:
+                yield event
+
+
+def _suggestion(command: str) -> str:
+    close = get_close_matches(command, _COMMANDS, n=1)
+    return f"did you mean {close[0]}? " if close else ""

@@ -68,11 +68,13 @@ def status(
 ) -> None:
     """Show what the index holds."""
     from rag_app.app import RagApp
+    from rag_app.caching import usage_totals
     from rag_app.settings import load_settings
 
-    found = RagApp(load_settings(index=index)).status()
+    settings = load_settings(index=index)
+    found, usage = RagApp(settings).status(), usage_totals(settings)
     if as_json:
-        print_json(asdict(found))
+        print_json({**asdict(found), "usage": usage})
         return
     print(f"documents   {found.documents}")
     print(f"chunks      {found.chunks}")
@@ -80,6 +82,10 @@ def status(
     print(f"embedding   {found.embedding}")
     print(f"index type  {found.index_type}")
     print(f"size        {found.bytes / 1e6:.1f} MB")
+    print(f"questions   {usage['questions']}, {usage['cached']} of them from the cache")
+    print(f"tokens      {usage['input_tokens']} in, {usage['output_tokens']} out")
+    if usage["cost"]:
+        print(f"cost        {usage['cost']:.4f}")
     _note("failed", found.failed, quiet)
 
 

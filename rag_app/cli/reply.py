@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag_app.chain import Retrieved, Token
-from rag_app.cli.output import printable, terminal
+from rag_app.chain import Event, Retrieved, Token
+from rag_app.cli.output import note, printable, terminal
 from rag_app.types import Answer, Citation, ScoredChunk
 
 if TYPE_CHECKING:
@@ -27,14 +27,15 @@ class Reply:
     chunks: Sequence[ScoredChunk]
 
 
-def stream_reply(
-    app: RagApp, question: str, filter: Mapping[str, str] | None, silent: bool = False
-) -> Reply:
-    """Ask and return the reply; print the answer unless silent, and on a terminal as it is made."""
+def stream_reply(events: Iterable[Event], silent: bool = False, quiet: bool = False) -> Reply:
+    """Return the reply of a stream; print the answer unless silent, on a terminal as it is made.
+
+    What the reader has to know of how it was made is noted unless quiet.
+    """
     chunks: Sequence[ScoredChunk] = ()
     streamed = ""
     with _preview(None if silent else terminal()) as show:
-        for item in app.stream(question, filter=filter):
+        for item in events:
             match item:
                 case Retrieved():
                     chunks = item.chunks
@@ -45,13 +46,15 @@ def stream_reply(
                     answer = item
     if not silent:
         print(printable(answer.text))
+    for text in _notes(answer.usage):
+        note(f"note: {text}", quiet)
     return Reply(answer, chunks)
 
 
 def print_places(reply: Reply) -> None:
     """Print one line a citation: its number, file, page and headings."""
     for citation in reply.answer.citations:
-        print(_place(citation, reply.chunks))
+        print(place(citation, reply.chunks))
 
 
 def print_citations(reply: Reply, app: RagApp) -> None:
@@ -59,13 +62,13 @@ def print_citations(reply: Reply, app: RagApp) -> None:
     console = terminal()
     documents = Path(app.store.state().folder or app.settings.documents)
     for citation in reply.answer.citations:
-        place = _place(citation, reply.chunks)
+        shown = place(citation, reply.chunks)
         print()
         if console:
             link = _link(documents, citation)
-            console.print(place, style=f"bold link {link}", markup=False)
+            console.print(shown, style=f"bold link {link}", markup=False)
         else:
-            print(place)
+            print(shown)
         print(printable(citation.quote))
     if reply.answer.unsupported:
         print("\nwithout support in the documents:")
@@ -91,6 +94,29 @@ def print_explanation(chunks: Sequence[ScoredChunk], to_stderr: bool) -> None:
         print(f"{rank}. {_scores(chunk)} {place}: {beginning}…", file=stream)
 
 
+def place(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
+    """Return one line: the citation's number, file, page and headings, and any doubt."""
+    headings = next(
+        (
+            chunk.headings
+            for chunk in chunks
+            if chunk.source == citation.source and chunk.start <= citation.start < chunk.end
+        ),
+        (),
+    )
+    shown = f"[{citation.n}] {_source(citation.source, citation.page, headings)}"
+    return shown if citation.verified else f"{shown} (does not clearly support the answer)"
+
+
+def _notes(usage: Mapping[str, float]) -> Iterator[str]:
+    if usage.get("cached"):
+        yield "answered from the cache"
+    if usage.get("cut"):
+        yield "the answer was cut at its longest length: allow more with llm_max_tokens"
+    if dropped := usage.get("dropped_chunks"):
+        yield f"{dropped} retrieved chunks did not fit into the model's context"
+
+
 @contextmanager
 def _preview(console: Console | None) -> Iterator[Callable[[str], None]]:
     """Give a function that shows the text so far; what it showed is gone afterwards.
@@ -107,19 +133,6 @@ def _preview(console: Console | None) -> Iterator[Callable[[str], None]]:
     most = console.width * (console.height - 2)
     with Live(console=console, transient=True) as live:
         yield lambda text: live.update(Text(printable(text[-most:])))
-
-
-def _place(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
-    headings = next(
-        (
-            chunk.headings
-            for chunk in chunks
-            if chunk.source == citation.source and chunk.start <= citation.start < chunk.end
-        ),
-        (),
-    )
-    place = f"[{citation.n}] {_source(citation.source, citation.page, headings)}"
-    return place if citation.verified else f"{place} (does not clearly support the answer)"
 
 
 def _source(source: str, page: int | None, headings: Sequence[str]) -> str:

@@ -8,75 +8,27 @@ between braces: no attribute, index, conversion or format, so a template can rea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
 from pathlib import Path
-from string import Formatter
-from typing import TYPE_CHECKING
 
 from ingest import UsageError
+from rag_app.prompts.reading import Problem, parse_prompt
+from rag_app.prompts.template import Example, Prompt
 
-if TYPE_CHECKING:
-    from langchain_core.messages import BaseMessage
-    from langchain_core.prompts import ChatPromptTemplate
+__all__ = [
+    "ANSWERING",
+    "Example",
+    "Problem",
+    "Prompt",
+    "answering_prompts",
+    "check_prompt",
+    "load_prompt",
+    "new_prompt",
+    "shipped_prompts",
+]
 
+ANSWERING = ("context", "question")  # the variables of a prompt that answers
 _FOLDER = Path(__file__).parent
-_KEYS = frozenset({"name", "description", "system", "user", "variables"})
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A question of a few-shot prompt: the values of ``user``'s variables, and the answer."""
-
-    values: Mapping[str, str]
-    answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A checked prompt template.
-
-    Attributes:
-        name: What ``--prompt`` calls it.
-        description: One line for the list of prompts.
-        system: Template of the system message.
-        user: Template of the human message.
-        variables: The names that ``system`` and ``user`` hold between braces, sorted.
-        examples: Few-shot pairs that come before the human message.
-    """
-
-    name: str
-    description: str
-    system: str
-    user: str
-    variables: tuple[str, ...]
-    examples: tuple[Example, ...] = ()
-
-    def messages(self, **values: str) -> list[BaseMessage]:
-        """Return system, few-shot and human messages with ``values`` inserted verbatim.
-
-        Raises:
-            UsageError: A variable is missing or unknown.
-        """
-        _same_names(f"the prompt '{self.name}'", frozenset(values), frozenset(self.variables))
-        return self.as_chat_template().format_messages(**values)
-
-    def as_chat_template(self) -> ChatPromptTemplate:
-        """Return the prompt as a LangChain template, to be composed with ``|``."""
-        from langchain_core.messages import AIMessage, HumanMessage
-        from langchain_core.prompts import ChatPromptTemplate
-
-        pairs = (
-            message
-            for example in self.examples
-            for message in (
-                HumanMessage(self.user.format_map(example.values)),
-                AIMessage(example.answer),
-            )
-        )
-        return ChatPromptTemplate.from_messages(
-            [("system", self.system), *pairs, ("human", self.user)]
-        )
 
 
 def load_prompt(name_or_path: str) -> Prompt:
@@ -86,10 +38,10 @@ def load_prompt(name_or_path: str) -> Prompt:
         UsageError: There is no such prompt, or the file is not a valid template.
     """
     if name_or_path in shipped_prompts():
-        return _read(_FOLDER / f"{name_or_path}.yaml")
+        return _load(_FOLDER / f"{name_or_path}.yaml")
     path = Path(name_or_path).expanduser()
     if path.is_file():
-        return _read(path)
+        return _load(path)
     raise UsageError(
         f"there is no prompt '{name_or_path}': give the path of a YAML file or one of "
         f"{', '.join(shipped_prompts())}"
@@ -101,92 +53,53 @@ def shipped_prompts() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
-def _read(path: Path) -> Prompt:
-    import yaml
+def answering_prompts() -> tuple[str, ...]:
+    """Return the names of the shipped prompts that answer a question from context, sorted."""
+    return tuple(name for name in shipped_prompts() if load_prompt(name).variables == ANSWERING)
 
+
+def check_prompt(path: Path) -> tuple[Problem, ...]:
+    """Return everything that keeps a file from being a template that answers, by line.
+
+    Raises:
+        UsageError: The file can't be read.
+    """
+    content = _read(path)
+    read = parse_prompt(content)
+    if not isinstance(read, Prompt):
+        return read
+    if read.variables == ANSWERING:
+        return ()
+    lines = content.decode().splitlines()
+    line = next((n for n, text in enumerate(lines, 1) if text.startswith("variables")), 1)
+    return (Problem(line, f"answering gives {' and '.join(ANSWERING)}: use both, and no other"),)
+
+
+def new_prompt(path: Path) -> None:
+    """Write a commented template that works as it is.
+
+    Raises:
+        UsageError: There is a file already, or it can't be written.
+    """
+    starter = (_FOLDER / "starter.txt").read_text(encoding="utf-8")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"prompt {path}: not UTF-8 text; save it as UTF-8") from error
+        with path.open("x", encoding="utf-8") as file:
+            file.write(starter.replace("NAME", json.dumps(path.stem, ensure_ascii=False)))
+    except FileExistsError:
+        raise UsageError(f"{path} is there already: choose another name") from None
+    except OSError as error:
+        raise UsageError(f"{path} can't be written: {error.strerror}") from error
+
+
+def _load(path: Path) -> Prompt:
+    read = parse_prompt(_read(path))
+    if isinstance(read, Prompt):
+        return read
+    raise UsageError(f"prompt {path}: {'; '.join(map(str, read))}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise UsageError(f"prompt {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"prompt {path}: not valid YAML: {_one_line(error)}") from error
-    try:
-        return _parse(data)
-    except UsageError as error:
-        raise UsageError(f"prompt {path}: {error}") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-def _parse(data: object) -> Prompt:
-    fields = _mapping(data, "the file")
-    _same_names("the file", frozenset(fields) - {"examples"}, _KEYS, kind="key")
-    name, description, system, user = (
-        _text(fields[key], f"'{key}'") for key in ("name", "description", "system", "user")
-    )
-    variables = frozenset(
-        _text(variable, "an entry of 'variables'")
-        for variable in _list(fields["variables"], "'variables'")
-    )
-    in_user = _variables(user, "'user'")
-    _same_names("'variables'", variables, _variables(system, "'system'") | in_user)
-    examples = tuple(
-        _example(entry, in_user, f"example {number}")
-        for number, entry in enumerate(_list(fields.get("examples", []), "'examples'"), 1)
-    )
-    return Prompt(name, description, system, user, tuple(sorted(variables)), examples)
-
-
-def _example(entry: object, variables: frozenset[str], where: str) -> Example:
-    fields = _mapping(entry, where)
-    _same_names(where, frozenset(fields), variables | {"answer"}, kind="key")
-    texts = {key: _text(value, f"'{key}' of {where}") for key, value in fields.items()}
-    answer = texts.pop("answer")
-    return Example(texts, answer)
-
-
-def _variables(template: str, where: str) -> frozenset[str]:
-    """Return the names between braces; raise UsageError for anything but plain names."""
-    try:
-        fields = list(Formatter().parse(template))
-    except ValueError as error:
-        raise UsageError(f"{where}: {error}; write a literal brace twice") from error
-    for _, name, format_spec, conversion in fields:
-        if name is not None and (format_spec or conversion or not name.isidentifier()):
-            shown = name + (f"!{conversion}" if conversion else "")
-            shown += f":{format_spec}" if format_spec else ""
-            raise UsageError(
-                f"{where}: '{{{shown}}}' is not a plain variable name; write a literal brace twice"
-            )
-    return frozenset(name for _, name, _, _ in fields if name is not None)
-
-
-def _same_names(
-    where: str, given: frozenset[str], wanted: frozenset[str], kind: str = "variable"
-) -> None:
-    for problem, names in (("lacks", wanted - given), ("does not know", given - wanted)):
-        if names:
-            listed = ", ".join(f"'{name}'" for name in sorted(names, key=str))
-            raise UsageError(f"{where} {problem} the {kind} {listed}")
-
-
-def _mapping(value: object, where: str) -> dict[str, object]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise UsageError(f"{where} has to be keys with values")
-    return value
-
-
-def _list(value: object, where: str) -> list[object]:
-    if not isinstance(value, list):
-        raise UsageError(f"{where} has to be a list")
-    return value
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise UsageError(f"{where} has to be a text that is not empty")
-    return value.rstrip("\n")

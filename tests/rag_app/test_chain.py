@@ -66,9 +66,9 @@ def test_an_answer_carries_exact_quotes_and_times():
     )  # fmt: skip
     assert citation.verified
     assert not answer.abstained
-    assert list(answer.timings) == ["retrieve", "generate", "cite", "total"]
+    assert list(answer.timings) == ["retrieve", "prompt", "generate", "cite", "total"]
     assert answer.timings["total"] == pytest.approx(
-        sum(answer.timings[stage] for stage in ("retrieve", "generate", "cite"))
+        sum(answer.timings[stage] for stage in ("retrieve", "prompt", "generate", "cite"))
     )
 
 

@@ -14,8 +14,9 @@ SEARCH_KEYS = "source page start end text score dense lexical".split()
 INDEX_KEYS = (
     "new changed renamed deleted unchanged failed partial chunks embedded reused seconds".split()
 )
-STATUS_KEYS = "documents chunks generation embedding index_type bytes failed".split()
-COMMANDS = "index ask search chat status verify export import doctor config tokens".split()
+STATUS_KEYS = "documents chunks generation embedding index_type bytes failed usage".split()
+USAGE_KEYS = "questions cached input_tokens output_tokens cost".split()
+COMMANDS = "index ask search chat compare status verify export import doctor config tokens".split()
 
 
 def test_help_lists_every_command(rag_alone: Rag) -> None:
@@ -96,6 +97,7 @@ def test_status_json_has_the_stable_shape(rag: Rag) -> None:
     assert status["documents"] == len(files)
     assert status["embedding"] == "bundled:all-MiniLM-L6-v2"
     assert status["failed"] == []
+    assert list(status["usage"]) == USAGE_KEYS
 
 
 def test_a_second_index_run_changes_nothing(rag_alone: Rag) -> None:
@@ -174,27 +176,6 @@ def test_doctor_names_what_has_to_be_mended(rag_alone: Rag) -> None:
     run = rag_alone("doctor", "--prompt", "nowhere", "--json")
     failed = [found["check"] for found in json.loads(run.out) if found["state"] == "fail"]
     assert (run.code, failed) == (3, ["prompt", "index"])
-
-
-def test_chat_answers_line_by_line_from_a_pipe(rag: Rag) -> None:
-    run = rag("chat", "--json", stdin=f"{QUESTION}\n\n/clear\n{QUESTION}\n/quit\nnever asked\n")
-    assert run.code == 0
-    assert [json.loads(line)["question"] for line in run.out.splitlines()] == [QUESTION, QUESTION]
-
-
-def test_chat_carries_the_topic_over_to_a_follow_up(rag: Rag) -> None:
-    run = rag("chat", stdin=f"{QUESTION}\nAnd when did they do it?\n")
-    assert "(asking: And when did they do it? (published word2vec))\n" in run.err
-
-
-def test_chat_shows_the_quotes_of_the_last_answer(rag: Rag) -> None:
-    quote = json.loads(rag("ask", QUESTION, "--json").out)["citations"][0]["quote"]
-    assert f"\n{quote}\n" in rag("chat", stdin=f"{QUESTION}\n/sources\n").out
-
-
-def test_chat_explains_an_unknown_command(rag: Rag) -> None:
-    run = rag("chat", stdin="/sorces\n")
-    assert run.err.startswith("there is no command /sorces\n/sources")
 
 
 def test_asking_the_default_model_loads_no_heavy_package(sample_index: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from langchain_core.language_models import FakeListChatModel
 
-from rag_app.cli.followups import add_topic, standalone_question
+from rag_app.followups import Standalone, add_topic, standalone_question
+from rag_app.prompts import load_prompt
 
 EXCHANGES = [("Who published word2vec?", "Tomas Mikolov and colleagues. [1]")]
 
@@ -58,8 +59,39 @@ def test_the_topic_is_added_to_a_question_that_refers_back(
 )
 def test_a_model_rewrites_the_question_in_one_line_or_not_at_all(said: str, expected: str) -> None:
     llm = FakeListChatModel(responses=[said])
-    assert standalone_question("When was it?", EXCHANGES, llm) == expected
+    assert standalone_question("When was it?", EXCHANGES, llm).text == expected
+
+
+def test_a_model_that_abstains_has_not_rewritten_the_question() -> None:
+    llm = FakeListChatModel(responses=["I don't know: the documents don't say."])
+    standalone = standalone_question("Tell me when it was.", EXCHANGES, llm)
+    assert standalone.text == "Tell me when it was. (published word2vec)"
 
 
 def test_the_first_question_stays_as_it_is() -> None:
-    assert standalone_question("When was it?", [], None) == "When was it?"
+    assert standalone_question("When was it?", [], None) == Standalone("When was it?")
+
+
+class Narrow(FakeListChatModel):
+    window: int = 900
+    max_tokens: int = 500
+
+
+def test_the_oldest_exchanges_give_way_to_the_window() -> None:
+    exchanges = [(f"What is {n}?", "word " * 20) for n in range(10)]
+    llm = Narrow(responses=["What is it?"])
+    dropped = standalone_question("And then?", exchanges, llm).dropped_turns
+    rendered = [_text("And then?", exchanges[n:]) for n in range(10)]
+    assert len(rendered[dropped]) // 3 + 1 <= 400 < len(rendered[dropped - 1]) // 3 + 1
+
+
+def test_a_window_without_room_leaves_the_topic_words() -> None:
+    llm = Narrow(responses=["Never asked?"], window=510)
+    standalone = standalone_question("When was it?", EXCHANGES, llm)
+    assert standalone == Standalone("When was it? (published word2vec)", 1)
+
+
+def _text(question: str, exchanges: list[tuple[str, str]]) -> str:
+    history = "\n".join(f"Question: {asked}\nAnswer: {answer}" for asked, answer in exchanges)
+    messages = load_prompt("condense").messages(history=history, question=question)
+    return "\n".join(str(message.text) for message in messages)

@@ -147,7 +147,7 @@ def test_an_unknown_prompt_lists_the_shipped_ones():
             "name:", "examples: [{question: q}]\nname:", "example 1 lacks the key", id="example"
         ),
         pytest.param(
-            "Be short.", "!!python/object/apply:os.getcwd []", "not valid YAML", id="object"
+            "Be short.", "!!python/object/apply:os.getcwd []", "has to be a text", id="object"
         ),
     ],
 )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 
 from ingest import detect_language
+from rag_app.abstention import is_abstention
+from rag_app.prompts import load_prompt
 from rag_app.terms import content_terms, words
+from rag_app.window import count_tokens, max_tokens
 
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-REMEMBERED = 4  # exchanges: older ones cost context and rarely matter
+LONGEST_HISTORY = 2000  # tokens of earlier exchanges: older ones cost time and rarely matter
 LONGEST = 400  # characters: a rewritten question that is longer has become an answer
 _REFERRING = {
     "en": frozenset(
@@ -25,21 +28,38 @@ _REFERRING = {
 _CONTINUING = {"en": frozenset({"and", "so"}), "pt": frozenset({"e", "mas", "então"})}
 
 
+@dataclass(frozen=True, slots=True)
+class Standalone:
+    """A question that can be understood without the conversation.
+
+    Attributes:
+        text: The question.
+        dropped_turns: How many of the oldest exchanges the model had no room for.
+    """
+
+    text: str
+    dropped_turns: int = 0
+
+
 def standalone_question(
     question: str, exchanges: Sequence[tuple[str, str]], llm: BaseChatModel | None
-) -> str:
+) -> Standalone:
     """Return the question so that it can be understood without the conversation.
 
     Args:
         question: The question as asked.
-        exchanges: Earlier questions with their answers, oldest first.
+        exchanges: Earlier standalone questions with their answers, oldest first.
         llm: Rewrites the question. Without one, the topic words of the last question are added
             to a question that refers back.
     """
-    if not exchanges:
-        return question
-    condensed = _condense(question, exchanges[-REMEMBERED:], llm) if llm else ""
-    return condensed or add_topic(question, exchanges[-1][0])
+    if not exchanges or not question.strip():
+        return Standalone(question)
+    topic = add_topic(question, exchanges[-1][0])
+    if llm is None:
+        return Standalone(topic)
+    remembered = _fitting(question, exchanges, llm)
+    condensed = _condense(question, remembered, llm) if remembered else ""
+    return Standalone(condensed or topic, len(exchanges) - len(remembered))
 
 
 def add_topic(question: str, previous: str) -> str:
@@ -66,17 +86,34 @@ def _refers_back(question: str, language: str) -> bool:
     return continues or not _REFERRING[language].isdisjoint(spoken)
 
 
+def _fitting(
+    question: str, exchanges: Sequence[tuple[str, str]], llm: BaseChatModel
+) -> Sequence[tuple[str, str]]:
+    """Return the newest exchanges that the model has room for."""
+    window = getattr(llm, "window", None)
+    room = min(LONGEST_HISTORY, window - max_tokens(llm)) if window else LONGEST_HISTORY
+    for dropped in range(len(exchanges)):
+        kept = exchanges[dropped:]
+        text = "\n".join(str(message.text) for message in _messages(question, kept))
+        if count_tokens(llm, text) <= room:
+            return kept
+    return ()
+
+
+def _messages(question: str, exchanges: Sequence[tuple[str, str]]) -> list[BaseMessage]:
+    history = "\n".join(f"Question: {asked}\nAnswer: {answer}" for asked, answer in exchanges)
+    return load_prompt("condense").messages(history=history, question=question)
+
+
 def _condense(question: str, exchanges: Sequence[tuple[str, str]], llm: BaseChatModel) -> str:
     """Return the question as the model rewrites it, or nothing if it wrote something else."""
-    from rag_app.prompts import load_prompt
-
-    history = "\n".join(f"Question: {asked}\nAnswer: {answer}" for asked, answer in exchanges)
     text = ""
-    for piece in llm.stream(load_prompt("condense").messages(history=history, question=question)):
+    for piece in llm.stream(_messages(question, exchanges)):
         text = (text + str(piece.text)).lstrip()
         if "\n" in text:
             break
         if len(text) > LONGEST:
             return ""
     condensed = text.partition("\n")[0].strip()
-    return condensed if "?" in condensed or "?" not in question else ""
+    is_answer = is_abstention(condensed) or ("?" in question and "?" not in condensed)
+    return "" if is_answer else condensed

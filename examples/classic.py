@@ -1,0 +1,19 @@
+"""LangChain's classic three lines over an exported index (extra compat).
+
+rag export --langchain data/faiss
+python examples/classic.py huggingface:path/to/model
+"""
+
+import sys
+
+from langchain_classic.chains import RetrievalQA
+from langchain_community.vectorstores import FAISS
+
+from rag_app import RagApp
+
+app = RagApp(llm=sys.argv[1])
+embeddings, llm = app.embedding.embeddings, app.llm
+
+store = FAISS.load_local("data/faiss", embeddings, allow_dangerous_deserialization=True)
+chain = RetrievalQA.from_chain_type(llm, retriever=store.as_retriever())
+print(chain.invoke("Who published word2vec?")["result"])

@@ -1,0 +1,79 @@
+"""A checked prompt template, and how it becomes messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ingest import UsageError
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+    from langchain_core.prompts import ChatPromptTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question of a few-shot prompt: the values of ``user``'s variables, and the answer."""
+
+    values: Mapping[str, str]
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A checked prompt template.
+
+    Attributes:
+        name: What ``--prompt`` calls it.
+        description: One line for the list of prompts.
+        system: Template of the system message.
+        user: Template of the human message.
+        variables: The names that ``system`` and ``user`` hold between braces, sorted.
+        examples: Few-shot pairs that come before the human message.
+    """
+
+    name: str
+    description: str
+    system: str
+    user: str
+    variables: tuple[str, ...]
+    examples: tuple[Example, ...] = ()
+
+    def messages(self, **values: str) -> list[BaseMessage]:
+        """Return system, few-shot and human messages with ``values`` inserted verbatim.
+
+        Raises:
+            UsageError: A variable is missing or unknown.
+        """
+        if problems := list(name_problems(frozenset(values), frozenset(self.variables))):
+            raise UsageError(f"the prompt '{self.name}' {' and '.join(problems)}")
+        return self.as_chat_template().format_messages(**values)
+
+    def as_chat_template(self) -> ChatPromptTemplate:
+        """Return the prompt as a LangChain template, to be composed with ``|``."""
+        from langchain_core.messages import AIMessage, HumanMessage
+        from langchain_core.prompts import ChatPromptTemplate
+
+        pairs = (
+            message
+            for example in self.examples
+            for message in (
+                HumanMessage(self.user.format_map(example.values)),
+                AIMessage(example.answer),
+            )
+        )
+        return ChatPromptTemplate.from_messages(
+            [("system", self.system), *pairs, ("human", self.user)]
+        )
+
+
+def name_problems(
+    given: frozenset[str], wanted: frozenset[str], kind: str = "variable"
+) -> Iterator[str]:
+    """Yield what is missing and what is too much among the names given, if anything is."""
+    for problem, names in (("lacks", wanted - given), ("does not know", given - wanted)):
+        if names:
+            listed = ", ".join(f"'{name}'" for name in sorted(names))
+            yield f"{problem} the {kind} {listed}"

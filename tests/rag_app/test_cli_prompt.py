@@ -1,0 +1,126 @@
+"""Templates, listed, shown, checked and written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from running import QUESTION, Rag
+
+from rag_app.prompts import answering_prompts, load_prompt, shipped_prompts
+
+GOLDEN = Path(__file__).parent / "prompts" / "golden"
+WRONG = """\
+name: mine
+description: ''
+variables: context
+sistem: Be short.
+user: |
+  {context!r}
+  {question
+name: yours
+examples:
+  - context: c
+    answer: 1
+"""
+
+
+def test_the_list_names_every_template(rag_alone: Rag) -> None:
+    run = rag_alone("prompt", "list")
+    assert [line.split()[0] for line in run.out.splitlines()] == list(shipped_prompts())
+    assert run.err.startswith("condense, hyde, multi-query are used by the app itself")
+    listed = json.loads(rag_alone("prompt", "list", "--json").out)
+    assert listed[4] == {
+        "name": "qa-few-shot",
+        "description": load_prompt("qa-few-shot").description,
+        "variables": ["context", "question"],
+        "examples": 3,
+    }
+
+
+@pytest.mark.parametrize("name", shipped_prompts())
+def test_a_shipped_template_renders_as_it_did(rag_alone: Rag, name: str) -> None:
+    """After a change: ``rag prompt show NAME > tests/rag_app/prompts/golden/NAME.txt``."""
+    shown = rag_alone("prompt", "show", name).out
+    assert shown == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_a_golden_file_is_of_a_template() -> None:
+    assert sorted(path.stem for path in GOLDEN.iterdir()) == list(shipped_prompts())
+
+
+def test_show_gives_the_messages_as_json(rag_alone: Rag) -> None:
+    messages = json.loads(rag_alone("prompt", "show", "qa-few-shot", "--json").out)
+    roles = ["system", *["user", "assistant"] * 3, "user"]
+    assert [message["role"] for message in messages] == roles
+    assert messages[2]["content"] == "The pond holds 4,000 litres. [2]"
+
+
+def test_a_new_template_passes_the_check_and_answers(rag: Rag) -> None:
+    assert rag("prompt", "new", "mine.yaml").code == 0
+    assert rag("prompt", "check", "mine.yaml").err.startswith("mine.yaml is a template")
+    assert rag("prompt", "check", "mine.yaml", "--json").out == "[]\n"
+    assert load_prompt("mine.yaml").name == "mine"
+    assert "Mikolov" in rag("ask", QUESTION, "--prompt", "mine.yaml").out
+
+
+def test_a_new_template_replaces_nothing(rag_alone: Rag) -> None:
+    Path("mine.yaml").write_text("mine")
+    run = rag_alone("prompt", "new", "mine.yaml")
+    assert (run.code, run.err) == (2, "error: mine.yaml is there already: choose another name\n")
+    assert Path("mine.yaml").read_text() == "mine"
+    assert "No such file" in rag_alone("prompt", "new", "nowhere/mine.yaml").err
+
+
+def test_the_check_names_every_problem_with_its_line(rag_alone: Rag) -> None:
+    Path("mine.yaml").write_text(WRONG)
+    run = rag_alone("prompt", "check", "mine.yaml")
+    assert run.code == 2
+    assert run.out.splitlines() == [
+        "mine.yaml:1: the file lacks the key 'system'",
+        "mine.yaml:2: 'description' has to be a text that is not empty",
+        "mine.yaml:3: 'variables' has to be a list",
+        "mine.yaml:4: the file does not know the key 'sistem'",
+        "mine.yaml:5: 'user': expected '}' before end of string; write a literal brace twice",
+        "mine.yaml:8: the file has the key 'name' twice",
+        "mine.yaml:10: example 1 does not know the key 'context'",
+        "mine.yaml:11: 'answer' of example 1 has to be a text that is not empty",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param(
+            b"a: 1\n--- b\n",
+            "2: not valid YAML: expected a single document in the stream, but found another document",
+            id="yaml",
+        ),
+        pytest.param(b"name: a\nuser: \xff\n", "2: not UTF-8 text; save it as UTF-8", id="bytes"),
+        pytest.param(b"", "1: the file has to be keys with values", id="empty"),
+    ],
+)
+def test_the_check_of_something_else_says_where_it_stops(
+    rag_alone: Rag, content: bytes, problem: str
+) -> None:
+    Path("mine.yaml").write_bytes(content)
+    assert rag_alone("prompt", "check", "mine.yaml").out == f"mine.yaml:{problem}\n"
+
+
+def test_the_check_wants_a_template_that_answers(rag_alone: Rag) -> None:
+    template = "name: a\ndescription: b\nsystem: c\nvariables: [question]\nuser: '{question}'\n"
+    Path("mine.yaml").write_text(template)
+    problem = "answering gives context and question: use both, and no other"
+    assert rag_alone("prompt", "check", "mine.yaml").out == f"mine.yaml:4: {problem}\n"
+
+
+@pytest.mark.parametrize("name", answering_prompts())
+def test_a_template_that_answers_passes_the_check(rag_alone: Rag, name: str) -> None:
+    source = Path(load_prompt.__code__.co_filename).parent / f"{name}.yaml"
+    assert rag_alone("prompt", "check", str(source)).code == 0
+
+
+def test_a_missing_file_is_named(rag_alone: Rag) -> None:
+    run = rag_alone("prompt", "check", "none.yaml")
+    assert (run.code, run.err) == (2, "error: prompt none.yaml: No such file or directory\n")
