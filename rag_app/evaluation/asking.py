@@ -11,7 +11,7 @@ from rag_app.app import RagApp
 from rag_app.chain import RetrievalQA, Retrieved
 from rag_app.evaluation.types import Outcome, Question
 from rag_app.evaluation.units import unit, with_relevant_unit
-from rag_app.llms.selection import answer_margin, rank_sentences
+from rag_app.llms.selection import answer_margin, rank_sentences, similarity_to
 from rag_app.retrieval import HybridRetriever, Ranked
 from rag_app.types import Answer, ScoredChunk
 
@@ -72,10 +72,8 @@ def _ask(chain: RetrievalQA, question: str) -> tuple[Answer, tuple[ScoredChunk, 
 
 def _sentence_confidence(embedding: EmbeddingModel) -> Confidence:
     def confidence(question: str, chunks: Sequence[ScoredChunk]) -> float:
-        def similarity(texts: Sequence[str]) -> list[float]:
-            cosines = embedding.embed_sentences(texts) @ embedding.embed_query(question)
-            return [float(cosine) for cosine in cosines]
-
-        return answer_margin(question, rank_sentences(question, chunks, similarity))
+        similarity = similarity_to(question, embedding)
+        ranked = rank_sentences(question, chunks, similarity)
+        return answer_margin(question, chunks, ranked, similarity)
 
     return confidence

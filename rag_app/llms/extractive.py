@@ -13,7 +13,7 @@ from pydantic import Field, InstanceOf
 
 from ingest import EmbeddingModel, detect_language, split_sentences
 from rag_app.abstention import ABSTENTION
-from rag_app.llms.selection import best_sentences
+from rag_app.llms.selection import best_sentences, similarity_to
 from rag_app.types import ScoredChunk
 
 
@@ -59,11 +59,7 @@ class ExtractiveChatModel(BaseChatModel):
         """Yield each sentence of the answer with its marker, or the abstention."""
         question, chunks = _evidence(messages)
 
-        def similarity(texts: Sequence[str]) -> list[float]:
-            vectors = self.embedding.embed_sentences(texts)
-            return [float(cosine) for cosine in vectors @ self.embedding.embed_query(question)]
-
-        chosen = best_sentences(question, chunks, similarity)
+        chosen = best_sentences(question, chunks, similarity_to(question, self.embedding))
         if not chosen:
             yield ABSTENTION[detect_language(question)]
         before = ""

@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ingest import Language, detect_language, split_sentences
+from ingest import EmbeddingModel, Language, detect_language, split_sentences
+from rag_app.llms.confidence import Signals, confidence, is_hopeless, read_signals
 from rag_app.terms import content_terms, fold, is_number, is_stopword, term_keys, words
 from rag_app.types import ScoredChunk
 
@@ -26,12 +27,7 @@ _UNFINISHED, _NO_ANSWER = 0.05, 0.3
 _NEARLY_BEST = 0.9
 _MOST_SENTENCES = 3
 _MOST_EMBEDDED = 48
-
-# The least _TERMS * terms + meaning of an answer. English: keeps 95% of XQuAD's answers and 86% of
-# ClapNQ's, declines 66% of ClapNQ's unanswerable questions, whose text is on the same topic.
-# Those were measured on a simpler search; on what is retrieved today it declines 52% of them.
-# Portuguese has its own, as MiniLM finds all Portuguese alike: keeps 94% of FaQuAD's answers.
-_ENOUGH = {"en": 0.70, "pt": 0.85}
+_ALL_TERMS, _NEAR = 0.999, 0.5
 
 _WHO = re.compile(
     r"\b(?:who|whom|whose|quem|which (?:person|man|woman|king|queen|president|author))\b"
@@ -67,15 +63,17 @@ class Sentence:
         chunk: Index of the chunk among those given.
         start: Offset of the sentence in the chunk's text.
         text: The sentence, verbatim.
-        score: Its rank, about 0 to 1.5; comparable within one question only.
-        confidence: How sure it is that the sentence answers, comparable between questions.
+        terms: Its share of the question's terms; 1 if it holds them all itself.
+        score: How well it fits, about 0 to 1.5.
+        cosine: Of its meaning and the question's.
     """
 
     chunk: int
     start: int
     text: str
+    terms: float
     score: float
-    confidence: float
+    cosine: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +86,16 @@ class _Candidate:
     around: _Keys
 
 
+def similarity_to(question: str, embedding: EmbeddingModel) -> Similarity:
+    """Return the function that gives the cosine of the question and each text."""
+
+    def similarity(texts: Sequence[str]) -> list[float]:
+        cosines = embedding.embed_sentences(texts) @ embedding.embed_query(question)
+        return [float(cosine) for cosine in cosines]
+
+    return similarity
+
+
 def best_sentences(
     question: str, chunks: Sequence[ScoredChunk], similarity: Similarity
 ) -> list[Sentence]:
@@ -96,16 +104,64 @@ def best_sentences(
     ``similarity`` gives the cosine of the question and each text.
     """
     ranked = rank_sentences(question, chunks, similarity)
-    if answer_margin(question, ranked) < 0:
+    if answer_margin(question, chunks, ranked, similarity) < 0:
         return []
+    return choose(ranked)
+
+
+def choose(ranked: Sequence[Sentence]) -> list[Sentence]:
+    """Return the best sentence and up to two that are nearly as good, in reading order."""
     least = _NEARLY_BEST * ranked[0].score
     chosen = [sentence for sentence in ranked[:_MOST_SENTENCES] if sentence.score >= least]
     return sorted(chosen, key=lambda sentence: (sentence.chunk, sentence.start))
 
 
-def answer_margin(question: str, ranked: Sequence[Sentence]) -> float:
-    """Return by how much the best sentence is surer than an answer must be; -1 without any."""
-    return ranked[0].confidence - _ENOUGH[detect_language(question)] if ranked else -1.0
+def answer_margin(
+    question: str,
+    chunks: Sequence[ScoredChunk],
+    ranked: Sequence[Sentence],
+    similarity: Similarity,
+) -> float:
+    """Return how much surer the reader is than an answer needs, below 0 for none.
+
+    Args:
+        question: What is asked.
+        chunks: What was retrieved for it, best first.
+        ranked: Their sentences, as `rank_sentences` gives them.
+        similarity: Gives the cosine of the question and each text.
+    """
+    if not ranked:
+        return -1.0
+    return margin(question, ranked[0], answer_signals(chunks, ranked, similarity))
+
+
+def margin(question: str, best: Sentence, signals: Signals) -> float:
+    """Return the same from the signals; a near sentence with all the question's terms is enough."""
+    sure = confidence(signals, detect_language(question))
+    return max(sure, 0.0) if best.terms > _ALL_TERMS and best.cosine > _NEAR else sure
+
+
+def is_worth_asking(question: str, chunks: Sequence[ScoredChunk], similarity: Similarity) -> bool:
+    """Return whether a chat model may find an answer in the chunks; the arguments as above."""
+    ranked = rank_sentences(question, chunks, similarity)
+    if not ranked:
+        return False
+    signals = answer_signals(chunks, ranked, similarity)
+    if margin(question, ranked[0], signals) >= 0:
+        return True
+    return not is_hopeless(signals, detect_language(question))
+
+
+def answer_signals(
+    chunks: Sequence[ScoredChunk], ranked: Sequence[Sentence], similarity: Similarity
+) -> Signals:
+    """Return what the confidence in an answer is made of; the arguments as `answer_margin`."""
+    if not any(chunk.dense for chunk in chunks):
+        # Of another retriever, whose scores are on another scale.
+        cosines = similarity([chunk.text for chunk in chunks])
+        pairs = zip(chunks, cosines, strict=True)
+        chunks = [replace(chunk, score=0.0, dense=cosine) for chunk, cosine in pairs]
+    return read_signals(chunks, ranked[0].score, [sentence.cosine for sentence in ranked])
 
 
 def rank_sentences(
@@ -117,17 +173,17 @@ def rank_sentences(
     term_share = _term_share(question, candidates, language)
     by_terms = sorted(candidates, key=term_share, reverse=True)[:_MOST_EMBEDDED]
     meanings = similarity([candidate.text for candidate in by_terms]) if by_terms else ()
-    best_chunk = max((chunk.score for chunk in chunks), default=0.0) or 1.0
+    best_chunk = max((chunk.score for chunk in chunks), default=0.0)
     bonus = _bonus(question, language)
     ranked = []
     for candidate, meaning in zip(by_terms, meanings, strict=True):
-        terms = _TERMS * term_share(candidate)
-        chunk_score = _CHUNK * chunks[candidate.chunk].score / best_chunk
-        score = terms + _MEANING * meaning + chunk_score + bonus(candidate.text)
-        sentence = Sentence(
-            candidate.chunk, candidate.start, candidate.text, score, terms + meaning
+        terms = term_share(candidate)
+        # Without scores, of another retriever, every chunk counts as the best.
+        retrieved = chunks[candidate.chunk].score / best_chunk if best_chunk else 1.0
+        score = _TERMS * terms + _MEANING * meaning + _CHUNK * retrieved + bonus(candidate.text)
+        ranked.append(
+            Sentence(candidate.chunk, candidate.start, candidate.text, terms, score, meaning)
         )
-        ranked.append(sentence)
     return sorted(ranked, key=lambda sentence: sentence.score, reverse=True)
 
 

@@ -106,10 +106,10 @@ def in_order(ranked: Ranked) -> tuple[float, str, int]:
 
 
 def scaled(scores: ArrayLike) -> Scores:
-    """Return scores on a scale from 0 to 1; all 0 if they are equal."""
+    """Return scores on a scale from 0 to 1; equal ones are all 1, or 0 if they are not above 0."""
     values = np.asarray(scores, np.float64)
     if not values.size or values.max() == values.min():
-        return np.zeros_like(values)
+        return (values > 0).astype(np.float64)
     result: Scores = (values - values.min()) / (values.max() - values.min())
     return result
 

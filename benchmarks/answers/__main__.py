@@ -1,0 +1,183 @@
+"""Measure the extractive reader: does its answer hold what was asked, and does it decline?
+
+    python -m benchmarks.answers --bench FOLDER [--fit] [--json FILE]
+
+Everything reported is of the odd questions; ``--fit`` chooses the confidence anew on the even ones
+and writes it into the package. Beside it stand naive picking (half the question's terms, half the
+cosine, over four chunks), LangChain's classic four texts of 1,000 characters, and a plain
+threshold on the cosine, with the same share of answers lost on the even questions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+from benchmarks.answers.calibration import fit, write
+from benchmarks.answers.cases import Case, Cases, load_cases
+from benchmarks.retrieval.datasets import load_dataset
+from ingest import IndexSettings, detect_language, embedding_model
+from rag_app.evaluation.answers import contains
+from rag_app.evaluation.statistics import auroc
+from rag_app.llms.confidence import calibrations
+from rag_app.llms.selection import choose, margin
+from rag_app.terms import content_terms, term_keys
+
+SETS = ("xquad-en", "faquad", "clapnq")
+TABLE = Path(str(resources.files("rag_app.llms") / "confidence.json"))
+_LOST = 0.09
+_NAIVE_CHUNKS = 4
+
+Answer = Callable[[Case], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How often an answer holds the gold answer, and its mean length in words."""
+
+    dataset: str
+    answer: str
+    holds: float
+    words: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How well answerable questions are told from others, and what the threshold does."""
+
+    dataset: str
+    by: str
+    auroc: float
+    kept: float
+    refused: float
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--bench", type=Path, required=True, help="folder of the question sets")
+    parser.add_argument("--fit", action="store_true", help="choose the confidence anew")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    options = parser.parse_args()
+    cases = {}
+    for name in SETS:
+        print(f"{name}: asks", file=sys.stderr)
+        cases[name] = load_cases(options.bench, name)
+    if options.fit:
+        write(fit(cases), TABLE)
+        calibrations.cache_clear()
+    rows = [row for name in SETS[:2] for row in _answers(options.bench, cases[name])]
+    refusals = [one for name in SETS for one in _refusals(cases[name])]
+    _print(rows, refusals)
+    if options.json:
+        figures = {"answers": rows, "refusals": refusals}
+        records = {key: [asdict(one) for one in given] for key, given in figures.items()}
+        options.json.write_text(json.dumps(records, indent=2))
+
+
+def _answers(bench: Path, cases: Cases) -> Iterable[Row]:
+    odd = cases.asked[1::2]
+    answers: dict[str, Answer] = {
+        "ours, as answered": _answered,
+        "ours, best sentence": lambda case: _sentences(case, 1),
+        "ours, best three": lambda case: _sentences(case, 3),
+        "naive, best sentence": lambda case: _naive(case, 1),
+        "naive, best three": lambda case: _naive(case, 3),
+        "LangChain, four texts": _classic(bench, cases.name),
+    }
+    for name, answer in answers.items():
+        texts = [answer(case) for case in odd]
+        held = [_holds(text, case) for text, case in zip(texts, odd, strict=True)]
+        words = [len(text.split()) for text in texts]
+        yield Row(cases.name, name, float(np.mean(held)), float(np.mean(words)))
+
+
+def _refusals(cases: Cases) -> Iterable[Refusal]:
+    both = [*zip(cases.asked, cases.without, strict=True)] if cases.without else []
+    even = [*cases.asked[::2], *(one for _, one in both[::2])]
+    odd = [*cases.asked[1::2], *(one for _, one in both[1::2])]
+    yield _refusal(cases.name, "ours", odd, _sure, 0.0)
+    cosines = [case.signals.chunk for case in even if case.answerable]
+    threshold = float(np.quantile(cosines, _LOST))
+    yield _refusal(cases.name, "cosine", odd, lambda case: case.signals.chunk, threshold)
+
+
+def _refusal(
+    name: str, by: str, cases: Sequence[Case], score: Callable[[Case], float], threshold: float
+) -> Refusal:
+    positive = [score(case) for case in cases if case.answerable]
+    negative = [score(case) for case in cases if not case.answerable]
+    estimate = auroc(positive, negative)
+    assert estimate.value is not None
+    return Refusal(
+        name,
+        by,
+        estimate.value,
+        float(np.mean([one >= threshold for one in positive])),
+        float(np.mean([one < threshold for one in negative])),
+    )
+
+
+def _sure(case: Case) -> float:
+    return margin(case.question, case.sentences[0], case.signals)
+
+
+def _answered(case: Case) -> str:
+    return " ".join(one.text for one in choose(case.sentences)) if _sure(case) >= 0 else ""
+
+
+def _sentences(case: Case, count: int) -> str:
+    return " ".join(one.text for one in case.sentences[:count])
+
+
+def _naive(case: Case, count: int) -> str:
+    language = detect_language(case.question)
+    terms = content_terms(case.question, language).values()
+
+    def score(text: str, cosine: float) -> float:
+        keys = term_keys(text, language)
+        return sum(not keys.isdisjoint(term) for term in terms) / max(len(terms), 1) + cosine
+
+    near = [one for one in case.sentences if one.chunk < _NAIVE_CHUNKS]
+    near.sort(key=lambda one: score(one.text, one.cosine), reverse=True)
+    return " ".join(one.text for one in near[:count])
+
+
+def _classic(bench: Path, name: str) -> Answer:
+    """Return the context that LangChain's tutorial gives to a model."""
+    store = InMemoryVectorStore(embedding_model(IndexSettings()).embeddings)
+    splitter = RecursiveCharacterTextSplitter(chunk_size=1000, chunk_overlap=200)
+    texts = [text.text for text in load_dataset(bench, name).texts]
+    store.add_documents(splitter.create_documents(texts))
+    retriever = store.as_retriever(search_kwargs={"k": 4})
+    return lambda case: " ".join(one.page_content for one in retriever.invoke(case.question))
+
+
+def _holds(text: str, case: Case) -> bool:
+    language = detect_language(case.question)
+    return any(contains(text, answer, language) for answer in case.answers)
+
+
+def _print(rows: Sequence[Row], refusals: Sequence[Refusal]) -> None:
+    print("| set | answer | holds the gold answer | words |\n|---|---|---|---|")
+    for row in rows:
+        print(f"| {row.dataset} | {row.answer} | {row.holds:.3f} | {row.words:.0f} |")
+    print(
+        "\n| set | refuses by | AUROC | answerable kept | others refused |\n|---|---|---|---|---|"
+    )
+    for one in refusals:
+        figures = f"{one.auroc:.3f} | {one.kept:.3f} | {one.refused:.3f}"
+        print(f"| {one.dataset} | {one.by} | {figures} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Questions with what is retrieved for them, with and without the chunks that answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.retrieval.datasets import Question, load_dataset
+from benchmarks.retrieval.rag import Rag
+from ingest import EmbeddingModel
+from rag_app.llms.confidence import Signals
+from rag_app.llms.selection import Sentence, answer_signals, rank_sentences, similarity_to
+from rag_app.retrieval import HybridRetriever
+from rag_app.types import ScoredChunk
+
+TOP_K = 5
+# So many more are retrieved that five are left when those that answer are taken out.
+_DEPTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question as the reader sees it.
+
+    Attributes:
+        question: What is asked.
+        answers: The accepted answers; empty if the chunks hold none, or it can't be told.
+        answerable: Whether the chunks are meant to answer.
+        chunks: What was retrieved, best first.
+        sentences: Their sentences, best first.
+        signals: What the confidence is made of.
+        unscored: The same had the chunks come without scores.
+    """
+
+    question: str
+    answers: tuple[str, ...]
+    answerable: bool
+    chunks: tuple[ScoredChunk, ...]
+    sentences: tuple[Sentence, ...]
+    signals: Signals
+    unscored: Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """A set as cases, in its order; ``without`` has each answering chunk taken out."""
+
+    name: str
+    asked: tuple[Case, ...]
+    without: tuple[Case, ...]
+
+
+def load_cases(bench: Path, name: str) -> Cases:
+    """Return the cases of a set; a set with unanswerable questions has none ``without``."""
+    dataset, rows = load_dataset(bench, name), _rows(bench / name / "queries.jsonl")
+    rag = Rag()
+    rag.index(dataset)
+    reader = _Reader(rag.retriever)
+    gold = {question.text: question for question in dataset.questions}
+    asked, without = [], []
+    for row in rows:
+        found = reader.retrieve(row["text"])
+        answers = tuple(row["answers"]) if row["answer_type"] == "span" else ()
+        asked.append(reader.case(row["text"], answers, row["answerable"], found[:TOP_K]))
+        if all(one["answerable"] for one in rows):
+            others = [one for one in found if not _answers(one, gold[row["text"]])]
+            without.append(reader.case(row["text"], (), False, others[:TOP_K]))
+    return Cases(name, tuple(asked), tuple(without))
+
+
+class _Reader:
+    """The retriever and the reader of the app, taken apart."""
+
+    def __init__(self, retriever: HybridRetriever) -> None:
+        self._retriever = retriever
+        self._embedding: EmbeddingModel = retriever.index.embedding
+
+    def retrieve(self, question: str) -> list[ScoredChunk]:
+        documents = self._retriever.invoke(question, k=_DEPTH)
+        return [ScoredChunk.from_document(document) for document in documents]
+
+    def case(
+        self, question: str, answers: tuple[str, ...], answerable: bool, chunks: list[ScoredChunk]
+    ) -> Case:
+        similarity = similarity_to(question, self._embedding)
+        ranked = rank_sentences(question, chunks, similarity)
+        signals = answer_signals(chunks, ranked, similarity)
+        bare = [replace(chunk, score=0.0) for chunk in chunks]
+        unscored = answer_signals(bare, rank_sentences(question, bare, similarity), similarity)
+        return Case(question, answers, answerable, tuple(chunks), tuple(ranked), signals, unscored)
+
+
+def _answers(chunk: ScoredChunk, question: Question) -> bool:
+    """Tell whether the chunk is of the evidence; its whole document is, where no span is known."""
+    if chunk.source not in question.sources:
+        return False
+    start, end = question.span or (chunk.start, chunk.end)
+    return chunk.start < end and chunk.end > start
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
