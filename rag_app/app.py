@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from rag_app.caching import Asked
 from rag_app.chain import Event, RetrievalQA, Retrieved, Token, retrieval_qa
 from rag_app.conversation import Conversation, read_turns
 from rag_app.llms import chat_model
+from rag_app.llms.selection import is_worth_asking, similarity_to
 from rag_app.prompts import load_prompt
 from rag_app.retrieval import (
     HybridRetriever,
@@ -134,13 +135,17 @@ class RagApp:
         """Return the chain that answers, as a LangChain Runnable; over the index's retriever."""
         prompt = load_prompt(self.settings.prompt) if self.settings.prompt else None
         llm = self.llm
-        return retrieval_qa(
+        chain = retrieval_qa(
             retriever or self.retriever(filter),
             llm,
             prompt,
             llm_name=self.settings.llm,
             window=getattr(llm, "window", None),
+            on_unsupported=self.settings.on_unsupported,
         )
+        if self.settings.llm != "extractive":
+            chain.worth_asking = self._is_worth_asking
+        return chain
 
     def search(self, question: str, filter: Filter | None = None) -> list[ScoredChunk]:
         """Return the chunks that fit a question best, best first."""
@@ -189,6 +194,9 @@ class RagApp:
         chain = self.chain(filter)
         chain.on_answer = asked.remember
         return chain
+
+    def _is_worth_asking(self, question: str, chunks: Sequence[ScoredChunk]) -> bool:
+        return is_worth_asking(question, chunks, similarity_to(question, self.embedding))
 
     def document(self, source: str) -> Document | None:
         """Return a document whose text the offsets of citations count in, or None."""

@@ -15,7 +15,8 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from ingest import Language, ProviderError, UsageError, detect_language
 from rag_app.abstention import ABSTENTION, is_abstention
-from rag_app.citations import Cited, cite, format_context
+from rag_app.citations import OnUnsupported, cite_answer, format_context
+from rag_app.conflicts import with_conflicts
 from rag_app.prompts import ANSWERING, Prompt, load_prompt
 from rag_app.telemetry import Clock
 from rag_app.types import Answer, ScoredChunk
@@ -40,6 +41,7 @@ class Token:
 
 
 Event = Retrieved | Token | Answer
+WorthAsking = Callable[[str, Sequence[ScoredChunk]], bool]
 OnAnswer = Callable[[tuple[ScoredChunk, ...], Answer], None]
 
 
@@ -50,6 +52,7 @@ def retrieval_qa(
     *,
     llm_name: str = "",
     window: int | None = None,
+    on_unsupported: OnUnsupported = "flag",
 ) -> RetrievalQA:
     """Return the chain of any retriever and any chat model.
 
@@ -59,6 +62,8 @@ def retrieval_qa(
         prompt: Takes ``question`` and ``context``; None is ``qa`` or ``qa-pt``, by the question.
         llm_name: What `Answer.llm` says.
         window: Tokens the model can read and write; None when it need not be watched.
+        on_unsupported: What happens to sentences without a quote: ``flag`` lists them, ``drop``
+            leaves them out of the text too, ``abstain`` answers that the documents don't say.
 
     Raises:
         UsageError: The prompt has other variables.
@@ -68,7 +73,7 @@ def retrieval_qa(
             f"the prompt '{prompt.name}' takes {', '.join(prompt.variables)}; "
             "answering needs one that takes context and question"
         )
-    return RetrievalQA(retriever, llm, prompt, llm_name, window)
+    return RetrievalQA(retriever, llm, prompt, llm_name, window, on_unsupported)
 
 
 class RetrievalQA(Runnable[str, Answer]):
@@ -81,14 +86,18 @@ class RetrievalQA(Runnable[str, Answer]):
         prompt: Prompt | None,
         llm_name: str,
         window: int | None,
+        on_unsupported: OnUnsupported,
     ) -> None:
         self.retriever = retriever
         self.llm = llm
         self.prompt = prompt
         self.llm_name = llm_name
         self.window = window
+        self.on_unsupported = on_unsupported
         # Called with the chunks and the answer before it is given.
         self.on_answer: OnAnswer | None = None
+        # Tells whether the chunks may hold an answer; without one, the model is always asked.
+        self.worth_asking: WorthAsking | None = None
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
         """Return the answer.
@@ -122,7 +131,7 @@ class RetrievalQA(Runnable[str, Answer]):
         turn = _Turn(self, question)
         with turn.clock:
             turn.retrieved(self.retriever.invoke(turn.question, config))
-            if turn.chunks:
+            if turn.asks:
                 turn.generated(self.llm.invoke(turn.messages(), config))
             return turn.answer()
 
@@ -130,7 +139,7 @@ class RetrievalQA(Runnable[str, Answer]):
         turn = _Turn(self, question)
         with turn.clock:
             turn.retrieved(await self.retriever.ainvoke(turn.question, config))
-            if turn.chunks:
+            if turn.asks:
                 turn.generated(await self.llm.ainvoke(turn.messages(), config))
             return turn.answer()
 
@@ -142,7 +151,7 @@ class RetrievalQA(Runnable[str, Answer]):
             with turn.clock:
                 turn.retrieved(self.retriever.invoke(turn.question, config))
                 yield from turn.opening()
-                if turn.chunks:
+                if turn.asks:
                     for piece in self.llm.stream(turn.messages(), config):
                         yield from turn.streamed(piece)
                 answer = turn.answer()
@@ -157,7 +166,7 @@ class RetrievalQA(Runnable[str, Answer]):
                 turn.retrieved(await self.retriever.ainvoke(turn.question, config))
                 for event in turn.opening():
                     yield event
-                if turn.chunks:
+                if turn.asks:
                     async for piece in self.llm.astream(turn.messages(), config):
                         for token in turn.streamed(piece):
                             yield token
@@ -177,6 +186,7 @@ class _Turn:
             raise UsageError("the question is empty: ask something, in a word or more")
         self.question = question
         self.chunks: tuple[ScoredChunk, ...] = ()
+        self.asks = False
         self._read: tuple[ScoredChunk, ...] = ()
         self._chain = chain
         self._language: Language = detect_language(question)
@@ -190,10 +200,14 @@ class _Turn:
         self.clock.done("retrieve", chunks=len(found))
         self.chunks = self._read = self._fitting(found, self._chain.llm, self._chain.window)
         self._dropped = len(found) - len(self.chunks)
+        worth_asking = self._chain.worth_asking
+        self.asks = bool(self.chunks) and (
+            worth_asking is None or worth_asking(self.question, self.chunks)
+        )
 
     def opening(self) -> Iterator[Event]:
         yield Retrieved(self.chunks)
-        if not self.chunks:
+        if not self.asks:
             yield Token(ABSTENTION[self._language])
 
     def messages(self) -> list[BaseMessage]:
@@ -224,8 +238,9 @@ class _Turn:
         text, usage = self._text(), message_usage(self._message)
         if self._message:
             self.clock.done("generate", llm=self._answered_by(), **usage)
-        abstained = is_abstention(text)
-        cited = Cited(ABSTENTION[self._language], (), ()) if abstained else cite(text, self._read)
+        cited = cite_answer(text, self._read, self._language, self._chain.on_unsupported)
+        cited, conflicts = with_conflicts(self.question, cited, self._read)
+        abstained = is_abstention(cited.text)
         self.clock.done("cite", citations=len(cited.citations), abstained=abstained)
         answer = Answer(
             question=self.question,
@@ -233,6 +248,7 @@ class _Turn:
             citations=cited.citations,
             abstained=abstained,
             unsupported=cited.unsupported,
+            conflicts=conflicts,
             llm=self._answered_by(),
             usage=usage | {"dropped_chunks": self._dropped},
             timings=self.clock.timings | {"total": self.clock.total},
@@ -242,7 +258,7 @@ class _Turn:
         return answer
 
     def _text(self) -> str:
-        if not self.chunks:
+        if not self.asks:
             return ABSTENTION[self._language]
         text = str(self._message.text) if self._message else ""
         if not text.strip():

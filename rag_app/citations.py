@@ -8,13 +8,16 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from ingest import detect_language, split_sentences
-from rag_app.abstention import is_abstention
+from ingest import Language, detect_language, split_sentences
+from rag_app.abstention import ABSTENTION, is_abstention
 from rag_app.quotes import MARKER, Claim, Evidence, Quote
 from rag_app.types import Citation, ScoredChunk
 
+OnUnsupported = Literal["flag", "drop", "abstain"]
+
+_NEARLY_ALL = 0.8
 _OPEN, _CLOSE = "<<<", ">>>"
 _IMITATION = re.compile(r"\s*(<<<|>>>|\[\s*\d)")
 _SPACED_MARKER = re.compile(
@@ -51,11 +54,25 @@ def format_context(chunks: Sequence[ScoredChunk]) -> str:
     return "\n\n".join(blocks)
 
 
-def cite(text: str, chunks: Sequence[ScoredChunk]) -> Cited:
+def cite_answer(
+    text: str, chunks: Sequence[ScoredChunk], language: Language, on_unsupported: OnUnsupported
+) -> Cited:
+    """Return ``text`` with its quotes, or the abstention in ``language`` if it comes to that."""
+    cited = Cited(text, (), ())
+    if not is_abstention(text):
+        cited = cite(text, chunks, drop=on_unsupported == "drop")
+    declined = on_unsupported == "abstain" and cited.unsupported
+    if declined or not cited.text or is_abstention(cited.text):
+        return Cited(ABSTENTION[language], (), cited.unsupported)
+    return cited
+
+
+def cite(text: str, chunks: Sequence[ScoredChunk], *, drop: bool = False) -> Cited:
     """Return ``text`` with every sentence tied to the quotes of ``chunks`` that support it.
 
-    A sentence is looked for in the chunks it cites, then in all. Markers of no chunk are removed;
-    a sentence that no chunk supports keeps unverified citations of the chunks it cites.
+    A sentence is looked for in the chunks it cites, then in all, then part by part. Markers of no
+    chunk are removed, but an index in code (``array[0]``) stays. A sentence that no chunk supports
+    keeps unverified citations of the chunks it cites; with ``drop`` it is left out of the text.
     """
     language = detect_language(text)
     evidence = [Evidence(chunk, language) for chunk in chunks]
@@ -64,7 +81,7 @@ def cite(text: str, chunks: Sequence[ScoredChunk]) -> Cited:
         _Sentence(clean[start:end], end, _support(Claim(clean[start:end], language), cited))
         for start, end, cited in _sentences(clean, marks, evidence)
     ]
-    return _number(clean, sentences)
+    return _number(clean, sentences, drop)
 
 
 class _Mark(NamedTuple):
@@ -111,16 +128,34 @@ def _take_markers(text: str, count: int) -> tuple[str, list[_Mark]]:
     marks: list[_Mark] = []
     removed = 0
     for match in _SPACED_MARKER.finditer(text):
+        if _is_code(match):
+            continue
         marks.append(_Mark(match.start() - removed, _indices(match[0], count)))
         removed += len(match[0]) - len(_gap(match))
     clean = _SPACED_MARKER.sub(_gap, text)
-    while MARKER.search(clean):  # removal can bring the halves of another together
-        clean = MARKER.sub(lambda match: " " * len(match[0]), clean)
+    while any(not _is_code(match) for match in MARKER.finditer(clean)):
+        # Removal can bring the halves of another together.
+        clean = MARKER.sub(lambda match: match[0] if _is_code(match) else _blank(match), clean)
     return clean.rstrip(), marks
+
+
+def _is_code(match: re.Match[str]) -> bool:
+    """Return whether a marker is an index: right after a word, it is a 0 or between backticks."""
+    text, start = match.string, match.start()
+    if not re.match(r"\w", text[start - 1 : start]) or match[0][0] != "[":
+        return False
+    zero = re.fullmatch(r"\[\s*0+\s*\]", match[0]) is not None
+    return zero or (text.count("`", 0, start) % 2 == 1 and "`" in text[match.end() :])
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 def _gap(match: re.Match[str]) -> str:
     """Return what stays in the place of a marker: a space if words would run together."""
+    if _is_code(match):
+        return match[0]
     before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
     return " " if after.isalnum() and before not in ("", "\n") else ""
 
@@ -151,8 +186,8 @@ def _support(claim: Claim, candidates: _Candidates) -> list[Quote]:
         return []
     if quotes := _supporting(claim, candidates.cited):
         return quotes
-    if quotes := _supporting(claim, candidates.all):
-        return [max(quotes, key=lambda quote: quote.score)]
+    if quotes := _best(claim, candidates.all) or _in_parts(claim, candidates.all):
+        return quotes
     closest = (candidate.closest(claim) for candidate in candidates.cited)
     return [quote for quote in closest if quote is not None]
 
@@ -164,23 +199,46 @@ def _supporting(claim: Claim, candidates: Sequence[Evidence]) -> list[Quote]:
     ]
 
 
-def _number(text: str, sentences: list[_Sentence]) -> Cited:
+def _in_parts(claim: Claim, candidates: Sequence[Evidence]) -> list[Quote]:
+    """Return the quotes that support the parts of a claim; none if a part has none.
+
+    What nearly all is in one sentence is either there or wrong: its parts are not looked for.
+    """
+    if any((quote := one.closest(claim)) and quote.score >= _NEARLY_ALL for one in candidates):
+        return []
+    for left, right in claim.halves():
+        if first := _best(left, candidates):
+            rest = _best(right, candidates) or _in_parts(right, candidates)
+            return [*first, *rest] if rest else []
+    return []
+
+
+def _best(claim: Claim, candidates: Sequence[Evidence]) -> list[Quote]:
+    quotes = _supporting(claim, candidates)
+    return [max(quotes, key=lambda quote: quote.score)] if quotes else []
+
+
+def _number(text: str, sentences: list[_Sentence], drop: bool) -> Cited:
     """Return ``text`` with a marker after each sentence for each of its distinct quotes."""
+    kept = [sentence for sentence in sentences if sentence.supported or not drop]
     best: dict[tuple[str, int, int], Quote] = {}
-    for quote in (quote for sentence in sentences for quote in sentence.quotes):
+    for quote in (quote for sentence in kept for quote in sentence.quotes):
         known = best.setdefault(_place(quote), quote)
         best[_place(quote)] = max(known, quote, key=lambda q: (q.supports, q.score))
     numbers: dict[tuple[str, int, int], int] = {}
     pieces, position = [], 0
     for sentence in sentences:
+        if sentence not in kept:
+            position = sentence.end
+            continue
         shown = [_place(q) for q in sentence.quotes if q.supports == best[_place(q)].supports]
         used = [numbers.setdefault(place, len(numbers) + 1) for place in dict.fromkeys(shown)]
         markers = "".join(f"[{n}]" for n in used)
         pieces.append(text[position : sentence.end] + (f" {markers}" if markers else ""))
         position = sentence.end
-    pieces.append(text[position:])
+    pieces.append(text[position:] if kept or not sentences else "")
     return Cited(
-        "".join(pieces),
+        "".join(pieces).lstrip() if drop else "".join(pieces),
         tuple(_citation(n, best[place]) for place, n in numbers.items()),
         tuple(sentence.text for sentence in sentences if not sentence.supported),
     )

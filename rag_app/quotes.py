@@ -6,34 +6,24 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice, zip_longest
 
-from ingest import split_sentences
-from rag_app.terms import content_terms, fold, is_number, is_stopword, term, term_keys, words
+from ingest import Language, split_sentences
+from rag_app.support import agrees, supports
+from rag_app.terms import fold, is_number, words
 from rag_app.types import ScoredChunk
+from rag_app.wording import Wording
 
 MARKER = re.compile(r"\[\s*\d+(?:\s*[,;–-]\s*\d+)*\s*\]")
 
-# On ClapNQ, 87% of the sentences of the answers that people wrote are then supported by the text
-# they wrote them from, and 0.8% by other texts on the topic.
 _THRESHOLD = 0.6
-_LONGEST_QUOTE = 2
-_NEGATION_REACH = 2
+_PART_THRESHOLD = 0.7
+_SHORTEST_PART = 3
+_MOST_CUTS = 8
 _EDGES = " \t\n.,;:!?…\"'()*-"
-_NEGATIONS = {
-    "en": {
-        "not",
-        "no",
-        "never",
-        "none",
-        "nor",
-        "neither",
-        "without",
-        "cannot",
-        "nobody",
-        "nothing",
-    },
-    "pt": {"nao", "nunca", "nem", "jamais", "sem", "nenhum", "nenhuma", "ninguem", "nada"},
-}
+_CUT = re.compile(r"\s*[,;:]\s+(?:and|but|e|mas|while|enquanto)?\b|\s+(?:and|but|e|mas)\s+")
+_ROW = re.compile(r"\s\|(?:\s|$)|^\||\t")
+_RULE = re.compile(r"\n[\s|:+=-]*-[\s|:+=-]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,35 +51,34 @@ class Quote:
 
 
 class Claim:
-    """A sentence of an answer, ready to be compared with chunks."""
+    """A sentence of an answer, or a part of one, ready to be compared with chunks."""
 
-    def __init__(self, text: str, language: str) -> None:
+    def __init__(self, text: str, language: Language, *, whole: bool = True) -> None:
         self.text = text
         self.language = language
+        self.wording = Wording(text, language)
         self.plain = _Plain(text).text.strip(_EDGES)
-        self.terms = content_terms(text, language)
-        self.negated = bool(_negations(text, language))
-        self.required = tuple(
-            term(word, language)
-            for word in [*filter(is_number, words(text)), *_names(text, language)]
-        )
+        self.least = _THRESHOLD if whole else _PART_THRESHOLD
 
-    def share(self, keys: frozenset[str]) -> float:
-        """Return the share of the claim's terms that are among ``keys``, 0 to 1."""
-        found = sum(not keys.isdisjoint(wanted) for wanted in self.terms.values())
-        return found / len(self.terms) if self.terms else 0.0
+    def halves(self) -> Iterator[tuple[Claim, Claim]]:
+        """Yield the ways to cut the claim in two that both say something, the first part long."""
+        for cut in reversed(list(islice(_CUT.finditer(self.text), _MOST_CUTS))):
+            parts = self.text[: cut.start()], self.text[cut.end() :]
+            left, right = (Claim(part, self.language, whole=False) for part in parts)
+            if min(len(left.wording.terms), len(right.wording.terms)) >= _SHORTEST_PART:
+                yield left, right
 
 
 class Evidence:
     """A chunk, taken apart once to be compared with every claim of an answer."""
 
-    def __init__(self, chunk: ScoredChunk, language: str) -> None:
+    def __init__(self, chunk: ScoredChunk, language: Language) -> None:
         self.chunk = chunk
-        self.language = language
+        self._language: Language = language
 
     def contains(self, claim: Claim) -> Quote | None:
         """Return the sentences that hold the claim word for word, or None."""
-        if not claim.terms:
+        if not claim.wording.terms:
             return None
         start = self.chunk.text.find(claim.text)
         span = (start, start + len(claim.text))
@@ -99,7 +88,7 @@ class Evidence:
 
     def closest(self, claim: Claim) -> Quote | None:
         """Return the sentence, or two in a row, with most of the claim's terms."""
-        quotes = (self._compare(claim, start, end) for start, end in self._runs())
+        quotes = (self._compare(claim, index) for index in range(len(self._sentences)))
         return max(quotes, key=lambda quote: (quote.supports, quote.score), default=None)
 
     @cached_property
@@ -108,49 +97,32 @@ class Evidence:
 
     @cached_property
     def _sentences(self) -> list[tuple[int, int]]:
-        return [(s, e) for s, e in split_sentences(self.chunk.text) if e > s]
+        spans = [(start, end) for start, end in split_sentences(self.chunk.text) if end > start]
+        return list(_with_heads(self.chunk.text, spans))
 
     @cached_property
-    def _keys(self) -> dict[tuple[int, int], frozenset[str]]:
-        return {
-            (start, end): term_keys(self.chunk.text[start:end], self.language)
-            for start, end in self._runs()
-        }
+    def _wordings(self) -> list[Wording]:
+        return [Wording(self.chunk.text[s:e], self._language) for s, e in self._sentences]
 
-    def _runs(self) -> Iterator[tuple[int, int]]:
-        for length in range(1, _LONGEST_QUOTE + 1):
-            for first in range(len(self._sentences) - length + 1):
-                yield self._sentences[first][0], self._sentences[first + length - 1][1]
-
-    def _compare(self, claim: Claim, start: int, end: int) -> Quote:
-        keys = self._keys[start, end]
-        share = claim.share(keys)
-        supports = (
-            share >= _THRESHOLD
-            and not any(keys.isdisjoint(wanted) for wanted in claim.required)
-            and self._same_polarity(claim, start, end)
-        )
-        return self._quote(start, end, share, supports)
-
-    def _same_polarity(self, claim: Claim, start: int, end: int) -> bool:
-        """Tell whether claim and quote are both negated, or neither, around the claim's words."""
-        quoted = words(self.chunk.text[start:end])
-        wanted = frozenset().union(*claim.terms.values())
-        hits = [
-            i for i, word in enumerate(quoted) if not wanted.isdisjoint(term(word, self.language))
-        ]
-        first = max(hits[0] - _NEGATION_REACH, 0) if hits else 0
-        around = " ".join(quoted[first : hits[-1] + 1]) if hits else ""
-        return claim.negated == bool(_negations(around, self.language))
+    def _compare(self, claim: Claim, index: int) -> Quote:
+        """Return the sentence, with the one before it if that names what this is about."""
+        said, wanted = self._wordings[index], claim.wording
+        start, end = self._sentences[index]
+        if index and wanted.continues(said, self._wordings[index - 1]):
+            before = self._sentences[index - 1][0]
+            both = Wording(self.chunk.text[before:end], self._language)
+            if supports(both, wanted, claim.least):
+                return self._quote(before, end, wanted.share(both), True)
+        return self._quote(start, end, wanted.share(said), supports(said, wanted, claim.least))
 
     def _whole_sentences(self, claim: Claim, start: int, end: int) -> Quote | None:
         touched = [(s, e) for s, e in self._sentences if s < end and e > start]
+        if not touched:
+            return None
         first = min([start, *(s for s, _ in touched)])
         last = max([end, *(e for _, e in touched)])
-        before = words(self.chunk.text[first:start])[-_NEGATION_REACH:]
-        if _negations(" ".join(before), self.language):
-            return None
-        return self._quote(first, last, 1.0, True)
+        said = Wording(self.chunk.text[first:last], self._language)
+        return self._quote(first, last, 1.0, True) if agrees(said, claim.wording) else None
 
     def _quote(self, start: int, end: int, score: float, supports: bool) -> Quote:
         offset = self.chunk.start
@@ -182,6 +154,25 @@ class _Plain:
         return None
 
 
+def _with_heads(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the spans, the head of a table up to the end of its first row, or not without one."""
+    in_table = False
+    for (start, end), after in zip_longest(spans, spans[1:]):
+        row = text[start:end]
+        is_row = _ROW.search(row) is not None
+        head = is_row and not in_table and _is_head(row)
+        in_table = is_row
+        if head and after and _ROW.search(text[slice(*after)]):
+            yield start, after[1]
+        elif not (head and _RULE.search(row)):
+            yield start, end
+
+
+def _is_head(row: str) -> bool:
+    """Return whether the first row of a table is its head: over a rule, or without a number."""
+    return _RULE.search(row) is not None or not any(map(is_number, words(row)))
+
+
 def _without_markers(text: str) -> Iterator[tuple[int, str]]:
     position = 0
     for match in [*MARKER.finditer(text), None]:
@@ -194,20 +185,3 @@ def _on_word_edges(text: str, start: int, end: int) -> bool:
     before = start == 0 or not (text[start - 1].isalnum() and text[start].isalnum())
     after = end == len(text) or not (text[end].isalnum() and text[end - 1].isalnum())
     return before and after
-
-
-def _names(text: str, language: str) -> list[str]:
-    """Return the capitalised words; the first one only if its capitals are not the sentence's."""
-    found = words(text)
-    return [
-        word
-        for index, word in enumerate(found)
-        if word[0].isupper()
-        and not is_stopword(word, language)
-        and (index > 0 or not word[1:].islower() or (found[1:2] and found[1][0].isupper()))
-    ]
-
-
-def _negations(text: str, language: str) -> list[str]:
-    folded = map(fold, words(text))
-    return [word for word in folded if word in _NEGATIONS[language] or word.endswith("n't")]

@@ -83,6 +83,10 @@ class Settings(IndexSettings):
     cache: bool = Field(
         True, description="give the same answer again while nothing that made it has changed"
     )
+    on_unsupported: Literal["flag", "drop", "abstain"] = Field(
+        "flag",
+        description="sentences without a quote: list them, leave them out, or say I don't know",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,9 @@ class Answer:
         text: The answer; its ``[n]`` refer to ``citations``.
         citations: The quotes, in the order of ``n``.
         abstained: True when the documents don't say.
-        unsupported: Sentences of ``text`` for which no quote was found.
+        unsupported: Sentences of the chat model for which no quote was found; with the setting
+            ``on_unsupported`` they may not be in ``text``.
+        conflicts: Groups of citations, by their ``n``, that give different numbers or dates.
         llm: The chat model that answered, as ``provider:model``.
         usage: ``input_tokens``, ``output_tokens`` and ``cost`` where the provider tells; ``cut``
             is 1 if the answer reached its longest length, and ``cached`` if it was given before;
@@ -114,6 +116,7 @@ class Answer:
     citations: tuple[Citation, ...] = ()
     abstained: bool = False
     unsupported: tuple[str, ...] = ()
+    conflicts: tuple[tuple[int, ...], ...] = ()
     llm: str = ""
     usage: Mapping[str, float] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -126,6 +129,7 @@ class Answer:
             "abstained": self.abstained,
             "citations": [asdict(citation) for citation in self.citations],
             "unsupported": list(self.unsupported),
+            "conflicts": [list(group) for group in self.conflicts],
             "llm": self.llm,
             "usage": dict(self.usage),
             "timings": dict(self.timings),
@@ -139,5 +143,6 @@ class Answer:
             text=record["answer"],
             citations=tuple(Citation(**citation) for citation in record["citations"]),
             unsupported=tuple(record["unsupported"]),
+            conflicts=tuple(map(tuple, record.get("conflicts", ()))),
             **values,
         )

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from chat_server import Messages, chat_server
 from running import DOCUMENTS
 
 import rag_app
@@ -50,6 +51,32 @@ def test_the_answer_quotes_the_right_sentence(
     assert all(citation.verified for citation in answer.citations)
     assert answer.unsupported == ()
     assert_exact(app, answer)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["ask", "stream"])
+def test_a_chat_model_is_only_asked_when_the_chunks_may_hold_an_answer(
+    sample_index: Path, stream: bool
+) -> None:
+    asked: list[str] = []
+
+    def write(messages: Messages) -> list[str]:
+        asked.append(messages[-1]["content"])
+        return ["Word2vec was published in 2013 by Tomas Mikolov. [1]"]
+
+    with chat_server(write) as url:
+        app = RagApp(
+            documents=DOCUMENTS, index=sample_index, llm="openai:m", llm_base_url=url, cache=False
+        )
+        hopeless, found = (
+            list(app.stream(question))[-1] if stream else app.ask(question)
+            for question in ("Who won the 1998 football world cup?", SWAP_QUESTION)
+        )
+
+    assert isinstance(hopeless, Answer)
+    assert hopeless.abstained
+    assert isinstance(found, Answer)
+    assert not found.abstained
+    assert [SWAP_QUESTION in text for text in asked] == [True]
 
 
 def test_every_sentence_of_every_document_can_be_cited_exactly(app: RagApp) -> None:

@@ -143,6 +143,31 @@ def test_what_the_chunks_do_not_hold_is_listed():
     assert not answer.abstained
 
 
+async def test_what_the_chunks_do_not_hold_can_be_left_out():
+    said = f"It has a golden roof. {DUG} [1]"
+    qa = chain(said, on_unsupported="drop")
+    _, *tokens, answer = qa.stream(QUESTION)
+    assert "".join(token.text for token in tokens if isinstance(token, Token)) == said
+    assert isinstance(answer, Answer)
+    assert (answer.text, answer.unsupported) == (f"{DUG} [1]", ("It has a golden roof.",))
+    assert without_times(await qa.ainvoke(QUESTION)) == without_times(answer)
+    nothing_left = chain("It has a golden roof.", on_unsupported="drop").invoke(QUESTION)
+    assert (nothing_left.text, nothing_left.abstained) == (ABSTENTION["en"], True)
+    assert nothing_left.unsupported == ("It has a golden roof.",)
+
+
+@pytest.mark.parametrize(
+    ("question", "language"), [(QUESTION, "en"), ("Quando o lago foi cavado?", "pt")]
+)
+def test_one_sentence_without_support_can_make_it_abstain(question: str, language: str):
+    said = f"{DUG} [1] It has a golden roof."
+    answer = chain(said, on_unsupported="abstain").invoke(question)
+    assert (answer.text, answer.abstained) == (ABSTENTION[language], True)
+    assert (answer.citations, answer.unsupported) == ((), ("It has a golden roof.",))
+    assert answer.to_record()["unsupported"] == ["It has a golden roof."]
+    assert chain(f"{DUG} [1]", on_unsupported="abstain").invoke(question).text == f"{DUG} [1]"
+
+
 @pytest.mark.parametrize(
     ("question", "prompt"), [(QUESTION, "qa"), ("Quando o lago foi cavado?", "qa-pt")]
 )
@@ -249,6 +274,8 @@ def test_a_document_cannot_speak_outside_its_block():
     assert [line for line in shown if line.startswith(("[", "<<<", ">>>"))] == [
         "[1] evil.md [3] x", "<<<", ">>>", "[2] pond.pdf, page 2", "<<<", ">>>",
     ]  # fmt: skip
-    assert answer.text == f"{DUG} [1] All hail the giants."
-    assert [citation.source for citation in answer.citations] == ["pond.pdf"]
+    said = "The pond was dug in 1066."
+    assert answer.text == f"{DUG} [1] All hail the giants.\n\n{said} [2]"
+    assert [citation.quote for citation in answer.citations] == [DUG, said]
+    assert answer.conflicts == ((1, 2),)
     assert answer.unsupported == ("All hail the giants.",)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag_app.citations import cite, format_context
+from rag_app.abstention import ABSTENTION
+from rag_app.citations import OnUnsupported, cite, cite_answer, format_context
 from rag_app.types import ScoredChunk
 
 LEAVE = (
@@ -208,7 +209,8 @@ _TEXT = st.lists(
     st.one_of(
         st.sampled_from(
             ["The pond", "was dug", "in 1998.", "[1]", "[2] ", "[1-3]", "[", "]", "2", ", ", "\n",
-             " ", "Not", "É", "ﬁsh", "“", "İ", "\u0301", "<<<", ">>>", "[7]", "!", "..."]
+             " ", "Not", "É", "array[0]", "`x[1]`", "| a | b |\n|---|",
+             "before 2 May 2016,", "ﬁsh", "“", "İ", "\u0301", "<<<", ">>>", "[7]", "!", "..."]
         ),
         st.text(max_size=8),
     ),
@@ -217,18 +219,23 @@ _TEXT = st.lists(
 
 
 @settings(max_examples=300, deadline=None)
-@given(answer=_TEXT, texts=st.lists(_TEXT, max_size=3), start=st.integers(0, 999))
+@given(
+    answer=_TEXT,
+    texts=st.lists(_TEXT, max_size=3),
+    start=st.integers(0, 999),
+    drop=st.booleans(),
+)
 def test_every_quote_is_verbatim_and_every_number_resolves(
-    answer: str, texts: list[str], start: int
+    answer: str, texts: list[str], start: int, drop: bool
 ):
     chunks = [chunk(text, f"{n}.md", start) for n, text in enumerate(texts)]
-    cited = cite(answer, chunks)
+    cited = cite(answer, chunks, drop=drop)
     by_source = {one.source: one for one in chunks}
     for citation in cited.citations:
         text = by_source[citation.source].text
         assert text[citation.start - start : citation.end - start] == citation.quote != ""
         assert 0 <= citation.score <= 1
-    used = [int(n) for n in re.findall(r"\[(\d+)\]", cited.text)]
+    used = [int(n) for n in re.findall(r"(?<!\w)\[(\d+)\]", cited.text)]
     assert sorted(set(used)) == [citation.n for citation in cited.citations]
     assert list(dict.fromkeys(used)) == sorted(set(used))
 
@@ -250,3 +257,128 @@ def test_a_quote_has_the_page_it_begins_on() -> None:
     cited = cite(text, [chunk])
 
     assert [citation.page for citation in cited.citations] == [4, 5, 6]
+
+
+MARKDOWN = "| Name | Days of leave |\n|------|------|\n| Ana | 22 |\n| Bo | 25 |"
+PLAIN_ROWS = "Name | Days of leave\nAna | 22\nBo | 25"
+
+
+@pytest.mark.parametrize(
+    ("table", "quoted"),
+    [
+        (MARKDOWN, MARKDOWN.rpartition("\n")[0]),
+        (PLAIN_ROWS, PLAIN_ROWS.rpartition("\n")[0]),
+        (f"Our table:\n\n{PLAIN_ROWS}", PLAIN_ROWS.rpartition("\n")[0]),
+        (MARKDOWN[:41], None),
+    ],
+    ids=["with a rule", "without a rule", "after a sentence", "cut off after its head"],
+)
+def test_the_head_of_a_table_is_never_quoted_alone(table: str, quoted: str | None):
+    cited = cite("Name | Days of leave [1]", [chunk(table)])
+    assert [citation.quote for citation in cited.citations] == ([quoted] if quoted else [])
+
+
+def test_a_row_is_quoted_alone():
+    (citation,) = cite("Bo | 25", [chunk(PLAIN_ROWS)]).citations
+    assert citation.quote == "Bo | 25"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ("The first item is array[0].", "The first item is array[0]."),
+        ("Write `array[1]` for the second [1].", "Write `array[1]` for the second. [1]"),
+        ("```\nx = array[1]\n```", "```\nx = array[1]\n```"),
+        ("They may carry over five days[1].", "They may carry over five days. [1]"),
+        ("They may carry over ten weeks[9].", "They may carry over ten weeks."),
+        ("They may carry over ten weeks [0].", "They may carry over ten weeks."),
+        ("An open ` and weeks[9].", "An open ` and weeks."),
+    ],
+    ids=["zero", "backticks", "fence", "attached", "no such chunk", "no word", "open backtick"],
+)
+def test_an_index_in_code_is_no_citation(answer: str, text: str):
+    assert cite(answer, [chunk(LEAVE)]).text == text
+
+
+FACTS = chunk(
+    "The plant opened on 9 January 2016. It cost 1,500,000 euros, of which 20% was borrowed. "
+    "Maria Souza leads it, and João Lima is the deputy. Output increased in 2019 before it fell. "
+    "The night shift is not paid more. The colour of the uniform is grey."
+)
+FATOS = chunk(
+    "A fábrica abriu em 9 de janeiro de 2016. Custou 1,5 milhão de euros. O aluno que não entregar "
+    "o trabalho será reprovado. O prazo máximo é de quinze dias."
+)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        pytest.param("The plant opened on January 9, 2016.", id="month first"),
+        pytest.param("The plant opened on 2016-01-09.", id="iso date"),
+        pytest.param("The plant opened on 9/1/2016.", id="day first"),
+        pytest.param("The plant opened on the 9th of January 2016.", id="ordinal"),
+        pytest.param("It cost 1.5 million euros.", id="scale"),
+        pytest.param("It cost 1500000 euros.", id="no thousands separator"),
+        pytest.param("The plant cost 1.5 million euros, and Maria Souza leads it.", id="parts"),
+        pytest.param("Maria Souza's deputy is João Lima.", id="possessive"),
+        pytest.param("The color of the uniforms is gray.", id="spelling"),
+        pytest.param("On 9 January 2016, the plant opened.", id="clause first"),
+        pytest.param("The night shift isn't paid more.", id="contraction"),
+        pytest.param("A fábrica abriu em 09/01/2016.", id="data"),
+        pytest.param("A fábrica custou 1.500.000 euros.", id="milhão"),
+        pytest.param("O prazo máximo é de 15 dias.", id="number word"),
+    ],
+)
+def test_what_is_said_otherwise_is_supported(claim: str):
+    assert cite(claim, [FACTS, FATOS]).unsupported == ()
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        pytest.param("The plant opened on January 8, 2016.", id="day"),
+        pytest.param("The plant opened on February 9, 2016.", id="month"),
+        pytest.param("It cost 1.5 billion euros.", id="scale"),
+        pytest.param("João Lima leads it.", id="name of the same sentence"),
+        pytest.param("Pedro leads it.", id="first word is a name"),
+        pytest.param("Output increased in 2016.", id="number of another sentence"),
+        pytest.param("Output decreased in 2019.", id="opposite"),
+        pytest.param("Output increased in 2019 after it fell.", id="after"),
+        pytest.param("The night shift is paid more.", id="negation lost"),
+        pytest.param("The night shift is not paid less.", id="opposite, negated alike"),
+        pytest.param("O aluno que entregar o trabalho será reprovado.", id="sem não"),
+        pytest.param("O prazo mínimo é de quinze dias.", id="contrário"),
+        pytest.param("Custou 1,5 bilhão de euros.", id="bilhão"),
+    ],
+)
+def test_what_is_said_wrongly_is_unsupported(claim: str):
+    assert cite(claim, [FACTS, FATOS]).unsupported == (claim,)
+
+
+MIXED = "It has a golden roof. The pond was dug in 1998. Giants dug it."
+
+
+def test_unsupported_sentences_can_be_left_out():
+    cited = cite(MIXED, CHUNKS, drop=True)
+    assert cited.text == "The pond was dug in 1998. [1]"
+    assert cited.unsupported == ("It has a golden roof.", "Giants dug it.")
+    assert [citation.quote for citation in cited.citations] == ["The pond was dug in 1998."]
+
+
+@pytest.mark.parametrize(
+    ("text", "way", "answer", "unsupported"),
+    [
+        (MIXED, "abstain", ABSTENTION["pt"], 2),
+        ("The pond was dug in 1998.", "abstain", "The pond was dug in 1998. [1]", 0),
+        ("Giants dug it [1].", "drop", ABSTENTION["pt"], 1),
+        ("I don't know. Giants dug it.", "drop", ABSTENTION["pt"], 1),
+        ("[9]", "flag", ABSTENTION["pt"], 0),
+    ],
+)
+def test_an_answer_without_support_becomes_an_abstention(
+    text: str, way: OnUnsupported, answer: str, unsupported: int
+):
+    cited = cite_answer(text, CHUNKS, "pt", way)
+    assert (cited.text, len(cited.unsupported)) == (answer, unsupported)
+    assert bool(cited.citations) == (answer != ABSTENTION["pt"])

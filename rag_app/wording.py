@@ -1,0 +1,165 @@
+"""The words of a sentence, in a form in which two sentences can be compared.
+
+Numbers are compared by their value and dates by their parts, however they are written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+from rapidfuzz.distance import Levenshtein
+
+from ingest import Language
+from rag_app.terms import fold, is_number, is_stopword, term, words
+
+Keys = frozenset[str]
+
+_MONTHS = {
+    month: f"month {1 + index % 12}"
+    for index, month in enumerate(
+        "january february march april may june july august september october november december "
+        "janeiro fevereiro marco abril maio junho julho agosto setembro outubro novembro "
+        "dezembro".split()
+    )
+}
+_DATE = re.compile(r"(?<!\d)(?:\d{1,2}([-/.])\d{1,2}\1\d{4}|\d{4}([-/.])\d{1,2}\2\d{1,2})(?!\d)")
+_SCALES = {
+    "hundred": 100,
+    **dict.fromkeys("thousand mil".split(), 10**3),
+    **dict.fromkeys("million milhao milhoes".split(), 10**6),
+    **dict.fromkeys("billion bilhao bilhoes".split(), 10**9),
+    **dict.fromkeys("trillion trilhao trilhoes".split(), 10**12),
+}
+_NUMBER_WORDS = {
+    word: str(number)
+    for spelled in (
+        "13 thirteen treze, 14 fourteen quatorze catorze, 15 fifteen quinze, 16 sixteen dezesseis",
+        "17 seventeen dezessete, 18 eighteen dezoito, 19 nineteen dezenove, 20 twenty vinte",
+        "30 thirty trinta, 40 forty quarenta, 50 fifty cinquenta, 60 sixty sessenta",
+        "70 seventy setenta, 80 eighty oitenta, 90 ninety noventa, 100 cem, 0 zero",
+    )
+    for number, *names in map(str.split, spelled.split(", "))
+    for word in names
+}
+_NO_MONTHS = frozenset(("may", "march"))
+_ORDINAL_ENDS = frozenset(("st", "nd", "rd", "th"))
+_DATE_PART = re.compile(r"d\d+")
+_LINKING = ("ly", "ing", "mente", "ndo")
+_SAME_BEGINNING, _ALIKE = 3, 0.8
+
+
+class Word(NamedTuple):
+    """A word: what it is compared by, whether it is on the topic, whether only itself will do."""
+
+    text: str
+    keys: Keys
+    content: bool
+    exact: bool
+
+
+class Wording:
+    """A sentence, or a part of one, as its words."""
+
+    def __init__(self, text: str, language: Language) -> None:
+        self.language: Language = language
+        self.words = tuple(_words(text, language))
+
+    @cached_property
+    def keys(self) -> Keys:
+        """Every key of every word."""
+        return frozenset().union(*(word.keys for word in self.words))
+
+    @cached_property
+    def terms(self) -> tuple[Word, ...]:
+        """The words on the topic, each term once."""
+        return tuple({word.keys: word for word in self.words if word.content}.values())
+
+    def holds(self, word: Word) -> bool:
+        """Return whether the word is here; in another spelling where that will do."""
+        if not self.keys.isdisjoint(word.keys):
+            return True
+        return not word.exact and any(_is_alike(one, key) for one in self.keys for key in word.keys)
+
+    def share(self, other: Wording) -> float:
+        """Return the share of the terms that ``other`` holds too, 0 to 1."""
+        found = sum(map(other.holds, self.terms))
+        return found / len(self.terms) if self.terms else 0.0
+
+    def continues(self, said: Wording, before: Wording) -> bool:
+        """Return whether this puts a name to what ``said`` only calls it, after ``before``.
+
+        So "the pond holds 400 litres" after "The pond is new. It holds 400 litres."
+        """
+        held = [said.holds(word) for word in self.terms]
+        if True not in held or not self.holds(said.terms[0]):
+            return False
+        subject = self.terms[: held.index(True)]
+        return bool(subject) and all(map(before.holds, subject))
+
+
+def _words(text: str, language: Language) -> Iterator[Word]:
+    found = words(_DATE.sub(_parted, text))
+    names = _names(found, language)
+    scaled = False
+    for index, word in enumerate(found):
+        after = found[index + 1] if index + 1 < len(found) else ""
+        number, month = _number(word, language), _month(word)
+        ends_number = scaled or (
+            fold(word) in _ORDINAL_ENDS and index and found[index - 1].isdigit()
+        )
+        scaled = number is not None and fold(after) in _SCALES
+        if ends_number:
+            continue
+        if number is not None:
+            number *= _SCALES.get(fold(after), 1)
+        exact = number is not None or month is not None or index in names
+        stopword = is_stopword(word, language)
+        keys = frozenset((word,)) if exact and stopword else _keys(word, number, month, language)
+        yield Word(word, keys, exact or not stopword, exact)
+
+
+def _parted(date: re.Match[str]) -> str:
+    """Return a date in digits as three words that begin with a d, as no number does."""
+    return " ".join(f"d{int(digits)}" for digits in re.findall(r"\d+", date[0]))
+
+
+def _keys(word: str, number: Decimal | None, month: str | None, language: Language) -> Keys:
+    if number is not None:
+        return frozenset((f"{number.normalize():f}",))
+    if _DATE_PART.fullmatch(word):  # a day or a month: which one is another matter in each country
+        return frozenset((word[1:], f"month {word[1:]}"))
+    return frozenset((month,)) if month else term(word, language)
+
+
+def _number(word: str, language: Language) -> Decimal | None:
+    digits = min(term(word, language)) if is_number(word) else _NUMBER_WORDS.get(fold(word))
+    try:
+        return Decimal(digits) if digits else None
+    except InvalidOperation:  # such as 1.2.3
+        return None
+
+
+def _month(word: str) -> str | None:
+    return _MONTHS.get(fold(word)) if word not in _NO_MONTHS else None
+
+
+def _names(found: list[str], language: Language) -> set[int]:
+    """Return the places of the capitalised words; of the first if it may well be a name."""
+    return {
+        index
+        for index, word in enumerate(found)
+        if (word[0].isupper() or _DATE_PART.fullmatch(word))
+        and (index > 0 or not (is_stopword(word, language) or word.endswith(_LINKING)))
+    }
+
+
+@lru_cache(maxsize=65536)
+def _is_alike(one: str, other: str) -> bool:
+    """Return whether two keys are spellings of one word: colour, color."""
+    if one[:_SAME_BEGINNING] != other[:_SAME_BEGINNING] or one[0].isdigit():
+        return False
+    return Levenshtein.normalized_similarity(one, other) >= _ALIKE
