@@ -12,7 +12,7 @@ PEERS := .venv-peers
 PIP := -m pip --disable-pip-version-check install --quiet
 COMPILE := $(UV) pip compile --quiet --python-version 3.11 --no-annotate --no-header pyproject.toml
 
-.PHONY: install demo test check bench bench-retrieval faults lock clean
+.PHONY: install demo test check bench bench-retrieval bench-answers faults lock clean
 
 install: $(BASE)/installed
 
@@ -34,6 +34,10 @@ bench: $(DEV)/installed
 
 bench-retrieval: $(PEERS)/installed
 	$(PEERS)/bin/python -m benchmarks.retrieval --bench "$${RAG_BENCH:?names no folder of question sets}"
+
+bench-answers: $(DEV)/installed
+	$(DEV)/bin/python -m benchmarks.answers --bench "$${RAG_BENCH:?names no folder of question sets}"
+	for name in claims conflicts injection; do $(DEV)/bin/python -m benchmarks.$$name --bench "$$RAG_BENCH"; done
 
 faults: $(DEV)/installed
 	$(DEV)/bin/python tests/faults

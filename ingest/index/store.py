@@ -183,6 +183,11 @@ class Index(VectorStore):
             found = reader.document(source)
         return found[1] if found else None
 
+    def sources(self) -> list[str]:
+        """Return the source of every document, the folder's first."""
+        with self._in_use() as (_, reader):
+            return [row.source for origin in Origin for row in reader.documents(origin)]
+
     def documents(self, origin: Origin) -> list[DocumentRow]:
         """Return the documents of one origin, in the order of their sources."""
         with self._opened.catalog.read() as reader:

@@ -154,7 +154,7 @@ class _Session:
             record = self.last.answer.to_record()
             print(json.dumps(record, ensure_ascii=False), flush=True)
         else:
-            print_places(self.last)
+            print_places(self.last, self.conversation.app)
             print(flush=True)
 
     def _events(self, question: str) -> Iterator[Event]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from rag_app.cli.output import print_json, printable
+from rag_app.cli.reply import warning
+from rag_app.injection import instructs
 from rag_app.retrieval import Explanation, HybridRetriever, Ranked, explain, matched_terms
 
 _PARTS = ("dense", "lexical", "named", "grams", "proximity", "sentence")
@@ -21,11 +24,11 @@ def explain_search(
         else:
             _print_explanation(explanation)
         return
-    records = [_record(question, one) for one in retriever.rank(question)[: retriever.k]]
+    ranked = retriever.rank(question)[: retriever.k]
     if as_json:
-        print_json(records)
+        print_json([_record(question, one) for one in ranked])
     else:
-        _print_table(records)
+        _print_table(question, ranked)
 
 
 def _record(question: str, ranked: Ranked) -> dict[str, object]:
@@ -40,6 +43,7 @@ def _record(question: str, ranked: Ranked) -> dict[str, object]:
         "cosine": ranked.candidate.dense,
         "bm25": ranked.candidate.lexical,
         "matched": list(matched),
+        "instructs": list(instructs(row.chunk.text)),
     }
 
 
@@ -55,18 +59,19 @@ def _explanation_record(explanation: Explanation) -> dict[str, object]:
     }
 
 
-def _print_table(records: list[dict[str, object]]) -> None:
+def _print_table(question: str, ranked: Sequence[Ranked]) -> None:
     print("score  " + "  ".join(f"{part:>9}" for part in _PARTS) + "  chunk: matched terms")
-    for record in records:
-        parts = "  ".join(_number(record[part]) for part in _PARTS)
-        matched = record["matched"]
-        terms = ", ".join(matched) if isinstance(matched, list) else ""
-        place = f"{record['source']}:{record['start']}-{record['end']}"
-        print(f"{record['score']:.3f}  {parts}  {printable(place)}: {printable(terms)}")
+    for one in ranked:
+        chunk = one.candidate.row.chunk
+        parts = "  ".join(_number(getattr(one, part)) for part in _PARTS)
+        place = f"{one.candidate.row.source}:{chunk.start}-{chunk.end}"
+        terms = ", ".join(matched_terms(question, chunk.embedding_text)[0])
+        said = f"{printable(place)}: {printable(terms)}{warning(chunk.text)}"
+        print(f"{one.score:.3f}  {parts}  {said}")
 
 
-def _number(value: object) -> str:
-    return f"{value:>9.3f}" if isinstance(value, float) else f"{'-':>9}"
+def _number(value: float | None) -> str:
+    return f"{'-':>9}" if value is None else f"{value:>9.3f}"
 
 
 def _print_explanation(explanation: Explanation) -> None:

@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag_app.chain import Event, Retrieved, Token
 from rag_app.cli.output import note, printable, terminal
+from rag_app.injection import instructs
 from rag_app.types import Answer, Citation, ScoredChunk
 
 if TYPE_CHECKING:
@@ -46,33 +48,38 @@ def stream_reply(events: Iterable[Event], silent: bool = False, quiet: bool = Fa
                     answer = item
     if not silent:
         print(printable(answer.text))
-    for text in _notes(answer.usage):
+    for text in _notes(answer.usage, answer.conflicts):
         note(f"note: {text}", quiet)
     return Reply(answer, chunks)
 
 
-def print_places(reply: Reply) -> None:
+def print_places(reply: Reply, app: RagApp) -> None:
     """Print one line a citation: its number, file, page and headings."""
     for citation in reply.answer.citations:
-        print(place(citation, reply.chunks))
+        print_linked(app, _line(citation, reply, app), citation.source, citation.page)
 
 
 def print_citations(reply: Reply, app: RagApp) -> None:
     """Print each quote under its number, file, page and headings, then what has no quote."""
-    console = terminal()
-    documents = Path(app.store.state().folder or app.settings.documents)
     for citation in reply.answer.citations:
-        shown = place(citation, reply.chunks)
         print()
-        if console:
-            link = _link(documents, citation)
-            console.print(shown, style=f"bold link {link}", markup=False)
-        else:
-            print(shown)
+        print_linked(app, _line(citation, reply, app), citation.source, citation.page)
         print(printable(citation.quote))
     if reply.answer.unsupported:
         print("\nwithout support in the documents:")
         print("\n".join(printable(sentence) for sentence in reply.answer.unsupported))
+
+
+def print_linked(app: RagApp, shown: str, source: str, page: int | None) -> None:
+    """Print a line that a terminal opens the document with, where that is a file."""
+    console = terminal()
+    if console is None:
+        print(shown)
+        return
+    from rich.style import Style
+
+    link = _link(_file(app, source), page)
+    console.print(shown, style=Style(bold=True, link=link), markup=False)
 
 
 def print_chunks(chunks: Sequence[ScoredChunk]) -> None:
@@ -80,7 +87,7 @@ def print_chunks(chunks: Sequence[ScoredChunk]) -> None:
     for rank, chunk in enumerate(chunks, 1):
         if rank > 1:
             print()
-        print(f"{rank}. {_source(chunk.source, chunk.page, chunk.headings)} {_scores(chunk)}")
+        print(f"{rank}. {source_line(chunk.source, chunk.page, chunk.headings)} {_scores(chunk)}")
         print(printable(chunk.text))
 
 
@@ -89,9 +96,16 @@ def print_explanation(chunks: Sequence[ScoredChunk], to_stderr: bool) -> None:
     stream = sys.stderr if to_stderr else sys.stdout
     print("\nretrieved:", file=stream)
     for rank, chunk in enumerate(chunks, 1):
-        place = _source(chunk.source, chunk.page, chunk.headings)
+        place = source_line(chunk.source, chunk.page, chunk.headings)
         beginning = printable(" ".join(chunk.text.split())[:60])
-        print(f"{rank}. {_scores(chunk)} {place}: {beginning}…", file=stream)
+        warned = warning(chunk.text)
+        print(f"{rank}. {_scores(chunk)} {place}: {beginning}…{warned}", file=stream)
+
+
+def warning(text: str) -> str:
+    """Return what makes a chunk look like it instructs its reader, to put after its line."""
+    signs = instructs(text)
+    return f" [instructs the reader: {', '.join(signs)}]" if signs else ""
 
 
 def place(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
@@ -104,11 +118,40 @@ def place(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
         ),
         (),
     )
-    shown = f"[{citation.n}] {_source(citation.source, citation.page, headings)}"
+    shown = f"[{citation.n}] {source_line(citation.source, citation.page, headings)}"
     return shown if citation.verified else f"{shown} (does not clearly support the answer)"
 
 
-def _notes(usage: Mapping[str, float]) -> Iterator[str]:
+def _line(citation: Citation, reply: Reply, app: RagApp) -> str:
+    """Return the place of a citation, and with which others it disagrees."""
+    shown = place(citation, reply.chunks)
+    for group in reply.answer.conflicts:
+        if citation.n in group:
+            others = ", ".join(f"[{n}]" for n in group if n != citation.n)
+            shown += f" (disagrees with {others}{_dated(_file(app, citation.source))})"
+    return shown
+
+
+def _dated(file: Path) -> str:
+    """Return when the file was last changed, to tell which of two is newer."""
+    if not file.is_file():
+        return ""
+    return f"; file of {date.fromtimestamp(file.stat().st_mtime).isoformat()}"
+
+
+def _file(app: RagApp, source: str) -> Path:
+    return Path(app.store.state().folder or app.settings.documents) / source
+
+
+def source_line(source: str, page: int | None, headings: Sequence[str]) -> str:
+    """Return ``file, page 3, Section > Part`` on one line."""
+    parts = (source, f"page {page}" if page else "", " > ".join(headings))
+    return printable(" ".join(", ".join(part for part in parts if part).split()))
+
+
+def _notes(usage: Mapping[str, float], conflicts: Sequence[Sequence[int]]) -> Iterator[str]:
+    for group in conflicts:
+        yield f"the documents disagree: {' and '.join(f'[{n}]' for n in group)}"
     if usage.get("cached"):
         yield "answered from the cache"
     if usage.get("cut"):
@@ -135,16 +178,13 @@ def _preview(console: Console | None) -> Iterator[Callable[[str], None]]:
         yield lambda text: live.update(Text(printable(text[-most:])))
 
 
-def _source(source: str, page: int | None, headings: Sequence[str]) -> str:
-    """Return ``file, page 3, Section > Part`` on one line."""
-    parts = (source, f"page {page}" if page else "", " > ".join(headings))
-    return printable(" ".join(", ".join(part for part in parts if part).split()))
-
-
 def _scores(chunk: ScoredChunk) -> str:
     return f"(score {chunk.score:.3f}, dense {chunk.dense:.3f}, lexical {chunk.lexical:.2f})"
 
 
-def _link(documents: Path, citation: Citation) -> str:
-    address = (documents / citation.source).absolute().as_uri()
-    return f"{address}#page={citation.page}" if citation.page else address
+def _link(file: Path, page: int | None) -> str | None:
+    """Return the address of a file, or None if there is none, as of a text without a file."""
+    if not file.is_file():
+        return None
+    address = file.absolute().as_uri()
+    return f"{address}#page={page}" if page and file.suffix.lower() == ".pdf" else address

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from running import DOCUMENTS, QUESTION, Rag, fingerprint, in_a_process
 
-ASK_KEYS = "question answer abstained citations unsupported llm usage timings".split()
+ASK_KEYS = "question answer abstained citations unsupported conflicts llm usage timings".split()
 CITATION_KEYS = "n source page start end quote score verified".split()
 SEARCH_KEYS = "source page start end text score dense lexical".split()
 INDEX_KEYS = (
@@ -16,7 +16,9 @@ INDEX_KEYS = (
 )
 STATUS_KEYS = "documents chunks generation embedding index_type bytes failed usage".split()
 USAGE_KEYS = "questions cached input_tokens output_tokens cost".split()
-COMMANDS = "index ask search chat compare status verify export import doctor config tokens".split()
+COMMANDS = (
+    "index ask search show chat compare status verify export import doctor config tokens".split()
+)
 
 
 def test_help_lists_every_command(rag_alone: Rag) -> None:

@@ -94,7 +94,8 @@ def test_the_check_names_every_problem_with_its_line(rag_alone: Rag) -> None:
     [
         pytest.param(
             b"a: 1\n--- b\n",
-            "2: not valid YAML: expected a single document in the stream, but found another document",
+            "2: not valid YAML: expected a single document in the stream, "
+            "but found another document",
             id="yaml",
         ),
         pytest.param(b"name: a\nuser: \xff\n", "2: not UTF-8 text; save it as UTF-8", id="bytes"),
