@@ -30,6 +30,7 @@ from rag_app.conversation import Conversation, read_turns
 from rag_app.llms import chat_model
 from rag_app.llms.selection import is_worth_asking, similarity_to
 from rag_app.prompts import load_prompt
+from rag_app.question import check_question
 from rag_app.retrieval import (
     HybridRetriever,
     Rerank,
@@ -149,8 +150,7 @@ class RagApp:
 
     def search(self, question: str, filter: Filter | None = None) -> list[ScoredChunk]:
         """Return the chunks that fit a question best, best first."""
-        if not question.strip():
-            raise UsageError("the question is empty: ask something, in a word or more")
+        check_question(question)
         documents = self.retriever(filter).invoke(question)
         return [ScoredChunk.from_document(document) for document in documents]
 
@@ -158,7 +158,7 @@ class RagApp:
         """Return the answer to a question with its citations.
 
         Raises:
-            UsageError: If the question is empty.
+            UsageError: If the question is empty or no text.
             IndexMissingError: If there is no index yet.
             ProviderError: If the chat model fails.
         """

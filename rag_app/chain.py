@@ -18,6 +18,7 @@ from rag_app.abstention import ABSTENTION, is_abstention
 from rag_app.citations import OnUnsupported, cite_answer, format_context
 from rag_app.conflicts import with_conflicts
 from rag_app.prompts import ANSWERING, Prompt, load_prompt
+from rag_app.question import check_question
 from rag_app.telemetry import Clock
 from rag_app.types import Answer, ScoredChunk
 from rag_app.usage import message_usage
@@ -182,8 +183,7 @@ class _Turn:
     """One question on its way: every step that needs no waiting, and the clock."""
 
     def __init__(self, chain: RetrievalQA, question: str) -> None:
-        if not question.strip():
-            raise UsageError("the question is empty: ask something, in a word or more")
+        check_question(question)
         self.question = question
         self.chunks: tuple[ScoredChunk, ...] = ()
         self.asks = False

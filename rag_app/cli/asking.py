@@ -118,11 +118,13 @@ def read_question(given: str) -> str:
     """Return the question as typed, or from stdin for ``-``.
 
     Raises:
-        UsageError: There is no question in it.
+        UsageError: There is no question in it, or it is no text.
     """
     from ingest import UsageError
+    from rag_app.question import check_question
 
     question = (sys.stdin.read() if given == "-" else given).strip()
     if not question:
         raise UsageError('the question is empty; write it in quotes: rag ask "How …?"')
+    check_question(question)
     return question

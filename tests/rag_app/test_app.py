@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chat_server import Messages, chat_server
@@ -167,6 +168,12 @@ def test_an_open_app_sees_what_is_indexed_later(tmp_path: Path) -> None:
 def test_no_index_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(IndexMissingError, match="run 'rag index'"):
         RagApp(index=tmp_path / "none").ask("What?")
+
+
+@pytest.mark.parametrize("ask", [RagApp.ask, RagApp.search])
+def test_a_question_that_is_no_text_is_refused(app: RagApp, ask: Any) -> None:
+    with pytest.raises(UsageError, match="character 5 of the question is no valid text"):
+        ask(app, "What\udcff is it?")
 
 
 @pytest.mark.parametrize("ask", [RagApp.ask, RagApp.search])

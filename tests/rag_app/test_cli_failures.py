@@ -19,6 +19,7 @@ from running import QUESTION, Rag, fingerprint, in_a_process
         pytest.param(["index", "gone"], 2, "gone", id="no such folder"),
         pytest.param(["index", "file.txt"], 2, "file.txt", id="a file as folder"),
         pytest.param(["ask", " "], 2, "the question is empty", id="empty question"),
+        pytest.param(["ask", "\udcff"], 2, "character 1 of the question is no", id="no text"),
         pytest.param(["ask", "x", "--filter", "en"], 2, "not KEY=VALUE", id="bad filter"),
         pytest.param(["ask", "x", "--top-k", "0"], 2, "'top_k' can't be '0'", id="bad number"),
         pytest.param(["ask", "x", "--top-k", "many"], 2, "many", id="not a number"),
