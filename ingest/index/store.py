@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ingest.chunking import split_document
 from ingest.embeddings import EmbeddingIdentity, EmbeddingModel, wrap_embeddings
-from ingest.errors import IdentityError, IndexDamagedError, IndexMissingError
+from ingest.errors import IdentityError, IndexDamagedError, IndexMissingError, UsageError
 from ingest.index.analysis import question_terms
 from ingest.index.catalog import Catalog
 from ingest.index.columns import text_hash
@@ -279,7 +279,11 @@ class Index(VectorStore):
         ids: Sequence[str | None] | None = None,
         **kwargs: Any,
     ) -> list[str]:
-        """Add texts beside the folder's documents; one under a known id replaces it."""
+        """Add texts beside the folder's documents; one under a known id replaces it.
+
+        Raises:
+            UsageError: An id is the name of a file of the folder, which would be lost.
+        """
         listed = list(texts)
         given = list(ids or [None] * len(listed))
         names = [name or str(uuid.uuid4()) for name in given]
@@ -290,9 +294,19 @@ class Index(VectorStore):
         }
         with write_lock(self.folder):
             self._follow_switch()
+            self._refuse_files(names)
             self.apply(Changes(put=list(documents.values())))
             self.tidy()
         return names
+
+    def _refuse_files(self, names: Sequence[str]) -> None:
+        with self._in_use() as (_, reader):
+            found = (reader.document(name) for name in names)
+            files = [pair[0].source for pair in found if pair and pair[0].origin is Origin.FOLDER]
+        if files:
+            raise UsageError(
+                f"'{files[0]}' is a file of the indexed folder: add the text under another id"
+            )
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
         """Delete added documents by id, or all of them; a folder's documents stay."""

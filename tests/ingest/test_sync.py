@@ -260,6 +260,19 @@ def test_a_rebuild_leaves_the_old_index_until_it_is_whole(
     assert reader.state().chunk_tokens == 16
 
 
+def test_an_added_text_never_takes_the_place_of_a_file(
+    three: IndexSettings, embedding: EmbeddingModel
+) -> None:
+    sync_folder(three)
+    before = contents(three, embedding)
+    index = Index.open(three.index, embedding)
+
+    with pytest.raises(UsageError, match=r"'dogs\.md' is a file of the indexed folder"):
+        index.add_texts(["A note.", "Not dogs."], ids=["note", "dogs.md"])
+
+    assert contents(three, embedding) == before
+
+
 def test_added_documents_survive_syncs_and_rebuilds(
     three: IndexSettings, embedding: EmbeddingModel
 ) -> None:
