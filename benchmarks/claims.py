@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import math
 import os
 import re
@@ -27,7 +26,7 @@ from pathlib import Path
 
 from rapidfuzz import fuzz
 
-from benchmarks.retrieval.datasets import Text, load_dataset
+from benchmarks.retrieval.datasets import Text, load_dataset, read_rows
 from benchmarks.rewrites import affirm, negate, oppose, paraphrase
 from ingest import Language, split_sentences
 from rag_app.citations import cite
@@ -245,7 +244,7 @@ def _whole_sentences(text: str) -> Iterator[str]:
 
 def _written(path: Path) -> list[tuple[str, tuple[str, int]]]:
     """Return the sentences of the answers that people wrote from one passage, with its place."""
-    questions = (json.loads(line) for line in path.read_text("utf-8").splitlines())
+    questions = read_rows(path)
     sentences = (
         (sentence, (question["source"], 0))
         for question in questions

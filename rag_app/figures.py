@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Literal
 
 from ingest import Language
-from rag_app.terms import fold, is_number, is_stopword, term
+from rag_app.terms import MONTHS, fold, is_number, is_stopword, term
 
 Kind = Literal["date", "time", "percent", "money", "count"]
 
@@ -28,15 +28,7 @@ _CURRENCIES = {
     "pound": ("£", "gbp", "pound", "pounds"),
 }
 _MONEY_NAMES = {name: unit for unit, names in _CURRENCIES.items() for name in names}
-_MONTHS = {
-    name: number % 12 + 1
-    for number, name in enumerate(
-        "january february march april may june july august september october november december "
-        "janeiro fevereiro marco abril maio junho julho agosto setembro outubro novembro "
-        "dezembro".split()
-    )
-}
-_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})"
+_MONTH = rf"(?P<month>{'|'.join(MONTHS)})"
 _IN = "in|since|until|from|before|after|by|of|year|em|desde|ate|de|ano|apos"
 _SYMBOL = r"us\$|r\$|\$|€|£|usd|eur|brl|gbp"
 _YEAR = r"(?P<year>1[0-9]{3}|20[0-9]{2})"
@@ -135,7 +127,7 @@ def _date(kind: Kind, match: re.Match[str], language: Language) -> Figure | None
             day, month = str(first), str(second)
         elif second > 12:
             day, month = str(second), str(first)
-    number = _MONTHS.get(month, month) if month else None
+    number = MONTHS.get(month, month) if month else None
     values = (Decimal(part) if part else None for part in (year, number, day))
     return Figure(kind, frozenset(), tuple(values))
 

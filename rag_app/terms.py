@@ -33,6 +33,14 @@ _PORTUGUESE = (
     "devem segundo ter sobre qualquer"
 )
 _STOPWORDS = {"en": frozenset(_ENGLISH.split()), "pt": frozenset(_PORTUGUESE.split())}
+MONTHS = {
+    name: number % 12 + 1
+    for number, name in enumerate(
+        "january february march april may june july august september october november december "
+        "janeiro fevereiro marco abril maio junho julho agosto setembro outubro novembro "
+        "dezembro".split()
+    )
+}
 _NUMBER_WORDS = {
     word: str(number)
     for words in (

@@ -14,18 +14,10 @@ from typing import NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from ingest import Language
-from rag_app.terms import fold, is_number, is_stopword, term, words
+from rag_app.terms import MONTHS, fold, is_number, is_stopword, term, words
 
 Keys = frozenset[str]
 
-_MONTHS = {
-    month: f"month {1 + index % 12}"
-    for index, month in enumerate(
-        "january february march april may june july august september october november december "
-        "janeiro fevereiro marco abril maio junho julho agosto setembro outubro novembro "
-        "dezembro".split()
-    )
-}
 _DATE = re.compile(r"(?<!\d)(?:\d{1,2}([-/.])\d{1,2}\1\d{4}|\d{4}([-/.])\d{1,2}\2\d{1,2})(?!\d)")
 _SCALES = {
     "hundred": 100,
@@ -144,7 +136,8 @@ def _number(word: str, language: Language) -> Decimal | None:
 
 
 def _month(word: str) -> str | None:
-    return _MONTHS.get(fold(word)) if word not in _NO_MONTHS else None
+    number = None if word in _NO_MONTHS else MONTHS.get(fold(word))
+    return f"month {number}" if number else None
 
 
 def _names(found: list[str], language: Language) -> set[int]:

@@ -22,7 +22,7 @@ import numpy as np
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from benchmarks.answers.calibration import fit, write
+from benchmarks.answers.calibration import LOST, fit, write
 from benchmarks.answers.cases import Case, Cases, load_cases
 from benchmarks.retrieval.datasets import load_dataset
 from ingest import IndexSettings, detect_language, embedding_model
@@ -34,7 +34,6 @@ from rag_app.terms import content_terms, term_keys
 
 SETS = ("xquad-en", "faquad", "clapnq")
 TABLE = Path(str(resources.files("rag_app.llms") / "confidence.json"))
-_LOST = 0.09
 _NAIVE_CHUNKS = 4
 
 Answer = Callable[[Case], str]
@@ -107,7 +106,7 @@ def _refusals(cases: Cases) -> Iterable[Refusal]:
     odd = [*cases.asked[1::2], *(one for _, one in both[1::2])]
     yield _refusal(cases.name, "ours", odd, _sure, 0.0)
     cosines = [case.signals.chunk for case in even if case.answerable]
-    threshold = float(np.quantile(cosines, _LOST))
+    threshold = float(np.quantile(cosines, LOST))
     yield _refusal(cases.name, "cosine", odd, lambda case: case.signals.chunk, threshold)
 
 

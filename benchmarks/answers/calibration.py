@@ -16,7 +16,7 @@ from rag_app.llms.confidence import Calibration, Signals
 SCORED = tuple(field.name for field in fields(Signals))
 UNSCORED = ("chunk", "sentence", "peak")
 # Answers of this share of the answerable questions may be lost.
-_LOST = 0.09
+LOST = 0.09
 # A chat model is asked all but so many of them.
 _NEVER = 0.01
 # All questions of XQuAD count half as much as all answerable ones of ClapNQ.
@@ -89,6 +89,6 @@ def _regression(
         threshold=0.0,
         floor=0.0,
     )
-    lost = np.quantile([calibration.probability(one) for one in kept], (_LOST, _NEVER))
+    lost = np.quantile([calibration.probability(one) for one in kept], (LOST, _NEVER))
     threshold, floor = (round(float(one), _DIGITS) for one in lost)
     return replace(calibration, threshold=threshold, floor=floor)

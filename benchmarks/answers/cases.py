@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from benchmarks.retrieval.datasets import Question, load_dataset
+from benchmarks.retrieval.datasets import Question, load_dataset, read_rows
 from benchmarks.retrieval.rag import Rag
 from ingest import EmbeddingModel
 from rag_app.llms.confidence import Signals
@@ -54,7 +52,7 @@ class Cases:
 
 def load_cases(bench: Path, name: str) -> Cases:
     """Return the cases of a set; a set with unanswerable questions has none ``without``."""
-    dataset, rows = load_dataset(bench, name), _rows(bench / name / "queries.jsonl")
+    dataset, rows = load_dataset(bench, name), read_rows(bench / name / "queries.jsonl")
     rag = Rag()
     rag.index(dataset)
     reader = _Reader(rag.retriever)
@@ -98,8 +96,3 @@ def _answers(chunk: ScoredChunk, question: Question) -> bool:
         return False
     start, end = question.span or (chunk.start, chunk.end)
     return chunk.start < end and chunk.end > start
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]

@@ -71,14 +71,14 @@ def load_dataset(folder: Path, name: str) -> Dataset:
 
 
 def _passages(folder: Path, language: Language) -> Dataset:
-    rows = _rows(folder / "corpus.jsonl")
+    rows = read_rows(folder / "corpus.jsonl")
     texts = tuple(
         Text(row["_id"], "\n\n".join(filter(None, (row["title"], row["text"])))) for row in rows
     )
     relevant = _relevant(folder / "qrels.tsv")
     questions = tuple(
         Question(row["text"], relevant[row["_id"]])
-        for row in _rows(folder / "queries.jsonl")
+        for row in read_rows(folder / "queries.jsonl")
         if row["_id"] in relevant
     )
     return Dataset(folder.name, language, texts, texts, questions)
@@ -94,7 +94,7 @@ def _articles(folder: Path) -> Dataset:
     lines = tuple(line for text in texts for line in _lines(text))
     questions = tuple(
         Question(row["text"], frozenset([Path(row["source"]).name]), (*row["evidence_span"],))
-        for row in _rows(folder / "queries.jsonl")
+        for row in read_rows(folder / "queries.jsonl")
     )
     return Dataset(folder.name, "en", texts, lines, questions, documents)
 
@@ -104,7 +104,7 @@ def _reports(folder: Path) -> Dataset:
     pages = tuple(page for path in sorted(documents.iterdir()) for page in _pages(path))
     questions = tuple(
         Question(row["text"], frozenset(Path(source).name for source in row["sources"]))
-        for row in _rows(folder / "queries.jsonl")
+        for row in read_rows(folder / "queries.jsonl")
     )
     return Dataset(folder.name, "en", pages, pages, questions, documents)
 
@@ -135,6 +135,7 @@ def _relevant(path: Path) -> Mapping[str, frozenset[str]]:
     return {question: frozenset(passages) for question, passages in relevant.items()}
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a JSONL file."""
     with path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]

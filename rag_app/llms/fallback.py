@@ -13,16 +13,12 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import RunnableConfig
 from pydantic import InstanceOf
 
 from ingest import ProviderError
-from rag_app.llms.langchain import as_chunk
+from rag_app.llms.langchain import ALONE, as_chunk
 
 _LOG = logging.getLogger(__name__)
-
-# Callbacks hear of the whole, once.
-_ALONE: RunnableConfig = {"callbacks": []}
 
 
 class FallbackChatModel(BaseChatModel):
@@ -53,7 +49,7 @@ class FallbackChatModel(BaseChatModel):
         for attempt in self._attempts(messages):
             with attempt:
                 prompt = attempt.messages()
-                return attempt.whole(attempt.model.invoke(prompt, _ALONE, stop=stop, **kwargs))
+                return attempt.whole(attempt.model.invoke(prompt, ALONE, stop=stop, **kwargs))
         raise AssertionError("the last attempt returns or raises")
 
     async def _agenerate(
@@ -67,7 +63,7 @@ class FallbackChatModel(BaseChatModel):
             with attempt:
                 prompt = attempt.messages()
                 return attempt.whole(
-                    await attempt.model.ainvoke(prompt, _ALONE, stop=stop, **kwargs)
+                    await attempt.model.ainvoke(prompt, ALONE, stop=stop, **kwargs)
                 )
         raise AssertionError("the last attempt returns or raises")
 
@@ -80,7 +76,7 @@ class FallbackChatModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         for attempt in self._attempts(messages):
             with attempt:
-                chunks: Any = attempt.model.stream(attempt.messages(), _ALONE, stop=stop, **kwargs)
+                chunks: Any = attempt.model.stream(attempt.messages(), ALONE, stop=stop, **kwargs)
                 with closing(chunks):
                     for chunk in chunks:
                         yield from attempt.pieces(chunk)
@@ -96,7 +92,7 @@ class FallbackChatModel(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         for attempt in self._attempts(messages):
             with attempt:
-                stream: Any = attempt.model.astream(attempt.messages(), _ALONE, stop=stop, **kwargs)
+                stream: Any = attempt.model.astream(attempt.messages(), ALONE, stop=stop, **kwargs)
                 async with aclosing(stream) as chunks:
                     async for chunk in chunks:
                         for piece in attempt.pieces(chunk):

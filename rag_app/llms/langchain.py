@@ -20,8 +20,8 @@ from ingest import ProviderError, RagError
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_ID)?$")
 _SHORTEST_SECRET = 6
 _LONGEST_REASON = 300
-# Callbacks hear of the whole, once.
-_ALONE: RunnableConfig = {"callbacks": []}
+# For a model within another: callbacks hear of the whole, once.
+ALONE: RunnableConfig = {"callbacks": []}
 
 
 def as_chunk(message: AIMessage) -> AIMessageChunk:
@@ -56,7 +56,7 @@ class LangChainChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         try:
-            message = self.inner.invoke(messages, _ALONE, stop=stop, **kwargs)
+            message = self.inner.invoke(messages, ALONE, stop=stop, **kwargs)
             return ChatResult(generations=[ChatGeneration(message=message)])
         except Exception as error:
             failure = self._failure(error)
@@ -71,7 +71,7 @@ class LangChainChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         try:
-            message = await self.inner.ainvoke(messages, _ALONE, stop=stop, **kwargs)
+            message = await self.inner.ainvoke(messages, ALONE, stop=stop, **kwargs)
             return ChatResult(generations=[ChatGeneration(message=message)])
         except Exception as error:
             failure = self._failure(error)
@@ -85,7 +85,7 @@ class LangChainChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         try:
-            stream: Any = self.inner.stream(messages, _ALONE, stop=stop, **kwargs)
+            stream: Any = self.inner.stream(messages, ALONE, stop=stop, **kwargs)
             with closing(stream) as chunks:
                 for chunk in chunks:
                     yield ChatGenerationChunk(message=as_chunk(chunk))
@@ -102,7 +102,7 @@ class LangChainChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         try:
-            stream: Any = self.inner.astream(messages, _ALONE, stop=stop, **kwargs)
+            stream: Any = self.inner.astream(messages, ALONE, stop=stop, **kwargs)
             async with aclosing(stream) as chunks:
                 async for chunk in chunks:
                     yield ChatGenerationChunk(message=as_chunk(chunk))

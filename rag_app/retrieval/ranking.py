@@ -127,7 +127,7 @@ def _fuse(question: str, candidates: Sequence[Candidate], weights: Weights) -> l
 def _match(question: str, ranked: Sequence[Ranked], weights: Weights) -> list[Ranked]:
     """Add how parts of words match, and how close together the terms stand."""
     texts = [one.candidate.row.chunk.embedding_text for one in ranked]
-    grams = scaled(gram_scores(question, texts) if weights.grams else np.zeros(len(texts)))
+    grams = scaled(gram_scores(question, texts))
     close = proximity_scores(question, texts)
     matched = []
     for one, parts, proximity in zip(ranked, grams, close, strict=True):
