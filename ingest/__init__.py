@@ -16,7 +16,8 @@ from ingest.errors import (
     UsageError,
 )
 from ingest.index.check import Damage
-from ingest.index.store import Candidate, Index, chunk_document
+from ingest.index.documents import Candidate
+from ingest.index.store import Index, chunk_document
 from ingest.language import Language, detect_language
 from ingest.offline import is_loopback, keep_offline, openai_address, trace_addresses
 from ingest.rollback import Rollback, roll_back

@@ -11,9 +11,10 @@ from pathlib import Path
 from ingest.embeddings import EmbeddingModel, embedding_model
 from ingest.errors import IndexDamagedError, LoadError, UsageError
 from ingest.folder import find_files, read_file
+from ingest.index.documents import Applied, Changes
 from ingest.index.layout import current_version, write_lock
 from ingest.index.rows import DocumentRow, Origin, Status
-from ingest.index.store import Applied, Changes, Index
+from ingest.index.store import Index
 from ingest.language import detect_language
 from ingest.loaders import is_supported, load_document, loader_name
 from ingest.plan import Plan, make_plan

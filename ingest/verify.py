@@ -27,13 +27,15 @@ from ingest.index.check import (
     check_version,
     version_to_check,
 )
+from ingest.index.current import check_identity
+from ingest.index.documents import Changes
 from ingest.index.inspector import Found
 from ingest.index.layout import CATALOG, write_lock
 from ingest.index.mark import Mark
 from ingest.index.rows import DocumentRow, Origin, State
 from ingest.index.salvage import mended_copy
 from ingest.index.snapshot import Snapshot, remove_bases
-from ingest.index.store import Changes, Index, check_identity
+from ingest.index.store import Index
 from ingest.index.writer import Writer
 from ingest.settings import IndexSettings
 from ingest.sync import sync_folder

@@ -1,0 +1,273 @@
+"""The documents on disk behind one door: catalog, FAISS and BM25, searched and changed."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.chunking import split_document
+from ingest.embeddings import EmbeddingModel
+from ingest.errors import IndexDamagedError, IndexMissingError
+from ingest.index.analysis import question_terms
+from ingest.index.catalog import Catalog
+from ingest.index.columns import text_hash
+from ingest.index.current import Current, check_identity
+from ingest.index.layout import CATALOG, current_version, new_version, switch_to
+from ingest.index.reader import Reader, Vectors
+from ingest.index.rows import ChunkRow, DocumentRow, Origin, State, Status
+from ingest.index.snapshot import Snapshot
+from ingest.types import Chunk, Document, FileProblem, FileSignature, IndexStatus
+
+_EMBEDDING_BATCH = 256
+
+Filter = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk that may answer a question, with its cosine and its BM25 score."""
+
+    row: ChunkRow
+    dense: float
+    lexical: float
+
+
+@dataclass(slots=True)
+class Changes:
+    """Changes to documents that are to be committed as one."""
+
+    folder: str = ""
+    removed: list[str] = field(default_factory=list)
+    renamed: list[tuple[str, DocumentRow]] = field(default_factory=list)
+    signed: list[tuple[str, FileSignature | None]] = field(default_factory=list)
+    put: list[tuple[DocumentRow, Document]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How many chunks a change put, and how many texts had to be embedded for them."""
+
+    chunks: int
+    embedded: int
+
+
+class DocumentIndex:
+    """Documents, their chunks and vectors. Many threads and processes may read while one writes.
+
+    Questions and documents always come from the version in use, also after a rebuild. A sync works
+    on the version that it opened or made, with :meth:`state`, :meth:`documents`, :meth:`settled`,
+    :meth:`find_documents`, :meth:`added`, :meth:`problems`, :meth:`apply`, :meth:`tidy` and
+    :meth:`use`.
+    """
+
+    def __init__(self, folder: Path, version: Path, embedding: EmbeddingModel) -> None:
+        """Bind to a version on disk; use :meth:`open`, :meth:`create` or ``ingest.open_index``."""
+        self.folder = folder
+        self.embedding = embedding
+        self._current = Current(folder, version, embedding.identity)
+
+    @classmethod
+    def open(cls, folder: Path, embedding: EmbeddingModel) -> Self:
+        """Open the version in use.
+
+        Raises:
+            IndexMissingError: If there is none.
+            IdentityError: If it was made with another embedding model.
+            IndexDamagedError: If it is not what was written.
+        """
+        while True:
+            version = current_version(folder)
+            if version is None:
+                raise IndexMissingError(
+                    f"there is no index in {folder}: run 'rag index' to make one"
+                )
+            index = cls(folder, version, embedding)
+            try:
+                check_identity(folder, index.state(), embedding.identity)
+                return index
+            except IndexDamagedError:
+                index.close()
+                if current_version(folder) == version:
+                    raise
+            except BaseException:
+                index.close()
+                raise
+
+    @classmethod
+    def create(cls, folder: Path, embedding: EmbeddingModel, chunk_tokens: int) -> Self:
+        """Make an empty version, which is in use from :meth:`use` on; needs the write lock."""
+        version = new_version(folder)
+        state = State(
+            index_id=uuid.uuid4().hex,
+            identity=json.dumps(asdict(embedding.identity)),
+            chunk_tokens=chunk_tokens,
+        )
+        Catalog.create(version / CATALOG, state).close()
+        return cls(folder, version, embedding)
+
+    @property
+    def version(self) -> Path:
+        """The folder of the version that is open."""
+        return self._current.opened.path
+
+    def state(self) -> State:
+        """Return the state row."""
+        with self._current.opened.catalog.read() as reader:
+            return reader.state()
+
+    def status(self) -> IndexStatus:
+        """Return what the index holds."""
+        with self._current.read() as (version, reader):
+            state = reader.state()
+            failed = reader.problems(Status.FAILED)
+        return IndexStatus(
+            documents=state.documents,
+            chunks=state.chunks,
+            generation=state.generation,
+            embedding=self.embedding.name,
+            index_type="Flat",
+            bytes=version.bytes(),
+            failed=failed,
+        )
+
+    def document(self, source: str) -> Document | None:
+        """Return a document with its whole text, or None if there is none under ``source``."""
+        with self._current.read() as (_, reader):
+            found = reader.document(source)
+        return found[1] if found else None
+
+    def sources(self) -> list[str]:
+        """Return the source of every document, the folder's first."""
+        with self._current.read() as (_, reader):
+            return [row.source for origin in Origin for row in reader.documents(origin)]
+
+    def documents(self, origin: Origin) -> list[DocumentRow]:
+        """Return the documents of one origin, in the order of their sources."""
+        with self._current.opened.catalog.read() as reader:
+            return list(reader.documents(origin))
+
+    def settled(
+        self, origin: Origin, files: Mapping[str, FileSignature], loader: Callable[[str], str]
+    ) -> tuple[dict[str, str], list[str]]:
+        """Return the status of each document whose file is as it was read, and the other sources.
+
+        Args:
+            origin: Whose documents.
+            files: The files that are there.
+            loader: Gives the loader that a source would be parsed with now.
+        """
+        with self._current.opened.catalog.read() as reader:
+            return reader.settled(origin, files, loader)
+
+    def find_documents(self, sources: Iterable[str]) -> list[DocumentRow]:
+        """Return the documents under the given sources, in that order."""
+        with self._current.opened.catalog.read() as reader:
+            return reader.find_documents(sources)
+
+    def added(self) -> list[tuple[DocumentRow, Document]]:
+        """Return the documents given to ``add_documents``, with their texts."""
+        with self._current.opened.catalog.read() as reader:
+            found = [reader.document(row.source) for row in reader.documents(Origin.ADDED)]
+        return [pair for pair in found if pair]
+
+    def problems(self, status: Status) -> tuple[FileProblem, ...]:
+        """Return the documents of a status with their reasons."""
+        with self._current.opened.catalog.read() as reader:
+            return reader.problems(status)
+
+    def candidates(self, question: str, k: int, filter: Filter | None = None) -> list[Candidate]:
+        """Return the ``k`` best chunks by meaning and the ``k`` best by terms, in no order."""
+        query = self.embedding.embed_query(question)
+        terms = question_terms(question)
+        with self._searching(filter) as (reader, snapshot, allowed):
+            hits = snapshot.search(query, terms, k, allowed)
+            rows = reader.chunks(hit.chunk_id for hit in hits)
+        return [Candidate(row, hit.dense, hit.lexical) for row, hit in zip(rows, hits, strict=True)]
+
+    def nearest(
+        self, vector: Vectors, k: int, filter: Filter | None
+    ) -> list[tuple[ChunkRow, float]]:
+        """Return the ``k`` chunks nearest to a vector of length 1, nearest first, with cosines."""
+        with self._searching(filter) as (reader, snapshot, allowed):
+            hits = snapshot.nearest(vector, k, allowed)
+            rows = reader.chunks(chunk_id for chunk_id, _ in hits)
+        return [(row, cosine) for row, (_, cosine) in zip(rows, hits, strict=True)]
+
+    def apply(self, changes: Changes, on_embedded: Callable[[int], None] | None = None) -> Applied:
+        """Commit changes as one generation; needs the write lock.
+
+        Args:
+            changes: What to do.
+            on_embedded: Called with the number of texts of each batch that was embedded.
+        """
+        split = [(row, document, self._split(row, document)) for row, document in changes.put]
+        chunks = [chunk for *_, part in split for chunk in part]
+        keys, batches = self._embed_missing(chunks, on_embedded)
+        with self._current.opened.catalog.write() as writer:
+            if changes.folder:
+                writer.follow(changes.folder)
+            for source in changes.removed:
+                writer.remove_document(source)
+            for source, row in changes.renamed:
+                writer.rename_document(source, row)
+            for source, signature in changes.signed:
+                writer.sign(source, signature)
+            if keys:
+                writer.put_vectors(keys, np.concatenate(batches))
+            for row, document, part in split:
+                writer.put_document(row, document, part)
+        return Applied(len(chunks), len(keys))
+
+    def tidy(self) -> None:
+        """Bring the derived files up to date where that is due; needs the write lock."""
+        self._current.opened.tidy()
+
+    def use(self) -> None:
+        """Put this version in use, unless it is; needs the write lock."""
+        with suppress(IndexDamagedError):
+            if current_version(self.folder) == self.version:
+                return
+        switch_to(self.version)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._current.opened.close()
+
+    def _split(self, row: DocumentRow, document: Document) -> list[Chunk]:
+        if row.status is Status.FAILED:
+            return []
+        identity = self.embedding.identity
+        tokens = min(self.state().chunk_tokens, identity.max_tokens)
+        return split_document(document, self.embedding.tokenizer, tokens, identity.max_tokens)
+
+    def _embed_missing(
+        self, chunks: Iterable[Chunk], on_embedded: Callable[[int], None] | None
+    ) -> tuple[list[bytes], list[Vectors]]:
+        """Embed the texts that have no vector yet, each once; return their keys and vectors."""
+        texts = {text_hash(chunk.embedding_text): chunk.embedding_text for chunk in chunks}
+        with self._current.opened.catalog.read() as reader:
+            missing = reader.missing_vectors(texts)
+        keys = [key for key in texts if key in missing]
+        batches = []
+        for start in range(0, len(keys), _EMBEDDING_BATCH):
+            batch = [texts[key] for key in keys[start : start + _EMBEDDING_BATCH]]
+            batches.append(self.embedding.embed_documents(batch))
+            if on_embedded:
+                on_embedded(len(batch))
+        return keys, batches
+
+    @contextmanager
+    def _searching(
+        self, filter: Filter | None
+    ) -> Iterator[tuple[Reader, Snapshot, NDArray[np.int64] | None]]:
+        """Give a reader, the snapshot of the generation it sees, and the documents to search."""
+        with self._current.search() as (reader, snapshot):
+            yield reader, snapshot, snapshot.matching(reader, filter) if filter else None
