@@ -12,6 +12,7 @@ from ingest.errors import LoadError
 from ingest.types import FileContent, FileSignature
 
 _ATTEMPTS = 5
+_UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 # A file may change again within the resolution of its file system's clock without its times
 # telling. FAT has the coarsest, two seconds.
 _CLOCK_RESOLUTION_NS = 2_000_000_000
@@ -20,7 +21,8 @@ _CLOCK_RESOLUTION_NS = 2_000_000_000
 def find_files(folder: Path, wanted: Callable[[str], bool], skip: Path) -> dict[str, FileSignature]:
     """Return the wanted files below ``folder`` by their POSIX path relative to it.
 
-    Links, hidden files and folders, and the folder ``skip`` are left out.
+    Links, hidden files and folders, and the folder ``skip`` are left out. A name that is not UTF-8
+    has a � for what can't be read, so `read_file` won't find that file and says why.
     """
     found: dict[str, FileSignature] = {}
     _walk(str(folder.resolve()), "", wanted, str(skip.resolve()), found)
@@ -39,6 +41,8 @@ def read_file(path: Path, limit: int) -> FileContent:
             if found:
                 return found
     except OSError as error:
+        if _UNREADABLE in str(path):
+            raise LoadError("has a name that is not UTF-8: rename it") from error
         raise LoadError(f"could not be read: {error.strerror}") from error
     raise LoadError("changes while it is read")
 
@@ -52,7 +56,7 @@ def _walk(
 ) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
-            name = entry.name
+            name = os.fsencode(entry.name).decode(errors="replace")
             if name.startswith((".", "~$")):
                 continue
             if entry.is_dir(follow_symlinks=False):

@@ -9,6 +9,7 @@ import pytest
 
 from ingest import (
     EmbeddingModel,
+    FileProblem,
     IdentityError,
     Index,
     IndexBusyError,
@@ -23,6 +24,7 @@ from ingest.index.catalog import Catalog
 
 Write = Callable[[str, str], Path]
 
+NOT_UTF_8 = "has a name that is not UTF-8: rename it"
 CATS = "Cats sleep sixteen hours a day."
 DOGS = "Dogs were the first animals that people kept."
 BIRDS = "Um beija-flor bate as asas oitenta vezes por segundo."
@@ -172,6 +174,23 @@ def test_a_bad_file_is_listed_and_the_others_are_indexed(
     assert report.new == 3
     assert [problem.source for problem in report.failed] == ["broken.pdf", "empty.txt"]
     assert report.failed[1].reason == "is empty"
+    assert len(contents(three, embedding)) == 3
+
+
+def test_a_name_that_is_not_utf_8_fails_alone(
+    three: IndexSettings, embedding: EmbeddingModel
+) -> None:
+    try:
+        Path(os.fsdecode(os.fsencode(three.documents) + b"/a\xe7\xe3o.txt")).write_text(CATS)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    report = sync_folder(three)
+
+    assert counts(report) == {"new": 3, "embedded": 3}
+    assert report.failed == (
+        FileProblem("a\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}o.txt", NOT_UTF_8),
+    )
+    assert counts(sync_folder(three)) == {"unchanged": 3}
     assert len(contents(three, embedding)) == 3
 
 
