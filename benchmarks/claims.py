@@ -7,7 +7,8 @@ word, sentences in other words (by rule, and what people wrote for ClapNQ), and 
 text does not hold: with a wrong number, with a wrong name, negated, and true of another document
 only. Each is checked against the text it was made from and the four texts nearest to it by their
 words, as a search would give them; a claim of another document against the five nearest alone.
-The app's rules were made looking at other claims (another seed); "odd" is every second claim.
+The app's rules were made looking at other claims (another seed), but for two, texts without
+capitals and "not so", which were seen in these; "odd" is every second claim.
 """
 
 from __future__ import annotations

@@ -6,12 +6,13 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from ingest import Language, detect_language, split_sentences
 from rag_app.abstention import ABSTENTION, is_abstention
+from rag_app.entailment import Entails
 from rag_app.quotes import MARKER, Claim, Evidence, Quote
 from rag_app.types import Citation, ScoredChunk
 
@@ -55,32 +56,45 @@ def format_context(chunks: Sequence[ScoredChunk]) -> str:
 
 
 def cite_answer(
-    text: str, chunks: Sequence[ScoredChunk], language: Language, on_unsupported: OnUnsupported
+    text: str,
+    chunks: Sequence[ScoredChunk],
+    language: Language,
+    on_unsupported: OnUnsupported,
+    entails: Entails | None = None,
 ) -> Cited:
     """Return ``text`` with its quotes, or the abstention in ``language`` if it comes to that."""
     cited = Cited(text, (), ())
     if not is_abstention(text):
-        cited = cite(text, chunks, drop=on_unsupported == "drop")
+        cited = cite(text, chunks, drop=on_unsupported == "drop", entails=entails)
     declined = on_unsupported == "abstain" and cited.unsupported
     if declined or not cited.text or is_abstention(cited.text):
         return Cited(ABSTENTION[language], (), cited.unsupported)
     return cited
 
 
-def cite(text: str, chunks: Sequence[ScoredChunk], *, drop: bool = False) -> Cited:
+def cite(
+    text: str,
+    chunks: Sequence[ScoredChunk],
+    *,
+    drop: bool = False,
+    entails: Entails | None = None,
+) -> Cited:
     """Return ``text`` with every sentence tied to the quotes of ``chunks`` that support it.
 
     A sentence is looked for in the chunks it cites, then in all, then part by part. Markers of no
     chunk are removed, but an index in code (``array[0]``) stays. A sentence that no chunk supports
     keeps unverified citations of the chunks it cites; with ``drop`` it is left out of the text.
+    With ``entails``, a quote that does not entail its sentence does not support it either.
     """
     language = detect_language(text)
     evidence = [Evidence(chunk, language) for chunk in chunks]
     clean, marks = _take_markers(text, len(chunks))
-    sentences = [
-        _Sentence(clean[start:end], end, _support(Claim(clean[start:end], language), cited))
-        for start, end, cited in _sentences(clean, marks, evidence)
-    ]
+    sentences = []
+    for start, end, cited in _sentences(clean, marks, evidence):
+        claim = clean[start:end]
+        quotes = _support(Claim(claim, language), cited)
+        quotes = _entailing(quotes, claim, entails) if entails else quotes
+        sentences.append(_Sentence(claim, end, quotes))
     return _number(clean, sentences, drop)
 
 
@@ -216,6 +230,22 @@ def _in_parts(claim: Claim, candidates: Sequence[Evidence]) -> list[Quote]:
 def _best(claim: Claim, candidates: Sequence[Evidence]) -> list[Quote]:
     quotes = _supporting(claim, candidates)
     return [max(quotes, key=lambda quote: quote.score)] if quotes else []
+
+
+def _entailing(quotes: list[Quote], claim: str, entails: Entails) -> list[Quote]:
+    """Return the quotes; of those in other words, only what entails the claim supports it.
+
+    Where none does alone, all together may: the claim may join what they say.
+    """
+    asked = [quote for quote in quotes if quote.supports and quote.text != claim]
+    if not asked:
+        return quotes
+    texts = [quote.text for quote in asked]
+    answers = entails([(text, claim) for text in texts])
+    refused = [quote for quote, entailed in zip(asked, answers, strict=True) if not entailed]
+    if len(refused) == len(asked) > 1 and entails([(" ".join(texts), claim)])[0]:
+        return quotes
+    return [replace(quote, supports=False) if quote in refused else quote for quote in quotes]
 
 
 def _number(text: str, sentences: list[_Sentence], drop: bool) -> Cited:

@@ -28,9 +28,9 @@ _HOW_MANY = re.compile(
     r"\b(?:how (?:many|much|long|old|far|tall|high|large|big|often|deep|wide|fast|heavy)|"
     r"quant[oa]s?)\b|\b(?:what|which|qual|quais)\b.{0,40}\b(?:number|percentage|percent|"
     r"population|amount|price|cost|fee|limit|budget|rate|age|height|length|weight|size|total|"
-    r"maximum|minimum|salary|period|notice|duration|temperature|speed|value|capacity|distance|"
+    r"maximum|minimum|salary|rent|deposit|allowance|period|notice|duration|temperature|speed|value|capacity|distance|"
     r"numero|percentual|porcentagem|populacao|preco|custo|taxa|limite|orcamento|idade|altura|"
-    r"valor|maximo|maxima|minimo|minima|salario|periodo|duracao|temperatura|velocidade|"
+    r"aluguel|valor|maximo|maxima|minimo|minima|salario|periodo|duracao|temperatura|velocidade|"
     r"capacidade|multa|nota|carga)\b"
 )
 _DEADLINE = re.compile(r"\b(?:deadline|due|prazo|vencimento)\b")
@@ -88,7 +88,7 @@ class _Said:
         wording: The keys of its words, but for numbers.
         figures: Its figures of the kinds asked for.
         years: The years it names.
-        names: The names it holds that the question does not.
+        names: The names it holds.
     """
 
     terms: frozenset[_Keys]
@@ -140,7 +140,7 @@ class _Reader:
         if len(terms) < _LEAST_SHARE * len(self._terms) or not self._names <= names:
             terms = frozenset()
         years = frozenset(one.value[0] for one in figures if one.kind == "date" and one.value[0])
-        return _Said(terms, _wording(sentence, self._language), asked, years, names - self._names)
+        return _Said(terms, _wording(sentence, self._language), asked, years, names)
 
     def _is_asked(self, figure: Figure) -> bool:
         if figure.kind == "count" and self._counted:

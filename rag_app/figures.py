@@ -9,16 +9,15 @@ from decimal import Decimal
 from typing import Literal
 
 from ingest import Language
-from rag_app.terms import MONTHS, fold, is_number, is_stopword, term
+from rag_app.terms import MONTHS, SCALES, fold, is_number, is_stopword, number, term
 
 Kind = Literal["date", "time", "percent", "money", "count"]
 
 _DIGITS = r"(?<![a-z_]-)(?<![\w.,/])(?<!\d )\d+(?:[.,]\d+)*"
-_SCALES = {
-    **dict.fromkeys(("k", "thousand", "mil"), 10**3),
-    **dict.fromkeys(("m", "mn", "million", "millions", "mi", "milhao", "milhoes"), 10**6),
-    **dict.fromkeys(("b", "bn", "billion", "billions", "bi", "bilhao", "bilhoes"), 10**9),
-    **dict.fromkeys(("trillion", "trillions", "trilhao", "trilhoes"), 10**12),
+_SCALES = SCALES | {
+    "k": 10**3,
+    **dict.fromkeys(("m", "mn", "mi"), 10**6),
+    **dict.fromkeys(("b", "bn", "bi"), 10**9),
 }
 _SCALE = rf"(?:\s?(?P<scale>{'|'.join(sorted(_SCALES, key=len, reverse=True))})\b)?"
 _CURRENCIES = {
@@ -64,6 +63,11 @@ _PATTERNS: dict[Kind, tuple[re.Pattern[str], ...]] = {
     ),
 }
 _TOKEN = re.compile(rf"{_DIGITS}|[^\W\d_]+")
+_SPELLED = re.compile(r"(?<=[\d%]) ?\(([^\W\d_]+(?:[ -][^\W\d_]+)*)\)")
+_IN_NUMBERS = re.compile(
+    r"one|uma?|and|e|de|per|por|cents?|cento|centavos?|(?:du|tre)zent[oa]s|quinhent[oa]s|"
+    r"\w+cent[oa]s|hundred"
+)
 _FOLLOWING = re.compile(r"[^\W\d_]+")
 _FOLLOWED = re.compile(r"(?:[ \n-]*[^\W\d_]+)*")
 _NEAR = re.compile(
@@ -106,7 +110,7 @@ class Figure:
 
 def find_figures(text: str, language: Language) -> list[Figure]:
     """Return the figures of a sentence; those that are said to be rough are left out."""
-    plain = fold(text)
+    plain = _SPELLED.sub(_without_spelled, fold(text))
     found: list[Figure] = []
     for kind, patterns in _PATTERNS.items():
         for pattern in patterns:
@@ -115,6 +119,15 @@ def find_figures(text: str, language: Language) -> list[Figure]:
                     found.append(figure)
             plain = pattern.sub(lambda match: "|" * len(match[0]), plain)
     return found + list(_counts(plain, language))
+
+
+def _without_spelled(match: re.Match[str]) -> str:
+    """Return nothing for a number said again in words, as in 24 (twenty-four) months."""
+    is_spelled = all(
+        is_number(word) or word in _SCALES or word in _MONEY_NAMES or _IN_NUMBERS.fullmatch(word)
+        for word in re.split("[ -]", match[1])
+    )
+    return "" if is_spelled else match[0]
 
 
 def _date(kind: Kind, match: re.Match[str], language: Language) -> Figure | None:
@@ -127,8 +140,8 @@ def _date(kind: Kind, match: re.Match[str], language: Language) -> Figure | None
             day, month = str(first), str(second)
         elif second > 12:
             day, month = str(second), str(first)
-    number = MONTHS.get(month, month) if month else None
-    values = (Decimal(part) if part else None for part in (year, number, day))
+    in_year = MONTHS.get(month, month) if month else None
+    values = (Decimal(part) if part else None for part in (year, in_year, day))
     return Figure(kind, frozenset(), tuple(values))
 
 
@@ -139,7 +152,7 @@ def _time(kind: Kind, match: re.Match[str], language: Language) -> Figure | None
 
 
 def _amount(kind: Kind, match: re.Match[str], language: Language) -> Figure | None:
-    value = _value(match["number"])
+    value = number(match["number"])
     if value is None:
         return None
     scale = _SCALES.get(match.groupdict().get("scale") or "", 1)
@@ -159,8 +172,7 @@ def _counts(plain: str, language: Language) -> Iterator[Figure]:
     """Yield each number with the one or two words after it, which say what is counted."""
     for token in _TOKEN.finditer(plain):
         if is_number(token[0]) and not _is_rough(plain, token):
-            number = token[0] if token[0][0].isdigit() else min(term(token[0], language))
-            value, (scale, counted) = _value(number), _counted(plain[token.end() :], language)
+            value, (scale, counted) = number(token[0]), _counted(plain[token.end() :], language)
             if value is not None and counted:
                 units = (term(word, language) for word in counted)
                 yield Figure("count", frozenset().union(*units), (value * scale,))
@@ -182,16 +194,6 @@ def _counted(following: str, language: Language) -> tuple[int, list[str]]:
     return scale, counted
 
 
-def _value(digits: str) -> Decimal | None:
-    if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", digits):
-        return Decimal(re.sub(r"[.,]", "", digits))
-    whole, separator, rest = digits.rpartition(max(".", ",", key=digits.rfind))
-    whole = re.sub(r"[.,]", "", whole) if {".", ","} <= set(digits) else whole
-    return (
-        None if "." in whole or "," in whole else Decimal(f"{whole}.{rest}" if separator else rest)
-    )
-
-
 def _is_rough(plain: str, match: re.Match[str]) -> bool:
     return _NEAR.search(plain[: match.start()]) is not None
 
@@ -200,5 +202,5 @@ def _equal(one: Decimal, other: Decimal) -> bool:
     """Return whether two numbers are equal; large ones, whether one is the other rounded."""
     if one == other or min(one, other) < _LARGE:
         return one == other
-    digits = min(len(number.normalize().as_tuple().digits) for number in (one, other))
+    digits = min(len(each.normalize().as_tuple().digits) for each in (one, other))
     return f"{one:.{digits - 1}e}" == f"{other:.{digits - 1}e}"

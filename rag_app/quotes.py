@@ -24,6 +24,7 @@ _EDGES = " \t\n.,;:!?…\"'()*-"
 _CUT = re.compile(r"\s*[,;:]\s+(?:and|but|e|mas|while|enquanto)?\b|\s+(?:and|but|e|mas)\s+")
 _ROW = re.compile(r"\s\|(?:\s|$)|^\||\t")
 _RULE = re.compile(r"\n[\s|:+=-]*-[\s|:+=-]*$")
+_AFTER_STOP = re.compile(r"(?<=[.!?]\s)[a-zà-ÿ]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class Evidence:
 
     def closest(self, claim: Claim) -> Quote | None:
         """Return the sentence, or two in a row, with most of the claim's terms."""
+        # Embeddings find no nearer sentence, and no cosine tells the true claims among those that
+        # are rejected here from the false, as measured on the claims of the benchmark.
         quotes = (self._compare(claim, index) for index in range(len(self._sentences)))
         return max(quotes, key=lambda quote: (quote.supports, quote.score), default=None)
 
@@ -97,7 +100,8 @@ class Evidence:
 
     @cached_property
     def _sentences(self) -> list[tuple[int, int]]:
-        spans = [(start, end) for start, end in split_sentences(self.chunk.text) if end > start]
+        text = _with_capitals(self.chunk.text)
+        spans = [(start, end) for start, end in split_sentences(text) if end > start]
         return list(_with_heads(self.chunk.text, spans))
 
     @cached_property
@@ -152,6 +156,11 @@ class _Plain:
                 return self._offsets[start], self._offsets[end - 1] + 1
             start = self.text.find(wanted, start + 1)
         return None
+
+
+def _with_capitals(text: str) -> str:
+    """Return a text that has no capitals with one after each stop, where a sentence may begin."""
+    return _AFTER_STOP.sub(lambda match: match[0].upper(), text) if text.islower() else text
 
 
 def _with_heads(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -55,8 +55,9 @@ class Settings(IndexSettings):
     )
     llm_max_tokens: int = Field(512, ge=1, description="longest answer, in tokens of the model")
     llm_temperature: float = Field(0.0, ge=0, le=2, description="0 always picks the likeliest word")
-    llm_dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="numbers a huggingface chat model computes with; auto: as its weights"
+    llm_dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
+        "auto",
+        description="numbers of a huggingface chat model; auto: as its weights; int8: a byte each",
     )
     llm_device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="where a huggingface chat model runs; auto: a GPU if there is one"
@@ -86,6 +87,9 @@ class Settings(IndexSettings):
     on_unsupported: Literal["flag", "drop", "abstain"] = Field(
         "flag",
         description="sentences without a quote: list them, leave them out, or say I don't know",
+    )
+    entailment: str | None = Field(
+        None, description="model that confirms each quote: huggingface:<name or folder>"
     )
 
 

@@ -23,7 +23,7 @@ _NEGATIONS = {
         "nao nunca nem jamais sem nenhum nenhuma ninguem nada nenhuns tampouco".split()
     ),
 }
-_NOT_ONLY = frozenset("only just merely so apenas somente".split())
+_NOT_ONLY = frozenset("only just merely apenas somente só".split())
 _OPPOSITES = {
     "en": (
         "increase decrease, increase reduce, rise fall, grow shrink, before after, more less, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -41,14 +42,25 @@ MONTHS = {
         "dezembro".split()
     )
 }
+SCALES = {
+    "hundred": 100,
+    **dict.fromkeys("thousand mil".split(), 10**3),
+    **dict.fromkeys("million millions milhao milhoes".split(), 10**6),
+    **dict.fromkeys("billion billions bilhao bilhoes".split(), 10**9),
+    **dict.fromkeys("trillion trillions trilhao trilhoes".split(), 10**12),
+}
 _NUMBER_WORDS = {
-    word: str(number)
-    for words in (
-        "two three four five six seven eight nine ten eleven twelve",
-        "dois três quatro cinco seis sete oito nove dez onze doze",
-        "duas",
+    word: Decimal(number)
+    for spelled in (
+        "0 zero, 2 two dois duas, 3 three tres, 4 four quatro, 5 five cinco, 6 six seis",
+        "7 seven sete, 8 eight oito, 9 nine nove, 10 ten dez, 11 eleven onze, 12 twelve doze",
+        "13 thirteen treze, 14 fourteen quatorze catorze, 15 fifteen quinze, 16 sixteen dezesseis",
+        "17 seventeen dezessete, 18 eighteen dezoito, 19 nineteen dezenove, 20 twenty vinte",
+        "30 thirty trinta, 40 forty quarenta, 50 fifty cinquenta, 60 sixty sessenta",
+        "70 seventy setenta, 80 eighty oitenta, 90 ninety noventa, 100 cem",
     )
-    for number, word in enumerate(words.split(), 2)
+    for number, *names in map(str.split, spelled.split(", "))
+    for word in names
 }
 
 
@@ -78,8 +90,8 @@ def term(word: str, language: str) -> frozenset[str]:
     if word[0].isdigit():
         return frozenset((_canonical_number(word),))
     lowered = word.casefold().removesuffix("'s")
-    if lowered in _NUMBER_WORDS:
-        return frozenset((_NUMBER_WORDS[lowered],))
+    if fold(lowered) in _NUMBER_WORDS:
+        return frozenset((str(_NUMBER_WORDS[fold(lowered)]),))
     stem = _stemmer(language).stemWord
     return frozenset((fold(stem(lowered)), stem(fold(lowered))))
 
@@ -100,7 +112,19 @@ def term_keys(text: str, language: str) -> frozenset[str]:
 
 def is_number(word: str) -> bool:
     """Return whether a word of `words` is a number, in digits or spelled out."""
-    return word[0].isdigit() or word.casefold() in _NUMBER_WORDS
+    return word[0].isdigit() or fold(word) in _NUMBER_WORDS
+
+
+def number(word: str) -> Decimal | None:
+    """Return the value of a number of `words`; None for other words and such as 1.2.3."""
+    if not word[0].isdecimal():
+        return _NUMBER_WORDS.get(fold(word))
+    if _THOUSANDS.fullmatch(word):
+        return Decimal(re.sub(r"[.,]", "", word))
+    # The last of several signs parts the decimals: 1.200,50.
+    whole, separator, rest = word.rpartition(max(".", ",", key=word.rfind))
+    whole = re.sub(r"[.,]", "", whole) if {".", ","} <= set(word) else whole
+    return None if "." in whole or "," in whole else Decimal(f"{whole}{separator and '.'}{rest}")
 
 
 def _canonical_number(digits: str) -> str:

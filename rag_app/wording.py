@@ -7,36 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
 from ingest import Language
-from rag_app.terms import MONTHS, fold, is_number, is_stopword, term, words
+from rag_app.terms import MONTHS, SCALES, fold, is_stopword, number, term, words
 
 Keys = frozenset[str]
 
 _DATE = re.compile(r"(?<!\d)(?:\d{1,2}([-/.])\d{1,2}\1\d{4}|\d{4}([-/.])\d{1,2}\2\d{1,2})(?!\d)")
-_SCALES = {
-    "hundred": 100,
-    **dict.fromkeys("thousand mil".split(), 10**3),
-    **dict.fromkeys("million milhao milhoes".split(), 10**6),
-    **dict.fromkeys("billion bilhao bilhoes".split(), 10**9),
-    **dict.fromkeys("trillion trilhao trilhoes".split(), 10**12),
-}
-_NUMBER_WORDS = {
-    word: str(number)
-    for spelled in (
-        "13 thirteen treze, 14 fourteen quatorze catorze, 15 fifteen quinze, 16 sixteen dezesseis",
-        "17 seventeen dezessete, 18 eighteen dezoito, 19 nineteen dezenove, 20 twenty vinte",
-        "30 thirty trinta, 40 forty quarenta, 50 fifty cinquenta, 60 sixty sessenta",
-        "70 seventy setenta, 80 eighty oitenta, 90 ninety noventa, 100 cem, 0 zero",
-    )
-    for number, *names in map(str.split, spelled.split(", "))
-    for word in names
-}
 _NO_MONTHS = frozenset(("may", "march"))
 _ORDINAL_ENDS = frozenset(("st", "nd", "rd", "th"))
 _DATE_PART = re.compile(r"d\d+")
@@ -99,18 +81,18 @@ def _words(text: str, language: Language) -> Iterator[Word]:
     scaled = False
     for index, word in enumerate(found):
         after = found[index + 1] if index + 1 < len(found) else ""
-        number, month = _number(word, language), _month(word)
+        value, month = number(word), _month(word)
         ends_number = scaled or (
             fold(word) in _ORDINAL_ENDS and index and found[index - 1].isdigit()
         )
-        scaled = number is not None and fold(after) in _SCALES
+        scaled = value is not None and fold(after) in SCALES
         if ends_number:
             continue
-        if number is not None:
-            number *= _SCALES.get(fold(after), 1)
-        exact = number is not None or month is not None or index in names
+        if value is not None:
+            value *= SCALES.get(fold(after), 1)
+        exact = value is not None or month is not None or index in names
         stopword = is_stopword(word, language)
-        keys = frozenset((word,)) if exact and stopword else _keys(word, number, month, language)
+        keys = frozenset((word,)) if exact and stopword else _keys(word, value, month, language)
         yield Word(word, keys, exact or not stopword, exact)
 
 
@@ -119,25 +101,17 @@ def _parted(date: re.Match[str]) -> str:
     return " ".join(f"d{int(digits)}" for digits in re.findall(r"\d+", date[0]))
 
 
-def _keys(word: str, number: Decimal | None, month: str | None, language: Language) -> Keys:
-    if number is not None:
-        return frozenset((f"{number.normalize():f}",))
+def _keys(word: str, value: Decimal | None, month: str | None, language: Language) -> Keys:
+    if value is not None:
+        return frozenset((f"{value.normalize():f}",))
     if _DATE_PART.fullmatch(word):  # a day or a month: which one is another matter in each country
         return frozenset((word[1:], f"month {word[1:]}"))
     return frozenset((month,)) if month else term(word, language)
 
 
-def _number(word: str, language: Language) -> Decimal | None:
-    digits = min(term(word, language)) if is_number(word) else _NUMBER_WORDS.get(fold(word))
-    try:
-        return Decimal(digits) if digits else None
-    except InvalidOperation:  # such as 1.2.3
-        return None
-
-
 def _month(word: str) -> str | None:
-    number = None if word in _NO_MONTHS else MONTHS.get(fold(word))
-    return f"month {number}" if number else None
+    month = None if word in _NO_MONTHS else MONTHS.get(fold(word))
+    return f"month {month}" if month else None
 
 
 def _names(found: list[str], language: Language) -> set[int]:

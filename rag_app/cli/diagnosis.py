@@ -95,6 +95,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     for llm in llm_names(settings.llm):
         yield _attempt("chat model", partial(_chat_model, llm, settings))
     yield _attempt("rerank", lambda: _rerank(settings))
+    yield _attempt("entailment", lambda: _entailment(settings))
     yield _network(settings)
     yield from _extras()
     yield _attempt("prompt", lambda: _prompt(settings))
@@ -182,6 +183,15 @@ def _rerank(settings: Settings) -> str:
         return "none"
     cross_encoder(settings.rerank)
     return f"{settings.rerank}; questions and retrieved text {_destination(None)}"
+
+
+def _entailment(settings: Settings) -> str:
+    from rag_app.entailment import entailment_model
+
+    if settings.entailment is None:
+        return "none"
+    entailment_model(settings.entailment)
+    return f"{settings.entailment}; answers and quotes {_destination(None)}"
 
 
 def _reach(address: str | None) -> None:

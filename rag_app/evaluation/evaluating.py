@@ -176,7 +176,7 @@ def _configuration(settings: Settings) -> str:
     defaults = Settings.model_fields
     parts += [
         f"{name}={value}"
-        for name in ("prompt", "chunk_tokens", "width", "diversity", "rerank", "rewrite")
+        for name in "prompt chunk_tokens width diversity rerank rewrite entailment".split()
         if (value := getattr(settings, name)) != defaults[name].default
     ]
     return ", ".join(parts)

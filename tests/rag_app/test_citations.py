@@ -328,6 +328,7 @@ FATOS = chunk(
         pytest.param("A fábrica abriu em 09/01/2016.", id="data"),
         pytest.param("A fábrica custou 1.500.000 euros.", id="milhão"),
         pytest.param("O prazo máximo é de 15 dias.", id="number word"),
+        pytest.param("A fábrica não só abriu em 9 de janeiro de 2016.", id="não só"),
     ],
 )
 def test_what_is_said_otherwise_is_supported(claim: str):
@@ -347,6 +348,7 @@ def test_what_is_said_otherwise_is_supported(claim: str):
         pytest.param("Output increased in 2019 after it fell.", id="after"),
         pytest.param("The night shift is paid more.", id="negation lost"),
         pytest.param("The night shift is not paid less.", id="opposite, negated alike"),
+        pytest.param("The colour of the uniform is not so grey.", id="not so"),
         pytest.param("O aluno que entregar o trabalho será reprovado.", id="sem não"),
         pytest.param("O prazo mínimo é de quinze dias.", id="contrário"),
         pytest.param("Custou 1,5 bilhão de euros.", id="bilhão"),
@@ -354,6 +356,13 @@ def test_what_is_said_otherwise_is_supported(claim: str):
 )
 def test_what_is_said_wrongly_is_unsupported(claim: str):
     assert cite(claim, [FACTS, FATOS]).unsupported == (claim,)
+
+
+def test_a_text_without_capitals_is_quoted_by_the_sentence():
+    text = "as notas ficam no sistema. a média, cf. art. 5 do regimento, é 6,0. é a nota final."
+    (citation,) = cite("A média é 6,0. [1]", [chunk(text)]).citations
+    assert citation.quote == "a média, cf. art. 5 do regimento, é 6,0."
+    assert text[citation.start : citation.end] == citation.quote
 
 
 MIXED = "It has a golden roof. The pond was dug in 1998. Giants dug it."

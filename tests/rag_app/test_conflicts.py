@@ -95,6 +95,18 @@ def disagree(question: str, one: str, other: str) -> bool:
             "A biblioteca fecha às 21h30.",
             id="horas",
         ),
+        pytest.param(
+            "Qual é o aluguel mensal da sala?",
+            "O aluguel mensal da sala é de R$ 1.500,00.",
+            "O aluguel mensal da sala é de R$ 1.800,00.",
+            id="aluguel",
+        ),
+        pytest.param(
+            "Qual é o prazo do contrato?",
+            "O prazo do contrato é de 24 (vinte e quatro) meses.",
+            "O prazo do contrato é de 36 (trinta e seis) meses.",
+            id="por extenso",
+        ),
     ],
 )
 def test_another_figure_of_the_same_kind_is_a_conflict(question: str, one: str, other: str) -> None:
@@ -123,6 +135,12 @@ def test_another_figure_of_the_same_kind_is_a_conflict(question: str, one: str, 
             "The Lisbon office has 180 employees who work there.",
             "The Porto office has 90 employees who work there.",
             id="another subject",
+        ),
+        pytest.param(
+            "What is the budget of project Falcon?",
+            "The budget of project Falcon is 20,000 EUR.",
+            "The budget of project Heron is 25,000 EUR.",
+            id="another subject than the question's",
         ),
         pytest.param(
             "How much does the licence cost?",

@@ -35,6 +35,13 @@ def read(text: str, language: Language) -> list[tuple[str, ...]]:
         ("It costs EUR 3 million.", "en", [("money", "3000000")]),
         ("They have 22 days and five desks.", "en", [("count", "22"), ("count", "5")]),
         ("São 3 milhões de pessoas.", "pt", [("count", "3000000")]),
+        ("São três dias.", "pt", [("count", "3")]),
+        ("Five hundred people came.", "en", [("count", "500")]),
+        ("It lasts 24 (twenty-four) months.", "en", [("count", "24")]),
+        ("Prazo de 30 (trinta) dias.", "pt", [("count", "30")]),
+        ("Paga R$ 1.234,56 (mil duzentos e trinta e quatro reais).", "pt", [("money", "1234.56")]),
+        ("Multa de 2% (dois por cento).", "pt", [("percent", "2")]),
+        ("Em 2024 (dois anos depois)", "pt", [("date", "2024"), ("count", "2")]),
         ("About 300 people, COVID-19, version 3.", "en", []),
     ],
 )

@@ -4,6 +4,7 @@ import pytest
 
 from ingest import Language
 from rag_app.support import supports
+from rag_app.terms import number
 from rag_app.wording import Wording
 
 TOWN = (
@@ -17,7 +18,9 @@ TOWN = (
     [
         ("1.5 million", "1,500,000", "en"),
         ("1,5 milhão", "1.500.000", "pt"),
+        ("1.200,50", "1,200.5", "pt"),
         ("twenty", "20", "en"),
+        ("tres", "três", "pt"),
         ("quinze", "15", "pt"),
         ("January 9, 2016", "2016-01-09", "en"),
         ("9 de janeiro de 2016", "09.01.2016", "pt"),
@@ -33,6 +36,11 @@ def test_the_same_value_has_the_same_keys(one: str, other: str, language: Langua
         exact = [word for word in some.words if word.exact]
         assert exact
         assert all(map(others.holds, exact))
+
+
+@pytest.mark.parametrize("word", ["1.2.3", "²", "word"])
+def test_what_only_looks_like_a_number_has_no_value(word: str):
+    assert number(word) is None
 
 
 def test_numbers_dates_and_names_must_be_the_very_same():
