@@ -46,10 +46,9 @@ from benchmarks.retrieval.datasets import load_dataset
 from ingest import split_sentences
 from rag_app import Answer, Citation, RagApp, Settings
 from rag_app.abstention import ABSTENTION
-from rag_app.chain import Retrieved
 from rag_app.injection import instructs
 from rag_app.quotes import MARKER
-from rag_app.types import ScoredChunk
+from rag_app.types import Retrieved, ScoredChunk
 
 CLEAN = ("xquad-en", "clapnq", "scifact", "faquad")
 _CITED = re.compile(r"(?<=[\s\]])(\[\d+\])")

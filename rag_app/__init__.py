@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rag_app.app import RagApp
-    from rag_app.chain import Retrieved, Token, retrieval_qa
+    from rag_app.chain import retrieval_qa
     from rag_app.conversation import Condensed, Conversation, Turn
     from rag_app.llms import chat_model
     from rag_app.prompts import load_prompt
     from rag_app.settings import Settings
-    from rag_app.types import Answer, Citation, ScoredChunk
+    from rag_app.types import Answer, Citation, Retrieved, ScoredChunk, Token
 
 _HOMES = {
     "Answer": "rag_app.types",
@@ -23,10 +23,10 @@ _HOMES = {
     "Condensed": "rag_app.conversation",
     "Conversation": "rag_app.conversation",
     "RagApp": "rag_app.app",
-    "Retrieved": "rag_app.chain",
+    "Retrieved": "rag_app.types",
     "ScoredChunk": "rag_app.types",
     "Settings": "rag_app.settings",
-    "Token": "rag_app.chain",
+    "Token": "rag_app.types",
     "Turn": "rag_app.conversation",
     "chat_model": "rag_app.llms",
     "load_prompt": "rag_app.prompts",

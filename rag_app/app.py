@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,11 +26,12 @@ from ingest import (
     verify_index,
 )
 from rag_app.abstention import is_abstention
-from rag_app.caching import Asked
-from rag_app.chain import Event, RetrievalQA, Retrieved, Token, retrieval_qa
+from rag_app.caching import Asked, Kept
+from rag_app.chain import RetrievalQA, retrieval_qa
 from rag_app.conversation import Conversation, read_turns
+from rag_app.entailment import Entails, entailment_model
 from rag_app.llms import chat_model
-from rag_app.llms.selection import is_worth_asking, similarity_to
+from rag_app.llms.selection import is_worth_asking
 from rag_app.prompts import load_prompt
 from rag_app.question import check_question
 from rag_app.retrieval import (
@@ -40,7 +43,8 @@ from rag_app.retrieval import (
     other_wordings,
 )
 from rag_app.settings import Settings, load_settings
-from rag_app.types import Answer, ScoredChunk
+from rag_app.types import Answer, Event, Retrieved, ScoredChunk, Token
+from rag_app.usage import spend
 
 Filter = Mapping[str, str]
 
@@ -81,6 +85,10 @@ class RagApp:
         return cross_encoder(self.settings.rerank) if self.settings.rerank else None
 
     @cached_property
+    def _entails(self) -> Entails | None:
+        return entailment_model(self.settings.entailment) if self.settings.entailment else None
+
+    @cached_property
     def _rewrite(self) -> Rewrite | None:
         way = self.settings.rewrite
         if way == "none":
@@ -90,7 +98,9 @@ class RagApp:
         prompt = load_prompt(way)
 
         def write(question: str) -> str:
-            text = str(self.llm.invoke(prompt.messages(question=question)).text)
+            message = self.llm.invoke(prompt.messages(question=question))
+            spend(message)
+            text = str(message.text)
             # As extractive says when it stands in for a model that failed.
             return "" if is_abstention(text) else text
 
@@ -146,6 +156,7 @@ class RagApp:
         )
         if self.settings.llm != "extractive":
             chain.worth_asking = self._is_worth_asking
+            chain.entails = self._entails
         return chain
 
     def search(self, question: str, filter: Filter | None = None) -> list[ScoredChunk]:
@@ -162,17 +173,30 @@ class RagApp:
             IndexMissingError: If there is no index yet.
             ProviderError: If the chat model fails.
         """
-        asked = Asked(self, question, filter)
-        if kept := asked.recall():
-            return kept.answer
-        return self._counted(asked, filter).invoke(question)
+        found = self._find(question, filter)
+        return found.answer if isinstance(found, Kept) else found.invoke(question)
+
+    async def aask(self, question: str, filter: Filter | None = None) -> Answer:
+        """Return the answer as :meth:`ask` does, and let other tasks run meanwhile."""
+        found = await asyncio.to_thread(self._find, question, filter)
+        return found.answer if isinstance(found, Kept) else await found.ainvoke(question)
 
     def stream(self, question: str, filter: Filter | None = None) -> Iterator[Event]:
         """Yield the retrieved chunks, then the answer's tokens, then the :class:`Answer`."""
-        asked = Asked(self, question, filter)
-        if kept := asked.recall():
-            return iter((Retrieved(kept.chunks), Token(kept.answer.text), kept.answer))
-        return self._counted(asked, filter).stream(question)
+        found = self._find(question, filter)
+        return iter(_events(found)) if isinstance(found, Kept) else found.stream(question)
+
+    async def astream(self, question: str, filter: Filter | None = None) -> AsyncIterator[Event]:
+        """Yield what :meth:`stream` does, and let other tasks run meanwhile."""
+        found = await asyncio.to_thread(self._find, question, filter)
+        if isinstance(found, Kept):
+            for event in _events(found):
+                yield event
+            return
+        stream: Any = found.astream(question)
+        async with aclosing(stream) as events:
+            async for event in events:
+                yield event
 
     def chat(self, resume: Path | str | None = None) -> Conversation:
         """Return a conversation, in which a question may lean on those before it.
@@ -185,18 +209,22 @@ class RagApp:
     def using(self, **changes: Any) -> RagApp:
         """Return an app with other settings of the question side, on the same open index."""
         other = RagApp(self.settings.model_copy(update=changes))
-        for part in ("embedding", "store", "_rerank"):
+        for part in ("embedding", "store", "_rerank", "_entails"):
             if part in self.__dict__:
                 other.__dict__[part] = self.__dict__[part]
         return other
 
-    def _counted(self, asked: Asked, filter: Filter | None) -> RetrievalQA:
+    def _find(self, question: str, filter: Filter | None) -> Kept | RetrievalQA:
+        """Return the answer that is kept, or the chain that makes one, counts and keeps it."""
+        asked = Asked(self, question, filter)
+        if kept := asked.recall():
+            return kept
         chain = self.chain(filter)
         chain.on_answer = asked.remember
         return chain
 
     def _is_worth_asking(self, question: str, chunks: Sequence[ScoredChunk]) -> bool:
-        return is_worth_asking(question, chunks, similarity_to(question, self.embedding))
+        return is_worth_asking(question, chunks, self.embedding)
 
     def document(self, source: str) -> Document | None:
         """Return a document whose text the offsets of citations count in, or None."""
@@ -209,3 +237,7 @@ class RagApp:
     def verify(self, *, repair: bool = False) -> VerifyReport:
         """Check the index and with ``repair`` mend it; see :func:`ingest.verify_index`."""
         return verify_index(self.settings, repair=repair)
+
+
+def _events(kept: Kept) -> tuple[Event, ...]:
+    return Retrieved(kept.chunks), Token(kept.answer.text), kept.answer

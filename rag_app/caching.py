@@ -18,6 +18,7 @@ from rag_app.prompts import load_prompt
 from rag_app.settings import Settings, llm_names
 from rag_app.telemetry import Clock
 from rag_app.types import Answer, ScoredChunk
+from rag_app.usage import add_usage
 
 if TYPE_CHECKING:
     from rag_app.app import RagApp
@@ -74,8 +75,7 @@ class Asked:
 
         It is not kept if the index has changed since the question was asked.
         """
-        spent = {name: answer.usage[name] for name in (*_COUNTS, "cost") if name in answer.usage}
-        self._ledger.count({"questions": 1, **spent})
+        self._ledger.count({"questions": 1, **add_usage({}, answer.usage)})
         if self._key is None or answer.usage.get("cut") or answer.llm != self._first:
             return
         with suppress(RagError):
@@ -90,7 +90,7 @@ class Asked:
             return None
         store = self._app.store
         store.status()  # goes on with another version if a rebuild has switched to it
-        models = (*llm_names(settings.llm), settings.rerank or "")
+        models = (*llm_names(settings.llm), settings.rerank or "", settings.entailment or "")
         everything = [
             _version(),
             self._question,
@@ -123,6 +123,11 @@ def usage_totals(settings: Settings) -> dict[str, float]:
     """Return how much was asked of an index: questions, how many from the cache, tokens, cost."""
     totals = _ledger(settings).totals()
     return {name: int(totals.get(name, 0)) for name in _COUNTS} | {"cost": totals.get("cost", 0.0)}
+
+
+def count_usage(settings: Settings, usage: Mapping[str, float]) -> None:
+    """Add what was spent beside the answers of an index to its totals."""
+    _ledger(settings).count(usage)
 
 
 def _ledger(settings: Settings) -> Ledger:

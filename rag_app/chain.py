@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage, BaseMessageChunk
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -17,31 +17,17 @@ from ingest import Language, ProviderError, UsageError, detect_language
 from rag_app.abstention import ABSTENTION, is_abstention
 from rag_app.citations import OnUnsupported, cite_answer, format_context
 from rag_app.conflicts import with_conflicts
+from rag_app.entailment import Entails
 from rag_app.prompts import ANSWERING, Prompt, load_prompt
 from rag_app.question import check_question
 from rag_app.telemetry import Clock
-from rag_app.types import Answer, ScoredChunk
-from rag_app.usage import message_usage
+from rag_app.types import Answer, Event, Retrieved, ScoredChunk, Token
+from rag_app.usage import add_usage, message_usage, start_spending
 from rag_app.window import count_tokens, max_tokens
 
 _PROMPTS = {"en": "qa", "pt": "qa-pt"}
 
 
-@dataclass(frozen=True, slots=True)
-class Retrieved:
-    """First event of a stream: the chunks the answer is made from, best first."""
-
-    chunks: tuple[ScoredChunk, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A piece of the model's text, as it came; the final answer renumbers its markers."""
-
-    text: str
-
-
-Event = Retrieved | Token | Answer
 WorthAsking = Callable[[str, Sequence[ScoredChunk]], bool]
 OnAnswer = Callable[[tuple[ScoredChunk, ...], Answer], None]
 
@@ -99,6 +85,8 @@ class RetrievalQA(Runnable[str, Answer]):
         self.on_answer: OnAnswer | None = None
         # Tells whether the chunks may hold an answer; without one, the model is always asked.
         self.worth_asking: WorthAsking | None = None
+        # Confirms the quotes; without one, the words alone decide.
+        self.entails: Entails | None = None
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
         """Return the answer.
@@ -142,7 +130,7 @@ class RetrievalQA(Runnable[str, Answer]):
             turn.retrieved(await self.retriever.ainvoke(turn.question, config))
             if turn.asks:
                 turn.generated(await self.llm.ainvoke(turn.messages(), config))
-            return turn.answer()
+            return await asyncio.to_thread(turn.answer)
 
     def _stream(
         self, questions: Iterator[str], run_manager: object, config: RunnableConfig
@@ -171,7 +159,7 @@ class RetrievalQA(Runnable[str, Answer]):
                     async for piece in self.llm.astream(turn.messages(), config):
                         for token in turn.streamed(piece):
                             yield token
-                answer = turn.answer()
+                answer = await asyncio.to_thread(turn.answer)
             yield answer
 
 
@@ -190,9 +178,11 @@ class _Turn:
         self._read: tuple[ScoredChunk, ...] = ()
         self._chain = chain
         self._language: Language = detect_language(question)
-        self._prompt = chain.prompt or _prompt(_PROMPTS[self._language])
+        own = chain.prompt and chain.prompt.in_language(self._language)
+        self._prompt = own or _prompt(_PROMPTS[self._language])
         self._dropped = 0
         self._message: BaseMessage | None = None
+        self._spent = start_spending()
         self.clock = Clock()
 
     def retrieved(self, documents: Sequence[Document]) -> None:
@@ -227,7 +217,8 @@ class _Turn:
         return self._messages()
 
     def streamed(self, piece: BaseMessage) -> Iterator[Token]:
-        self._message = piece if self._message is None else _joined(self._message, piece)
+        whole = self._message
+        self._message = whole + piece if isinstance(whole, AIMessageChunk) else piece
         if piece.text:
             yield Token(str(piece.text))
 
@@ -238,7 +229,8 @@ class _Turn:
         text, usage = self._text(), message_usage(self._message)
         if self._message:
             self.clock.done("generate", llm=self._answered_by(), **usage)
-        cited = cite_answer(text, self._read, self._language, self._chain.on_unsupported)
+        chain = self._chain
+        cited = cite_answer(text, self._read, self._language, chain.on_unsupported, chain.entails)
         cited, conflicts = with_conflicts(self.question, cited, self._read)
         abstained = is_abstention(cited.text)
         self.clock.done("cite", citations=len(cited.citations), abstained=abstained)
@@ -250,7 +242,7 @@ class _Turn:
             unsupported=cited.unsupported,
             conflicts=conflicts,
             llm=self._answered_by(),
-            usage=usage | {"dropped_chunks": self._dropped},
+            usage=add_usage(usage, self._spent) | {"dropped_chunks": self._dropped},
             timings=self.clock.timings | {"total": self.clock.total},
         )
         if self._chain.on_answer:
@@ -297,9 +289,3 @@ class _Turn:
 @lru_cache(maxsize=len(_PROMPTS))
 def _prompt(name: str) -> Prompt:
     return load_prompt(name)
-
-
-def _joined(whole: BaseMessage, piece: BaseMessage) -> BaseMessage:
-    if isinstance(whole, BaseMessageChunk) and isinstance(piece, BaseMessageChunk):
-        return whole + piece
-    return piece

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingest import UsageError
-from rag_app.chain import Event
+from rag_app.caching import count_usage
 from rag_app.followups import Standalone, standalone_question
 from rag_app.llms.extractive import ExtractiveChatModel
-from rag_app.types import Answer
+from rag_app.types import Answer, Event
+from rag_app.usage import add_usage
 
 if TYPE_CHECKING:
     from rag_app.app import RagApp
@@ -119,7 +120,10 @@ class Conversation:
             [(turn.condensed, turn.answer.text) for turn in self._history],
             None if isinstance(llm, ExtractiveChatModel) else llm,
         )
-        return standalone, time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        if standalone.usage:
+            count_usage(self.app.settings, standalone.usage)
+        return standalone, seconds
 
     def _remember(
         self, question: str, standalone: Standalone, seconds: float, answer: Answer
@@ -127,7 +131,8 @@ class Conversation:
         if self._history:
             timings = {"condense": seconds, **answer.timings}
             timings["total"] = timings.get("total", 0.0) + seconds
-            usage = {**answer.usage, "dropped_turns": standalone.dropped_turns}
+            usage = add_usage(answer.usage, standalone.usage)
+            usage["dropped_turns"] = standalone.dropped_turns
             answer = replace(answer, question=question, usage=usage, timings=timings)
         self._history.append(Turn(question, standalone.text, answer))
         return answer

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
@@ -12,6 +12,7 @@ from ingest import detect_language
 from rag_app.abstention import is_abstention
 from rag_app.prompts import load_prompt
 from rag_app.terms import content_terms, words
+from rag_app.usage import add_usage, message_usage
 from rag_app.window import count_tokens, max_tokens
 
 LONGEST_HISTORY = 2000  # tokens of earlier exchanges: older ones cost time and rarely matter
@@ -35,10 +36,12 @@ class Standalone:
     Attributes:
         text: The question.
         dropped_turns: How many of the oldest exchanges the model had no room for.
+        usage: What the model took to write it: ``input_tokens``, ``output_tokens`` and ``cost``.
     """
 
     text: str
     dropped_turns: int = 0
+    usage: Mapping[str, float] = field(default_factory=dict)
 
 
 def standalone_question(
@@ -58,8 +61,8 @@ def standalone_question(
     if llm is None:
         return Standalone(topic)
     remembered = _fitting(question, exchanges, llm)
-    condensed = _condense(question, remembered, llm) if remembered else ""
-    return Standalone(condensed or topic, len(exchanges) - len(remembered))
+    condensed, usage = _condense(question, remembered, llm) if remembered else ("", {})
+    return Standalone(condensed or topic, len(exchanges) - len(remembered), usage)
 
 
 def add_topic(question: str, previous: str) -> str:
@@ -94,8 +97,7 @@ def _fitting(
     room = min(LONGEST_HISTORY, window - max_tokens(llm)) if window else LONGEST_HISTORY
     for dropped in range(len(exchanges)):
         kept = exchanges[dropped:]
-        text = "\n".join(str(message.text) for message in _messages(question, kept))
-        if count_tokens(llm, text) <= room:
+        if count_tokens(llm, _text(_messages(question, kept))) <= room:
             return kept
     return ()
 
@@ -105,15 +107,32 @@ def _messages(question: str, exchanges: Sequence[tuple[str, str]]) -> list[BaseM
     return load_prompt("condense").messages(history=history, question=question)
 
 
-def _condense(question: str, exchanges: Sequence[tuple[str, str]], llm: BaseChatModel) -> str:
+def _text(messages: Sequence[BaseMessage]) -> str:
+    return "\n".join(str(message.text) for message in messages)
+
+
+def _condense(
+    question: str, exchanges: Sequence[tuple[str, str]], llm: BaseChatModel
+) -> tuple[str, dict[str, float]]:
     """Return the question as the model rewrites it, or nothing if it wrote something else."""
-    text = ""
-    for piece in llm.stream(_messages(question, exchanges)):
-        text = (text + str(piece.text)).lstrip()
-        if "\n" in text:
-            break
-        if len(text) > LONGEST:
-            return ""
+    messages = _messages(question, exchanges)
+    text, usage = _first_line(messages, llm)
     condensed = text.partition("\n")[0].strip()
     is_answer = is_abstention(condensed) or ("?" in question and "?" not in condensed)
-    return "" if is_answer else condensed
+    return "" if is_answer or len(condensed) > LONGEST else condensed, usage
+
+
+def _first_line(messages: list[BaseMessage], llm: BaseChatModel) -> tuple[str, dict[str, float]]:
+    """Return what the model writes up to the end of a line, and what that took."""
+    text, usage = "", dict[str, float]()
+    for piece in llm.stream(messages):
+        usage = add_usage(usage, message_usage(piece))
+        text = (text + str(piece.text)).lstrip()
+        if "\n" in text or len(text) > LONGEST:
+            # A provider tells at the end, which does not come.
+            counted = {
+                "input_tokens": count_tokens(llm, _text(messages)),
+                "output_tokens": count_tokens(llm, text),
+            }
+            return text, counted | usage
+    return text, usage

@@ -104,9 +104,10 @@ class Answer:
             ``on_unsupported`` they may not be in ``text``.
         conflicts: Groups of citations, by their ``n``, that give different numbers or dates.
         llm: The chat model that answered, as ``provider:model``.
-        usage: ``input_tokens``, ``output_tokens`` and ``cost`` where the provider tells; ``cut``
-            is 1 if the answer reached its longest length, and ``cached`` if it was given before;
-            ``dropped_chunks`` counts retrieved chunks that did not fit into the context.
+        usage: ``input_tokens``, ``output_tokens`` and ``cost`` where the provider tells, with what
+            rewriting the question took; ``cut`` is 1 if the answer reached its longest length, and
+            ``cached`` if it was given before; ``dropped_chunks`` counts retrieved chunks that did
+            not fit into the context.
         timings: Seconds by stage: ``retrieve``, ``prompt``, ``generate``, ``cite``, ``total``; of
             a cached answer ``recall`` and ``total``.
     """
@@ -146,3 +147,20 @@ class Answer:
             conflicts=tuple(map(tuple, record.get("conflicts", ()))),
             **values,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """First event of a stream: the chunks the answer is made from, best first."""
+
+    chunks: tuple[ScoredChunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the model's text, as it came; the final answer renumbers its markers."""
+
+    text: str
+
+
+Event = Retrieved | Token | Answer

@@ -17,9 +17,9 @@ from rag_app.cli.options import AsJson, Debug, Index, Llm, Prompt, Quiet, TopK
 from rag_app.cli.output import note
 
 if TYPE_CHECKING:
-    from rag_app.chain import Event
     from rag_app.cli.reply import Reply
     from rag_app.conversation import Conversation
+    from rag_app.types import Event
 
 _HELP = {
     "/sources": "the quotes of the last answer, with their places",

@@ -10,10 +10,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag_app.chain import Event, Retrieved, Token
 from rag_app.cli.output import note, printable, terminal
 from rag_app.injection import instructs
-from rag_app.types import Answer, Citation, ScoredChunk
+from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, Token
 
 if TYPE_CHECKING:
     from rich.console import Console

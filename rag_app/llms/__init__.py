@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from ingest import (
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from ingest import EmbeddingModel
     from rag_app.settings import Settings
 
+_LOG = logging.getLogger(__name__)
+# Where torchao is installed, transformers imports it, and it tells what this torch can't use.
+for _name in ("torchao", "torch.utils._pytree"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
+
 KNOWN = (
     "extractive, huggingface:<hub id, folder or file.gguf>, openai:<model>, "
     "or a provider of LangChain such as anthropic:<model>"
@@ -30,6 +36,7 @@ def chat_model(
 ) -> BaseChatModel:
     """Return the chat model called ``llm``; of several names, one that tries them in order.
 
+    Of several, those without their key or packages are passed over, and that is logged.
     ``embedding`` is only needed by ``extractive``, which ranks sentences with it.
 
     Raises:
@@ -37,11 +44,19 @@ def chat_model(
         MissingKeyError: It needs an API key that is not set.
         UsageError: The name or its provider is unknown, or ``offline`` forbids it.
     """
-    models = {name: _chat_model(name, settings, embedding) for name in llm_names(llm)}
-    if len(models) == 1:
-        return models.popitem()[1]
+    names = llm_names(llm)
+    if len(names) == 1:
+        return _chat_model(names[0], settings, embedding)
     from rag_app.llms.fallback import FallbackChatModel
 
+    models = {}
+    for name, after in zip(names, [*names[1:], ""], strict=True):
+        try:
+            models[name] = _chat_model(name, settings, embedding)
+        except (MissingKeyError, MissingExtraError) as error:
+            if not (models or after):
+                raise
+            _LOG.warning("%s%s", error, f"; asking {after} instead" if after else "")
     return FallbackChatModel(models=models)
 
 

@@ -36,7 +36,8 @@ class HuggingFaceChatModel(BaseChatModel):
         max_tokens: The longest answer, in tokens.
         temperature: 0 always takes the likeliest token.
         timeout: Seconds an answer may take in all, without loading.
-        dtype: ``auto`` (as the weights are), ``float32``, ``bfloat16`` or ``float16``.
+        dtype: ``auto`` (as the weights are), ``float32``, ``bfloat16``, ``float16``, or ``int8``:
+            weights in a byte each, computed with as ``auto``; it needs ``torchao``.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``mps``.
         revision: Commit, tag or branch on the hub.
     """

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ from transformers.utils import logging
 
 from ingest import ProviderError, RagError, UsageError
 
+INT8 = "int8"
 _LOADING = threading.RLock()
 # Without this question first, transformers asks a hub out of reach for most of a minute.
 _HUB_SECONDS = 4
@@ -56,8 +58,11 @@ def load_weights(
         ProviderError: They are not on this disk and the hub can't be reached.
         UsageError: They can't be loaded.
     """
+    found = _device(model, device)
+    if dtype == INT8:
+        _check_int8(model, found)
     with _LOADING:
-        return _load_weights(model, revision, dtype, _device(model, device))
+        return _load_weights(model, revision, dtype, found)
 
 
 @cache
@@ -79,11 +84,36 @@ def _load_tokenizer(model: str, revision: str | None) -> PreTrainedTokenizerFast
 def _load_weights(model: str, revision: str | None, dtype: str, device: str) -> PreTrainedModel:
     safe = {} if Path(model).suffix == ".gguf" else {"use_safetensors": True}
     config = _load_config(model, revision)
+    numbers = "auto" if dtype == INT8 else dtype
     weights = _from_pretrained(
-        AutoModelForCausalLM, model, revision, config=config, dtype=dtype, **safe
+        AutoModelForCausalLM, model, revision, config=config, dtype=numbers, **safe
     )
     weights.eval()
+    if dtype == INT8:
+        _to_int8(model, weights)
     return cast("PreTrainedModel", weights.to(device))
+
+
+def _check_int8(model: str, device: str) -> None:
+    if device == "mps":
+        raise UsageError(f"huggingface:{model}: int8 does not run on mps: set llm_device to cpu")
+    if find_spec("torchao") is None:
+        raise UsageError(f"huggingface:{model}: int8 needs a package: pip install torchao")
+
+
+def _to_int8(model: str, weights: PreTrainedModel) -> None:
+    """Round all that is multiplied to int8, but for the last layer, often one with the first."""
+    last = weights.get_output_embeddings()  # type: ignore[no-untyped-call]
+
+    def is_rounded(module: torch.nn.Module, name: str) -> bool:
+        # Weights that are quantized on disk have types of their own.
+        linear = isinstance(module, torch.nn.Linear) and type(module.weight) is torch.nn.Parameter
+        return linear and module is not last
+
+    with _loading(model):
+        from torchao.quantization import Int8WeightOnlyConfig, quantize_
+
+        quantize_(weights, Int8WeightOnlyConfig(), filter_fn=is_rounded)
 
 
 def _device(model: str, wanted: str) -> str:
@@ -153,6 +183,11 @@ def _loading(model: str) -> Iterator[None]:
             yield
     except RagError:
         raise
+    except ModuleNotFoundError as error:
+        package = (error.name or str(error)).partition(".")[0]
+        raise UsageError(
+            f"huggingface:{model} needs the package {package}: pip install {package}"
+        ) from error
     except Exception as error:
         raise UsageError(
             f"huggingface:{model} can't be loaded: {first_line(error).rstrip('.')}. "

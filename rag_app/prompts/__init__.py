@@ -4,11 +4,14 @@ A template has a ``name``, a ``description``, a ``system`` and a ``user`` text w
 the list of those ``variables``, and optional few-shot ``examples``, each with a value for every
 variable of ``user`` and the ``answer``. Braces are doubled to be literal. Only plain names stand
 between braces: no attribute, index, conversion or format, so a template can reach nothing else.
+
+A file ``mine-pt.yaml`` beside ``mine.yaml`` takes its place for a question in Portuguese.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from ingest import UsageError
@@ -32,7 +35,7 @@ _FOLDER = Path(__file__).parent
 
 
 def load_prompt(name_or_path: str) -> Prompt:
-    """Return the shipped prompt of that name, or the one in that file.
+    """Return the shipped prompt of that name, or the one in that file with its Portuguese one.
 
     Raises:
         UsageError: There is no such prompt, or the file is not a valid template.
@@ -41,7 +44,7 @@ def load_prompt(name_or_path: str) -> Prompt:
         return _load(_FOLDER / f"{name_or_path}.yaml")
     path = Path(name_or_path).expanduser()
     if path.is_file():
-        return _load(path)
+        return _with_portuguese(_load(path), path.with_stem(f"{path.stem}-pt"))
     raise UsageError(
         f"there is no prompt '{name_or_path}': give the path of a YAML file or one of "
         f"{', '.join(shipped_prompts())}"
@@ -89,6 +92,18 @@ def new_prompt(path: Path) -> None:
         raise UsageError(f"{path} is there already: choose another name") from None
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror}") from error
+
+
+def _with_portuguese(prompt: Prompt, path: Path) -> Prompt:
+    if not path.is_file():
+        return prompt
+    portuguese = _load(path)
+    if portuguese.variables != prompt.variables:
+        raise UsageError(
+            f"prompt {path} takes {', '.join(portuguese.variables)}; the one it is the Portuguese "
+            f"of takes {', '.join(prompt.variables)}"
+        )
+    return replace(prompt, portuguese=portuguese)
 
 
 def _load(path: Path) -> Prompt:

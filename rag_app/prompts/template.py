@@ -32,6 +32,7 @@ class Prompt:
         user: Template of the human message.
         variables: The names that ``system`` and ``user`` hold between braces, sorted.
         examples: Few-shot pairs that come before the human message.
+        portuguese: The template to use in its place for a question in Portuguese.
     """
 
     name: str
@@ -40,6 +41,11 @@ class Prompt:
     user: str
     variables: tuple[str, ...]
     examples: tuple[Example, ...] = ()
+    portuguese: Prompt | None = None
+
+    def in_language(self, language: str) -> Prompt:
+        """Return the template for a question in ``language``: ``en`` or ``pt``."""
+        return self.portuguese if self.portuguese and language == "pt" else self
 
     def messages(self, **values: str) -> list[BaseMessage]:
         """Return system, few-shot and human messages with ``values`` inserted verbatim.

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +115,50 @@ def test_the_second_answer_is_the_first_and_asks_no_model(
     assert list(second.timings) == ["recall", "total"]
 
 
+async def test_asking_among_other_tasks_shares_the_cache(folder: Path, model: Model) -> None:
+    first = await app(folder, model).aask(QUESTION)
+    again = await app(folder, model).aask(QUESTION)
+    events = [event async for event in app(folder, model).astream(QUESTION)]
+
+    assert (model.asked, first.text) == (1, DUG)
+    assert without_account(again) == without_account(first)
+    assert again.usage["cached"] == 1
+    assert events[:2] == list(app(folder, model).stream(QUESTION))[:2]
+    assert [type(event) for event in events] == [Retrieved, Token, Answer]
+    other = [event async for event in app(folder, model).astream(QUESTION + " ")]
+    assert isinstance(other[-1], Answer)
+    assert (await app(folder, model).aask(QUESTION + " ")).usage["cached"] == 1
+    assert model.asked == 2
+
+
+async def test_a_cache_that_is_waited_for_holds_no_other_task_up(
+    folder: Path, model: Model
+) -> None:
+    asking = app(folder, model)
+    await asking.aask(QUESTION)
+    beats = [time.monotonic()]
+    with closing(sqlite3.connect(folder / "index" / LEDGER)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        task = asyncio.create_task(asking.aask(QUESTION))
+        while not task.done():
+            await asyncio.sleep(0.01)
+            beats.append(time.monotonic())
+    assert (await task).text == DUG
+    assert beats[-1] - beats[0] > 0.9
+    assert max(later - one for one, later in pairwise(beats)) < 0.7
+
+
+async def test_what_rewriting_took_is_part_of_the_usage(folder: Path, model: Model) -> None:
+    asking = app(folder, model, rewrite="hyde", cache=False)
+    twice = {"input_tokens": 14, "output_tokens": 6, "cost": 0.5, "dropped_chunks": 0}
+    several = asking.chain().batch([QUESTION] * 3)
+    *_, streamed = asking.stream(QUESTION)
+    assert isinstance(streamed, Answer)
+    answers = [asking.ask(QUESTION), await asking.aask(QUESTION), streamed, *several]
+    assert [answer.usage for answer in answers] == [twice] * 6
+    assert usage_totals(asking.settings)["input_tokens"] == 3 * 14
+
+
 def test_an_abstention_is_kept_too(folder: Path, model: Model) -> None:
     model.says = ["I don't know: the documents don't say."]
     assert app(folder, model).ask(QUESTION).abstained
@@ -153,6 +200,9 @@ def test_another_question_filter_server_or_template_asks_anew(folder: Path, mode
     assert model.asked == 5
     mine.ask(QUESTION)
     assert model.asked == 5
+    template.with_name("mine-pt.yaml").write_text(PROMPT.format("Responda."))
+    mine.ask(QUESTION)
+    assert model.asked == 6
 
 
 def test_a_changed_index_asks_anew_and_one_rolled_back_does_not(folder: Path, model: Model) -> None:

@@ -11,10 +11,10 @@ from langchain_core.retrievers import BaseRetriever
 
 from ingest import IndexSettings, ProviderError, UsageError, embedding_model
 from rag_app.abstention import ABSTENTION
-from rag_app.chain import RetrievalQA, Retrieved, Token, retrieval_qa
+from rag_app.chain import RetrievalQA, retrieval_qa
 from rag_app.llms.extractive import ExtractiveChatModel
-from rag_app.prompts import load_prompt
-from rag_app.types import Answer
+from rag_app.prompts import ANSWERING, Prompt, load_prompt
+from rag_app.types import Answer, Retrieved, Token
 
 POND = Document(
     "The pond was dug in 1998. It holds 4,000 litres of water.",
@@ -90,6 +90,18 @@ async def test_every_way_to_ask_gives_the_same_answer():
     assert without_times([event async for event in qa.astream(QUESTION)][-1]) == wanted
     assert [without_times(answer) for answer in qa.batch([QUESTION] * 3)] == [wanted] * 3
     assert [without_times(answer) for answer in await qa.abatch([QUESTION])] == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("question", "system"), [(QUESTION, "Be short."), ("Quando foi cavado o lago?", "Seja breve.")]
+)
+def test_a_template_of_ones_own_is_chosen_by_the_question_language(question: str, system: str):
+    both = ("Context: {context}. Question: {question}", ANSWERING)
+    portuguese = Prompt("mine-pt", "d", "Seja breve.", *both)
+    prompt = Prompt("mine", "d", "Be short.", *both, portuguese=portuguese)
+    llm = Recorder(responses=[f"{DUG} [1]"], seen=[])
+    chain(llm=llm, prompt=prompt).invoke(question)
+    assert [messages[0].text for messages in llm.seen] == [system]
 
 
 def test_it_composes_with_other_runnables():

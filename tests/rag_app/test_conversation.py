@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from running import DOCUMENTS, QUESTION
 
 from ingest import ProviderError, UsageError
 from rag_app import Answer, Condensed, RagApp, Retrieved, Token
-from rag_app.conversation import Turn
+from rag_app.caching import usage_totals
+from rag_app.conversation import Conversation, Turn
 
 FOLLOW_UP = "And when did they do it?"
 WITH_TOPIC = "And when did they do it? (published word2vec)"
@@ -69,6 +71,27 @@ def test_a_stream_tells_the_rewritten_question_first(written: RagApp) -> None:
     assert isinstance(answer, Answer)
     assert (answer.question, answer.llm) == (FOLLOW_UP, "openai:m")
     assert chat.history[-1] == Turn(FOLLOW_UP, REWRITTEN, answer)
+
+
+def test_what_rewriting_a_follow_up_took_is_part_of_its_usage_and_the_totals(
+    sample_index: Path, tmp_path: Path
+) -> None:
+    index = Path(shutil.copytree(sample_index, tmp_path / "index"))
+    with chat_server(write, cost=0.25) as base_url:
+        app = RagApp(documents=DOCUMENTS, index=index, llm="openai:m", llm_base_url=base_url)
+        before = usage_totals(app.settings)
+        first, second = (chat := app.chat()).ask(QUESTION), chat.ask(FOLLOW_UP)
+        *_, again = Conversation(app, chat.history[:1]).stream(FOLLOW_UP)
+    once = {"input_tokens": 7, "output_tokens": 3, "cost": 0.25}
+    twice = {"input_tokens": 14, "output_tokens": 6, "cost": 0.5}
+    assert isinstance(again, Answer)
+    assert first.usage == once | {"dropped_chunks": 0}
+    assert second.usage == twice | {"dropped_chunks": 0, "dropped_turns": 0}
+    assert again.usage == once | {"cached": 1, "dropped_chunks": 0, "dropped_turns": 0}
+    after = usage_totals(app.settings)
+    assert {name: after[name] - before[name] for name in after} == {
+        "questions": 3, "cached": 1, "input_tokens": 28, "output_tokens": 12, "cost": 1.0,
+    }  # fmt: skip
 
 
 def test_a_question_that_fails_is_not_remembered(sample_index: Path) -> None:

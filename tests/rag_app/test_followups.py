@@ -62,6 +62,13 @@ def test_a_model_rewrites_the_question_in_one_line_or_not_at_all(said: str, expe
     assert standalone_question("When was it?", EXCHANGES, llm).text == expected
 
 
+def test_what_a_model_wrote_is_counted_where_it_was_left_before_it_could_tell() -> None:
+    llm = FakeListChatModel(responses=["When was word2vec published?\nIn 2013."])
+    read = len(_text("When was it?", EXCHANGES)) // 3 + 1
+    standalone = standalone_question("When was it?", EXCHANGES, llm)
+    assert standalone.usage == {"input_tokens": read, "output_tokens": 10}
+
+
 def test_a_model_that_abstains_has_not_rewritten_the_question() -> None:
     llm = FakeListChatModel(responses=["I don't know: the documents don't say."])
     standalone = standalone_question("Tell me when it was.", EXCHANGES, llm)

@@ -181,3 +181,21 @@ def test_a_file_that_is_no_template_is_a_usage_error(tmp_path: Path, content: by
 )
 def test_an_abstention_is_the_phrase_and_nothing_else(text: str, expected: bool):
     assert is_abstention(text) is expected
+
+
+def test_a_file_has_a_portuguese_one_beside_it(tmp_path: Path):
+    path = written(tmp_path, VALID)
+    assert load_prompt(path).in_language("pt").system == "Be short."
+    (tmp_path / "mine-pt.yaml").write_text(VALID.replace("Be short.", "Seja breve."))
+    assert load_prompt(path).in_language("pt").system == "Seja breve."
+    assert load_prompt(path).in_language("en").system == "Be short."
+    portuguese = load_prompt(str(tmp_path / "mine-pt.yaml"))
+    assert {portuguese.in_language(one).system for one in ("en", "pt")} == {"Seja breve."}
+
+
+def test_a_pair_takes_the_same_variables(tmp_path: Path):
+    path = written(tmp_path, VALID)
+    other = VALID.replace("[question, context]", "[question]").replace("{context} ? ", "")
+    (tmp_path / "mine-pt.yaml").write_text(other)
+    with pytest.raises(UsageError, match=r"mine-pt.yaml takes question; .*takes context, q"):
+        load_prompt(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -235,6 +236,14 @@ def test_the_command_tells_who_failed_even_when_quiet(rag: Any, monkeypatch: Any
     assert "the key was refused (401)" in run.err
     assert run.err.count("asking extractive instead\n") == 1
     assert KEY not in run.err
+
+
+def test_a_model_without_its_key_is_passed_over_and_that_is_told(rag: Any) -> None:
+    run = rag("ask", QUESTION, "--llm", "openai:a, extractive", "--json")
+    assert (run.code, json.loads(run.out)["llm"]) == (0, "extractive")
+    assert "openai:a needs a key: set OPENAI_API_KEY" in run.err
+    assert run.err.count("asking extractive instead\n") == 1
+    assert rag("ask", QUESTION, "--llm", "openai:a, openai:b").code == 2
 
 
 def test_a_conversation_goes_on_with_the_next_model(rag: Any, monkeypatch: Any) -> None:

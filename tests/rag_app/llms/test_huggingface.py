@@ -24,7 +24,12 @@ from ingest import ProviderError, UsageError
 pytest.importorskip("transformers")
 
 import torch
-from transformers import PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    TorchAoConfig,
+)
 
 from rag_app.llms.generation import AnswerText
 from rag_app.llms.huggingface import HuggingFaceChatModel
@@ -319,6 +324,16 @@ class TestStopping:
         assert time.monotonic() - start < 2
 
 
+def size(weights: PreTrainedModel) -> int:
+    """Return the bytes of the weights; those of a quantized tensor are of several plain ones."""
+
+    def parts(tensor: Any) -> list[torch.Tensor]:
+        names = tensor.__tensor_flatten__()[0] if hasattr(tensor, "__tensor_flatten__") else ()
+        return [getattr(tensor, name) for name in names] or [tensor]
+
+    return sum(part.nbytes for tensor in weights.parameters() for part in parts(tensor))
+
+
 @pytest.mark.slow
 class TestLoading:
     def test_loading_says_nothing(
@@ -339,6 +354,48 @@ class TestLoading:
         assert (weights.dtype, weights.device.type) == (torch.bfloat16, "cpu")
         assert model.invoke(FRANCE).text == "The capital of France is Paris."
         assert load_weights(folder).dtype == torch.float32
+
+    @pytest.mark.parametrize("place", ["folder", "gguf"])
+    def test_int8_takes_less_than_half_the_memory_and_answers(
+        self, place: str, smollm2_folder: Path, smollm2_gguf: Path
+    ) -> None:
+        pytest.importorskip("torchao")
+        model = str(smollm2_folder if place == "folder" else smollm2_gguf)
+        small = HuggingFaceChatModel(model=model, dtype="int8", device="cpu", max_tokens=8)
+        assert small.invoke(FRANCE).text == "The capital of France is Paris."
+        whole = size(load_weights(model, None, "auto", "cpu"))
+        assert size(load_weights(model, None, "int8", "cpu")) < 0.42 * whole
+
+    @pytest.mark.parametrize("dtype", ["auto", "int8"])
+    def test_weights_that_are_int8_on_disk_stay_so(
+        self, dtype: str, smollm2_folder: Path, tmp_path: Path
+    ) -> None:
+        quantization = pytest.importorskip("torchao.quantization")
+        config = TorchAoConfig(quantization.Int8WeightOnlyConfig())
+        rounded: Any = AutoModelForCausalLM.from_pretrained(
+            smollm2_folder, quantization_config=config
+        )
+        rounded.save_pretrained(tmp_path)
+        load_tokenizer(str(smollm2_folder)).save_pretrained(tmp_path)
+        model = HuggingFaceChatModel(model=str(tmp_path), dtype=dtype, device="cpu", max_tokens=8)
+        assert model.invoke(FRANCE).text == "The capital of France is Paris."
+        assert size(load_weights(model.model, None, dtype, "cpu")) == size(rounded)
+
+    def test_int8_names_the_package_it_needs(
+        self, smollm2_gguf: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("rag_app.llms.weights.find_spec", lambda name: None)
+        model = HuggingFaceChatModel(model=str(smollm2_gguf), dtype="int8", device="cpu")
+        with pytest.raises(UsageError, match=r"int8 needs a package: pip install torchao$"):
+            model.invoke(FRANCE)
+
+    def test_a_device_without_int8_is_named(
+        self, smollm2_gguf: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+        model = HuggingFaceChatModel(model=str(smollm2_gguf), dtype="int8", device="mps")
+        with pytest.raises(UsageError, match="int8 does not run on mps: set llm_device to cpu"):
+            model.invoke(FRANCE)
 
     def test_a_device_that_is_not_there_is_named(self, smollm2_folder: Path) -> None:
         if torch.cuda.is_available():
