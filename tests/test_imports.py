@@ -20,6 +20,8 @@ LEAVES = {
     "rag_app.types",
     "rag_app.settings",
     "rag_app.abstention",
+    "rag_app.cross_encoders",
+    "rag_app.interaction",
     "rag_app.terms",
 }
 STAGES = (

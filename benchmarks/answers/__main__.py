@@ -2,10 +2,10 @@
 
     python -m benchmarks.answers --bench FOLDER [--fit] [--json FILE]
 
-Everything reported is of the odd questions; ``--fit`` chooses the confidence anew on the even ones
-and writes it into the package. Beside it stand naive picking (half the question's terms, half the
-cosine, over four chunks), LangChain's classic four texts of 1,000 characters, and a plain
-threshold on the cosine, with the same share of answers lost on the even questions.
+Everything reported is of the odd questions; ``--fit`` chooses the reader's weights anew on the
+even ones and writes them into the package. Beside it stand naive picking (half the question's
+terms, half the cosine, over four chunks), LangChain's classic four texts of 1,000 characters, and
+a plain threshold on the cosine, with the same share of answers lost on the even questions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -22,18 +22,17 @@ import numpy as np
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from benchmarks.answers.calibration import LOST, fit, write
-from benchmarks.answers.cases import Case, Cases, load_cases
+from benchmarks.answers.calibration import LOST, fit_answers, fit_sentences, write
+from benchmarks.answers.cases import Case, Cases, holds_answer, load_cases
 from benchmarks.retrieval.datasets import load_dataset
-from ingest import IndexSettings, detect_language, embedding_model
-from rag_app.evaluation.answers import contains
+from ingest import EmbeddingModel, IndexSettings, embedding_model
 from rag_app.evaluation.statistics import auroc
-from rag_app.llms.confidence import calibrations
-from rag_app.llms.selection import choose, margin
+from rag_app.llms.confidence import Calibration, calibration
+from rag_app.llms.selection import answer_margin, choose
 from rag_app.terms import content_terms, term_keys
 
 SETS = ("xquad-en", "faquad", "clapnq")
-TABLE = Path(str(resources.files("rag_app.llms") / "confidence.json"))
+TABLE = Path(str(resources.files("rag_app.llms") / "reader.json"))
 _NAIVE_CHUNKS = 4
 
 Answer = Callable[[Case], str]
@@ -64,7 +63,7 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--bench", type=Path, required=True, help="folder of the question sets")
-    parser.add_argument("--fit", action="store_true", help="choose the confidence anew")
+    parser.add_argument("--fit", action="store_true", help="choose the weights anew")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     cases = {}
@@ -72,8 +71,7 @@ def main() -> None:
         print(f"{name}: asks", file=sys.stderr)
         cases[name] = load_cases(options.bench, name)
     if options.fit:
-        write(fit(cases), TABLE)
-        calibrations.cache_clear()
+        cases = _fitted(cases)
     rows = [row for name in SETS[:2] for row in _answers(options.bench, cases[name])]
     refusals = [one for name in SETS for one in _refusals(cases[name])]
     _print(rows, refusals)
@@ -83,31 +81,45 @@ def main() -> None:
         options.json.write_text(json.dumps(records, indent=2))
 
 
+def _fitted(cases: dict[str, Cases]) -> dict[str, Cases]:
+    """Write new weights, and return the cases as they have them."""
+    sentence = fit_sentences([*cases["xquad-en"].even.asked, *cases["faquad"].even.asked])
+    _use(replace(calibration(), sentence=sentence))
+    cases = {name: one.reranked() for name, one in cases.items()}
+    _use(fit_answers({name: one.even for name, one in cases.items()}, sentence))
+    return cases
+
+
+def _use(fitted: Calibration) -> None:
+    write(fitted, TABLE)
+    calibration.cache_clear()
+
+
 def _answers(bench: Path, cases: Cases) -> Iterable[Row]:
-    odd = cases.asked[1::2]
+    odd = cases.odd.asked
+    embedding = embedding_model(IndexSettings())
+    naive = _naive(embedding)
     answers: dict[str, Answer] = {
         "ours, as answered": _answered,
         "ours, best sentence": lambda case: _sentences(case, 1),
         "ours, best three": lambda case: _sentences(case, 3),
-        "naive, best sentence": lambda case: _naive(case, 1),
-        "naive, best three": lambda case: _naive(case, 3),
-        "LangChain, four texts": _classic(bench, cases.name),
+        "naive, best sentence": lambda case: naive(case, 1),
+        "naive, best three": lambda case: naive(case, 3),
+        "LangChain, four texts": _classic(bench, cases.name, embedding),
     }
     for name, answer in answers.items():
         texts = [answer(case) for case in odd]
-        held = [_holds(text, case) for text, case in zip(texts, odd, strict=True)]
+        held = [holds_answer(text, case) for text, case in zip(texts, odd, strict=True)]
         words = [len(text.split()) for text in texts]
         yield Row(cases.name, name, float(np.mean(held)), float(np.mean(words)))
 
 
 def _refusals(cases: Cases) -> Iterable[Refusal]:
-    both = [*zip(cases.asked, cases.without, strict=True)] if cases.without else []
-    even = [*cases.asked[::2], *(one for _, one in both[::2])]
-    odd = [*cases.asked[1::2], *(one for _, one in both[1::2])]
-    yield _refusal(cases.name, "ours", odd, _sure, 0.0)
-    cosines = [case.signals.chunk for case in even if case.answerable]
+    odd = (*cases.odd.asked, *cases.odd.without)
+    yield _refusal(cases.name, "ours", odd, lambda case: answer_margin(case.reading), 0.0)
+    cosines = [_cosine(case) for case in cases.even.asked if case.answerable]
     threshold = float(np.quantile(cosines, LOST))
-    yield _refusal(cases.name, "cosine", odd, lambda case: case.signals.chunk, threshold)
+    yield _refusal(cases.name, "cosine", odd, _cosine, threshold)
 
 
 def _refusal(
@@ -126,44 +138,43 @@ def _refusal(
     )
 
 
-def _sure(case: Case) -> float:
-    return margin(case.question, case.sentences[0], case.signals)
+def _cosine(case: Case) -> float:
+    return max(chunk.dense for chunk in case.reading.chunks)
 
 
 def _answered(case: Case) -> str:
-    return " ".join(one.text for one in choose(case.sentences)) if _sure(case) >= 0 else ""
+    if answer_margin(case.reading) < 0:
+        return ""
+    return " ".join(one.text for one in choose(case.reading.sentences))
 
 
 def _sentences(case: Case, count: int) -> str:
-    return " ".join(one.text for one in case.sentences[:count])
+    return " ".join(one.candidate.text for one in case.reading.sentences[:count])
 
 
-def _naive(case: Case, count: int) -> str:
-    language = detect_language(case.question)
-    terms = content_terms(case.question, language).values()
+def _naive(embedding: EmbeddingModel) -> Callable[[Case, int], str]:
+    def naive(case: Case, count: int) -> str:
+        language = case.reading.language
+        terms = content_terms(case.question, language).values()
+        found = (one.candidate for one in case.reading.sentences)
+        texts = [one.text for one in found if one.chunk < _NAIVE_CHUNKS]
+        cosines = embedding.embed_sentences(texts) @ embedding.embed_query(case.question)
+        keys = [term_keys(text, language) for text in texts]
+        held = [sum(not one.isdisjoint(term) for term in terms) for one in keys]
+        order = np.argsort(-(np.array(held) / max(len(terms), 1) + cosines), kind="stable")
+        return " ".join(texts[at] for at in order[:count])
 
-    def score(text: str, cosine: float) -> float:
-        keys = term_keys(text, language)
-        return sum(not keys.isdisjoint(term) for term in terms) / max(len(terms), 1) + cosine
-
-    near = [one for one in case.sentences if one.chunk < _NAIVE_CHUNKS]
-    near.sort(key=lambda one: score(one.text, one.cosine), reverse=True)
-    return " ".join(one.text for one in near[:count])
+    return naive
 
 
-def _classic(bench: Path, name: str) -> Answer:
+def _classic(bench: Path, name: str, embedding: EmbeddingModel) -> Answer:
     """Return the context that LangChain's tutorial gives to a model."""
-    store = InMemoryVectorStore(embedding_model(IndexSettings()).embeddings)
+    store = InMemoryVectorStore(embedding.embeddings)
     splitter = RecursiveCharacterTextSplitter(chunk_size=1000, chunk_overlap=200)
     texts = [text.text for text in load_dataset(bench, name).texts]
     store.add_documents(splitter.create_documents(texts))
     retriever = store.as_retriever(search_kwargs={"k": 4})
     return lambda case: " ".join(one.page_content for one in retriever.invoke(case.question))
-
-
-def _holds(text: str, case: Case) -> bool:
-    language = detect_language(case.question)
-    return any(contains(text, answer, language) for answer in case.answers)
 
 
 def _print(rows: Sequence[Row], refusals: Sequence[Refusal]) -> None:

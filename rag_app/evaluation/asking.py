@@ -8,12 +8,12 @@ from pydantic import PrivateAttr
 
 from ingest import EmbeddingModel
 from rag_app.app import RagApp
-from rag_app.chain import RetrievalQA, Retrieved
+from rag_app.chain import RetrievalQA
 from rag_app.evaluation.types import Outcome, Question
 from rag_app.evaluation.units import unit, with_relevant_unit
-from rag_app.llms.selection import answer_margin, rank_sentences, similarity_to
+from rag_app.llms.selection import answer_margin, read
 from rag_app.retrieval import HybridRetriever, Ranked
-from rag_app.types import Answer, ScoredChunk
+from rag_app.types import Answer, Retrieved, ScoredChunk
 
 Confidence = Callable[[str, Sequence[ScoredChunk]], float]
 
@@ -72,8 +72,7 @@ def _ask(chain: RetrievalQA, question: str) -> tuple[Answer, tuple[ScoredChunk, 
 
 def _sentence_confidence(embedding: EmbeddingModel) -> Confidence:
     def confidence(question: str, chunks: Sequence[ScoredChunk]) -> float:
-        similarity = similarity_to(question, embedding)
-        ranked = rank_sentences(question, chunks, similarity)
-        return answer_margin(question, chunks, ranked, similarity)
+        reading = read(question, chunks, embedding)
+        return answer_margin(reading) if reading else -1.0
 
     return confidence

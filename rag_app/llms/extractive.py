@@ -13,7 +13,7 @@ from pydantic import Field, InstanceOf
 
 from ingest import EmbeddingModel, detect_language, split_sentences
 from rag_app.abstention import ABSTENTION
-from rag_app.llms.selection import best_sentences, similarity_to
+from rag_app.llms.selection import best_sentences
 from rag_app.types import ScoredChunk
 
 
@@ -59,13 +59,21 @@ class ExtractiveChatModel(BaseChatModel):
         """Yield each sentence of the answer with its marker, or the abstention."""
         question, chunks = _evidence(messages)
 
-        chosen = best_sentences(question, chunks, similarity_to(question, self.embedding))
+        chosen = best_sentences(question, chunks, self.embedding)
         if not chosen:
             yield ABSTENTION[detect_language(question)]
         before = ""
         for sentence in chosen:
-            yield f"{_gap(before, sentence.text)}{sentence.text} [{sentence.chunk + 1}]"
-            before = sentence.text
+            text = _on_one_line(sentence.text)
+            yield f"{_gap(before, text)}{text} [{sentence.chunk + 1}]"
+            before = text
+
+
+def _on_one_line(text: str) -> str:
+    """Return a wrapped sentence without its line breaks; out of its page they would end it."""
+    lines = text.splitlines()
+    is_prose = text[0] not in "`~|" and all(any(map(str.isalpha, line)) for line in lines)
+    return " ".join(map(str.strip, lines)) if is_prose else text
 
 
 def _gap(before: str, text: str) -> str:

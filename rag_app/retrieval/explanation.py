@@ -59,6 +59,9 @@ def explain(retriever: HybridRetriever, question: str, source: str) -> Explanati
     )
     own = [candidate for candidate in everything if candidate.row.source == source]
     if not own:
+        failed = {problem.source: problem.reason for problem in retriever.index.status().failed}
+        if source in failed:
+            raise UsageError(f"the index holds no text of '{source}': the file {failed[source]}")
         raise UsageError(_no_such_document(source, everything))
     ranked = retriever.rank(question)
     at = next((at for at, one in enumerate(ranked) if one.candidate.row.source == source), None)

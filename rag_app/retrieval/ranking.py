@@ -2,7 +2,7 @@
 
 1. All candidates, by meaning, by terms, and by whether the question names their file.
 2. The best 50, by parts of words too, and by how close together the question's terms stand.
-3. The best 10, by the sentence nearest in meaning too.
+3. The best 10, by their tokens or by their nearest sentence too: how near in meaning they come.
 
 Last, chunks of several files are preferred to as good ones of a single file.
 
@@ -20,12 +20,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ingest import Candidate, EmbeddingModel, Language, detect_language, split_sentences
+from ingest import Candidate, EmbeddingModel, Language, detect_language
+from rag_app.interaction import sentence_scores, token_scores
 from rag_app.retrieval.matching import gram_scores, named_scores, proximity_scores
 
 _MATCHED = 50
 _READ = 10
-_SHORTEST_SENTENCE = 20
 # What a chunk loses, before scaling, for each chunk of its file that is better.
 _ONE_MORE = 0.1
 
@@ -41,6 +41,7 @@ class Weights:
         grams: Parts of words against whole terms, within the lexical share.
         proximity: Terms close together, on top.
         sentence: The sentence nearest in meaning, on top.
+        tokens: The tokens nearest in meaning to the question's, on top.
         named: The words of the file's name in the question, on top.
     """
 
@@ -48,19 +49,20 @@ class Weights:
     grams: float
     proximity: float
     sentence: float
+    tokens: float
     named: float
 
     @property
     def total(self) -> float:
         """The highest score there can be."""
-        return 1 + self.proximity + self.sentence + self.named
+        return 1 + self.proximity + self.sentence + self.tokens + self.named
 
 
 # Chosen by benchmarks/retrieval/weights.py on every second question of five public sets; what is
 # reported of them is the other half.
 WEIGHTS: Mapping[Language, Weights] = {
-    "en": Weights(dense=0.6, grams=0.2, proximity=0.4, sentence=0.45, named=1.0),
-    "pt": Weights(dense=0.2, grams=0.75, proximity=0.6, sentence=1.0, named=1.0),
+    "en": Weights(dense=0.7, grams=0.0, proximity=0.6, sentence=0.0, tokens=2.0, named=0.5),
+    "pt": Weights(dense=0.2, grams=0.75, proximity=0.6, sentence=1.0, tokens=0.0, named=0.5),
 }
 
 
@@ -79,6 +81,7 @@ class Ranked:
     grams: float | None = None
     proximity: float | None = None
     sentence: float | None = None
+    tokens: float | None = None
 
 
 def rank(
@@ -144,23 +147,23 @@ def _match(question: str, ranked: Sequence[Ranked], weights: Weights) -> list[Ra
 def _read(
     question: str, ranked: Sequence[Ranked], embedding: EmbeddingModel, weights: Weights
 ) -> list[Ranked]:
-    """Add the cosine of the sentence nearest to the question."""
-    split = [_sentences(one.candidate.row.chunk.text) for one in ranked]
-    vectors = embedding.embed_sentences([sentence for part in split for sentence in part])
-    cosines = vectors @ embedding.embed_query(question)
-    ends = np.cumsum([len(part) for part in split])
-    parts = np.split(cosines, ends[:-1]) if split else []
-    nearest = [max(float(part.max()), 0.0) for part in parts]
-    return [
-        replace(one, score=one.score + weights.sentence * cosine / weights.total, sentence=cosine)
-        for one, cosine in zip(ranked, nearest, strict=True)
-    ]
-
-
-def _sentences(text: str) -> list[str]:
-    """Return the sentences of a chunk, or all of it if none is long enough to say something."""
-    sentences = [text[start:end] for start, end in split_sentences(text)]
-    return [sentence for sentence in sentences if len(sentence) >= _SHORTEST_SENTENCE] or [text]
+    """Add how near the sentences or the tokens come to the question."""
+    texts = [one.candidate.row.chunk.text for one in ranked]
+    if weights.sentence:
+        part = weights.sentence / weights.total
+        cosines = sentence_scores(question, texts, embedding)
+        ranked = [
+            replace(one, score=one.score + part * cosine, sentence=cosine)
+            for one, cosine in zip(ranked, cosines, strict=True)
+        ]
+    if weights.tokens:
+        part = weights.tokens / weights.total
+        cosines = token_scores(question, texts, embedding)
+        ranked = [
+            replace(one, score=one.score + part * cosine, tokens=cosine)
+            for one, cosine in zip(ranked, cosines, strict=True)
+        ]
+    return list(ranked)
 
 
 def _sorted(ranked: Sequence[Ranked]) -> list[Ranked]:

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from langchain_core.embeddings import DeterministicFakeEmbedding
 from pydantic import SecretStr
 
-from ingest.embeddings import EmbeddingModel, bundled, embedding_model, minilm
+from ingest.embeddings import EmbeddingModel, bundled, embedding_model, minilm, wrap_embeddings
 from ingest.embeddings.bundled import bundled_folder
 from ingest.embeddings.cache import read_compiled
 from ingest.errors import MissingExtraError, MissingKeyError, ProviderError, UsageError
@@ -123,6 +124,46 @@ def test_what_is_beyond_256_tokens_changes_nothing(model: EmbeddingModel) -> Non
     assert (model.embed_query(text) == model.embed_query(text + "and much more")).all()
 
 
+def test_tokens_know_their_place_in_the_text(model: EmbeddingModel) -> None:
+    text = "São Paulo has 12.3 million inhabitants"
+    (tokens,) = model.embed_tokens([text])
+    words = [text[start:end] for start, end in tokens.spans]
+    assert words == ["São", "Paulo", "has", "12", ".", "3", "million", "inhabitants"]
+    assert tokens.vectors.shape == (8, 384)
+    assert np.linalg.norm(tokens.vectors, axis=1) == pytest.approx(1, abs=1e-6)
+
+
+def test_tokens_do_not_depend_on_their_batch(model: EmbeddingModel) -> None:
+    together = embedding_model(settings()).embed_tokens(TEXTS)
+    for text, tokens in zip(TEXTS, together, strict=True):
+        (alone,) = embedding_model(settings()).embed_tokens([text])
+        assert (alone.spans == tokens.spans).all()
+        assert np.abs(alone.vectors - tokens.vectors).max(initial=0) < 0.02
+
+
+def test_a_long_text_is_read_to_its_end_part_by_part(model: EmbeddingModel) -> None:
+    part = "word " * 254
+    once, twice = model.embed_tokens([part, part + part])
+    assert len(twice.vectors) == 508
+    assert np.abs(twice.vectors - np.tile(once.vectors, (2, 1))).max() < 0.02
+    assert twice.spans[-1].tolist() == [2535, 2539]
+
+
+def test_texts_read_lately_are_not_read_again(model: EmbeddingModel) -> None:
+    first = model.embed_tokens(["one", "two", "one"])
+    again = model.embed_tokens(["two", "one"])
+    assert first[0] is first[2] is again[1]
+    assert first[1] is again[0]
+
+
+def test_a_model_of_another_provider_leaves_tokens_to_the_bundled_one(
+    model: EmbeddingModel,
+) -> None:
+    other = wrap_embeddings(DeterministicFakeEmbedding(size=8))
+    (expected,), (found,) = model.embed_tokens(["a fox"]), other.embed_tokens(["a fox"])
+    assert np.abs(found.vectors - expected.vectors).max() < 0.02
+
+
 def test_the_tokenizer_neither_cuts_nor_pads(model: EmbeddingModel) -> None:
     assert len(model.tokenizer.encode("word " * 1000).ids) == 1002
     assert len(model.tokenizer.encode("word").ids) == 3
@@ -134,6 +175,27 @@ def test_eight_threads_get_the_vectors_of_one(model: EmbeddingModel) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(model.embed_query, questions))
     assert np.abs(np.stack(found) - np.stack(expected)).max() < 1e-3
+
+
+def test_the_first_threads_of_a_process_do_not_wait_for_each_other() -> None:
+    code = """if True:
+        import threading
+        from ingest.embeddings.minilm import import_openvino
+        openvino = import_openvino()
+        barrier = threading.Barrier(8)
+        def first_use():
+            barrier.wait()
+            openvino.Type.f32.to_dtype()
+        for _ in range(8):
+            threading.Thread(target=first_use).start()
+        """
+    # Without care, one process in four hangs.
+    running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(8)]
+    try:
+        assert [process.wait(timeout=60) for process in running] == [0] * 8
+    finally:
+        for process in running:
+            process.kill()
 
 
 def test_neither_torch_nor_telemetry_is_imported() -> None:

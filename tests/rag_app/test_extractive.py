@@ -124,7 +124,6 @@ def test_a_stream_yields_one_sentence_at_a_time_and_adds_up(model: ExtractiveCha
     assert "".join(pieces) == model.invoke([message]).content
     assert pieces == [
         "It opened its second office in 2014, in Porto. [2]",
-        " Today the company has 180 employees. [2]",
         " Dr. Alan Reed has led the company since 2019. [2]",
     ]
 
@@ -142,6 +141,71 @@ def test_sentences_without_a_full_stop_stay_apart_and_are_quoted_exactly(
     assert [citation.quote for citation in cite(text, table).citations] == lines
 
 
+def test_a_wrapped_sentence_is_one_sentence_and_is_quoted_exactly(model: ExtractiveChatModel):
+    page = "The contract with\nMercado Azul expires on 30 September 2026."
+    chunks = [chunk(f"The largest customer accounts for 31 percent of all sales. {page}", "a.pdf")]
+    question = "When does the contract with Mercado Azul expire?"
+    text = str(model.invoke([asked(question, chunks)]).content)
+    assert text == "The contract with Mercado Azul expires on 30 September 2026. [1]"
+    cited = cite(text, chunks)
+    assert cited.text == text
+    assert [(one.quote, one.verified) for one in cited.citations] == [(page, True)]
+
+
+def test_code_keeps_its_lines(model: ExtractiveChatModel):
+    code = "```python\nLIMIT = 7  # how often the poller tries again\npoll(LIMIT)\n```"
+    text = model.invoke([asked("How often does the poller try again?", [chunk(code, "a.md")])])
+    assert text.content == f"{code} [1]"
+
+
+POLICY = """# Travel policy
+
+| Country | Hotel limit | Meals |
+|---|---|---|
+| Portugal | 120 EUR | 50 EUR |
+| Switzerland | 210 CHF | 80 CHF |
+| Norway | 1900 NOK | 700 NOK |
+"""
+MINUTES = """# Ata da assembleia do condomínio
+
+A assembleia foi realizada em 12 de março de 2025. Estavam presentes 31 condôminos.
+"""
+AGREEMENT = "LEASE AGREEMENT FOR OFFICE 4B\n\nThe lease of the office ends on 30 June 2028."
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "headings", "answer"),
+    [
+        pytest.param(
+            "What is the hotel limit in Switzerland?",
+            POLICY,
+            ("Travel policy",),
+            "| Switzerland | 210 CHF | 80 CHF | [1]",
+            id="a row, by the words at the top of its table",
+        ),
+        pytest.param(
+            "Quando foi a assembleia do condomínio?",
+            MINUTES,
+            ("Ata da assembleia do condomínio",),
+            "A assembleia foi realizada em 12 de março de 2025. [1]",
+            id="not the heading",
+        ),
+        pytest.param(
+            "When does the lease of the office end?",
+            AGREEMENT,
+            (),
+            "The lease of the office ends on 30 June 2028. [1]",
+            id="not a line in capitals",
+        ),
+    ],
+)
+def test_what_answers_is_quoted_and_not_its_title(
+    model: ExtractiveChatModel, question: str, text: str, headings: tuple[str, ...], answer: str
+):
+    only = ScoredChunk(text, "a.md", 0, len(text), headings=headings, score=1.0)
+    assert model.invoke([asked(question, [only])]).content == answer
+
+
 def test_the_model_prints_short(model: ExtractiveChatModel):
     assert len(repr(model)) < 300
 
@@ -154,7 +218,7 @@ def test_sentences_come_in_reading_order_and_once(model: ExtractiveChatModel):
     assert [HISTORY.find(part) for part in quoted] == sorted(HISTORY.find(part) for part in quoted)
 
 
-def test_a_long_text_embeds_few_sentences(model: ExtractiveChatModel):
+def test_one_sentence_of_many_is_found(model: ExtractiveChatModel):
     text = " ".join(f"Room number {n} is on floor {n % 7}." for n in range(400))
     answer = model.invoke([asked("On which floor is room 333?", [chunk(text, "rooms.md")])])
     assert "Room number 333 is on floor 4. [1]" in str(answer.content)

@@ -47,6 +47,17 @@ def test_an_unknown_document_is_answered_with_one_alike(retriever: HybridRetriev
         explain(retriever, QUESTION, "embeddings.md")
 
 
+def test_a_file_that_could_not_be_read_is_told_why(rag_alone: Rag) -> None:
+    Path("documents").mkdir()
+    Path("documents/a.md").write_text("The zoo opens at nine.")
+    Path("documents/b.md").touch()
+    rag_alone("index", "documents", "--index", "i")
+    run = rag_alone("search", "When does the zoo open?", "--why", "b.md", "--index", "i")
+
+    assert (run.code, run.out) == (2, "")
+    assert run.err == "error: the index holds no text of 'b.md': the file is empty\n"
+
+
 def test_the_parts_of_each_score_are_shown(rag: Rag) -> None:
     run = rag("search", QUESTION, "--explain", "--top-k", "2")
 

@@ -101,8 +101,10 @@ def test_the_file_that_the_question_names_comes_first(index: Index) -> None:
 
 def test_another_file_comes_before_one_more_chunk_that_is_hardly_better(index: Index) -> None:
     distant = candidate("z", "Zebra.", 0.0, 0.0)
-    same = [candidate("a", f"{word}.", 0.9 - at / 100, 9.0) for at, word in enumerate("uvw")]
-    close, far = candidate("b", "x.", 0.86, 9.0), candidate("c", "y.", 0.3, 3.0)
+    # The model does not see capitals: the texts differ, and match alike.
+    texts = ["cats nap.", "Cats nap.", "CATS nap."]
+    same = [candidate("a", text, 0.9 - at / 100, 9.0) for at, text in enumerate(texts)]
+    close, far = candidate("b", "cats Nap.", 0.86, 9.0), candidate("c", "Cats Nap.", 0.3, 3.0)
 
     found = order("cats", [*same, close, far, distant], index.embedding)
 
