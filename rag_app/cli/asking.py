@@ -23,6 +23,8 @@ from rag_app.cli.output import note, print_json
 if TYPE_CHECKING:
     from rag_app.types import ScoredChunk
 
+_NOTHING_FITS = "nothing in the index fits the --filter"
+
 Question = Annotated[
     str, typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.")
 ]
@@ -58,6 +60,8 @@ def ask(
         print_json(reply.answer.to_record())
     else:
         print_citations(reply, app)
+    if chosen and not reply.chunks:
+        note(f"note: {_NOTHING_FITS}", quiet)
     if explain:
         print_explanation(reply.chunks, to_stderr=as_json)
 
@@ -97,7 +101,7 @@ def search(
 
     print_chunks(chunks)
     if not chunks:
-        note("nothing found", quiet)
+        note(_NOTHING_FITS if chosen else "nothing found", quiet)
 
 
 def chunk_record(chunk: ScoredChunk) -> dict[str, object]:

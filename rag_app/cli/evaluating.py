@@ -58,8 +58,10 @@ def eval_(
     from ingest import UsageError
     from rag_app.settings import load_settings
 
-    if (dataset is None) == (generate is None):
+    if dataset is None and generate is None:
         raise UsageError("name a data set to measure, or have one written with --generate N")
+    if dataset is not None and generate is not None:
+        raise UsageError(f"--generate writes new questions: --output {dataset} says where")
     if generate is None and output is not None:
         raise UsageError("--output goes with --generate; a page is written with --report FOLDER")
     if generate is not None and (compare or report or limit):

@@ -105,9 +105,10 @@ def _questions(file: Path) -> Iterator[Question]:
         span = line.span("evidence_span")
         if span and len(sources) != 1:
             raise UsageError(f"{line.place}: 'evidence_span' needs one 'source' that it counts in")
+        key = "text" if "text" in line.values and "question" not in line.values else "question"
         yield Question(
             id=line.text("_id", default=str(line.number)),
-            text=line.text("question" if "question" in line.values else "text"),
+            text=line.text(key),
             origin=line.place,
             answers=answers or (),
             verbatim=line.values.get("answer_type") != "long",

@@ -92,6 +92,13 @@ def test_a_filter_keeps_one_source(rag: Rag) -> None:
     assert {chunk["source"] for chunk in kept} == {best}
 
 
+def test_a_filter_that_nothing_fits_is_told(rag: Rag) -> None:
+    for command in ("ask", "search"):
+        run = rag(command, QUESTION, "--filter", "sorce=en/embeddings.md")
+        assert run.code == 0
+        assert "nothing in the index fits the --filter" in run.err
+
+
 def test_status_json_has_the_stable_shape(rag: Rag) -> None:
     status = json.loads(rag("status", "--json").out)
     assert list(status) == STATUS_KEYS

@@ -155,7 +155,7 @@ def test_a_report_is_one_page(rag: Rag) -> None:
     [
         pytest.param([], "name a data set to measure", id="nothing"),
         pytest.param(["gone"], "there is no data set gone", id="no such set"),
-        pytest.param(["mine.jsonl", "--generate", "3"], "name a data set", id="both"),
+        pytest.param(["mine.jsonl", "--generate", "3"], "--output mine.jsonl says", id="both"),
         pytest.param(["--generate", "3", "--limit", "2"], "--generate only writes", id="limit"),
         pytest.param(["--generate", "3"], "'extractive' quotes", id="a model that can't write"),
         pytest.param(["mine.jsonl", "--output", "x"], "--output goes with", id="output"),

@@ -23,6 +23,7 @@ def pond(rag_alone: Rag) -> str:
     folder = Path("documents/my pond")
     folder.mkdir(parents=True)
     (folder / "a: b.md").write_text(POND)
+    (folder / "empty.md").touch()
     rag_alone("index", "documents", "--index", "i")
     start = POND.index(DEEP)
     return f"my pond/a: b.md:{start}-{start + len(DEEP)}"
@@ -79,6 +80,7 @@ def test_little_is_shown_of_a_line_without_end(rag_alone: Rag) -> None:
             "my pond/a b.md:1-5",
             "holds no document 'my pond/a b.md'; did you mean 'my pond/a: b.md'?",
         ),
+        ("my pond/empty.md:1-5", "holds no text of 'my pond/empty.md': the file is empty"),
         ("other.pdf:1-5", "holds no document 'other.pdf'; 'rag search' names those it finds"),
         ("my pond/a: b.md:1-5000", f"no place 1-5000: its text has {len(POND)} characters"),
         ("my pond/a: b.md:9-9", "and a place ends after its start"),

@@ -109,7 +109,7 @@ def test_a_limit_takes_questions_from_all_of_the_set(tmp_path: Path) -> None:
         pytest.param('{"question": "a"}\n{"q', ", line 2 is not JSON: ", id="broken json"),
         pytest.param("[1]", ", line 1: expected an object", id="not an object"),
         pytest.param('{"text": " "}', """, line 1: 'text' must be a text, not " \"""", id="blank"),
-        pytest.param("{}", ", line 1: 'text' must be a text, not missing", id="no question"),
+        pytest.param("{}", ", line 1: 'question' must be a text, not missing", id="no question"),
         pytest.param(
             '{"question": "a", "answers": "b"}',
             """, line 1: 'answers' must be a list of texts, not "b\"""",
