@@ -24,7 +24,7 @@ class Document:
         text: The extracted text. Every offset of a chunk or citation counts its characters.
         pages: Start offset of each page, ascending, the first 0; empty if the format has no pages.
         headings: Headings in the order of the text.
-        metadata: Facts the file states about itself, such as ``title``.
+        metadata: Facts the file states about itself: ``title``, and ``date``, the last change.
         problems: What could not be read (a page, a sheet); the rest is usable.
     """
 

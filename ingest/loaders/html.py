@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from ingest.loaders.facts import stated
 from ingest.loaders.text import decode
 from ingest.types import Document, Heading
 
@@ -24,6 +25,15 @@ _PARAGRAPHS = frozenset(
 _LINES = frozenset("br li tr dt dd option legend td th".split())
 _CELLS = frozenset(("td", "th"))
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_DATES = ", ".join(
+    f'meta[{key}="{name}"]'
+    for key, name in (
+        ("property", "article:modified_time"),
+        ("name", "dcterms.modified"),
+        ("property", "article:published_time"),
+        ("name", "date"),
+    )
+)
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _CHARSET_BYTES = 2048
 _LONGEST_CELL = 400
@@ -46,7 +56,9 @@ def load_html(content: bytes) -> Document:
     text, headings = _assemble(blocks)
     title = tree.css_first("head title")
     name = " ".join(title.text().split()) if title else ""
-    return Document(text, headings=headings, metadata={"title": name} if name else {})
+    dates = (tag.attributes.get("content") or "" for tag in tree.css(_DATES))
+    changed = max((text for text in dates if text[:1].isdigit()), default="")
+    return Document(text, headings=headings, metadata=stated(name, changed))
 
 
 def _assemble(blocks: list[_Block]) -> tuple[str, tuple[Heading, ...]]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ingest.loaders.facts import stated
 from ingest.types import Document, Heading
 
 # One line break, so that a sentence may go on over the page.
@@ -57,11 +58,12 @@ class Bookmark:
 
 @dataclass(frozen=True, slots=True)
 class PdfPages:
-    """What a parser found: lines by page (None for a page that failed), outline and title."""
+    """What a parser found: lines by page (None for a page that failed), outline, title and date."""
 
     pages: list[list[Line] | None]
     outline: tuple[Bookmark, ...] = ()
     title: str = ""
+    changed: str = ""
 
     @property
     def has_text(self) -> bool:
@@ -83,7 +85,7 @@ def pdf_document(pdf: PdfPages) -> Document:
         text,
         pages=tuple(starts),
         headings=tuple(_outlined(pdf.outline, text, starts) or _enlarged(pages, starts)),
-        metadata={"title": title} if title else {},
+        metadata=stated(title, pdf.changed),
         problems=tuple(
             f"page {number} could not be read"
             for number, page in enumerate(pdf.pages, 1)

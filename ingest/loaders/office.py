@@ -13,6 +13,7 @@ import docx
 from docx.oxml.ns import qn
 
 from ingest.errors import LoadError
+from ingest.loaders.facts import stated
 from ingest.types import Document, Heading
 
 _MOST_UNPACKED_BYTES = 200_000_000
@@ -62,10 +63,15 @@ def load_docx(content: bytes) -> Document:
             headings.append(Heading(offset, block.level, " ".join(block.text.split())))
         parts += (gap, block.text)
         offset += len(block.text)
-    title = (file.core_properties.title or "").strip()
-    return Document(
-        "".join(parts), headings=tuple(headings), metadata={"title": title} if title else {}
-    )
+    return Document("".join(parts), headings=tuple(headings), metadata=_facts(file))
+
+
+def _facts(file: Any) -> dict[str, str]:
+    """Return what the file states, without what python-docx makes up where it states nothing."""
+    facts = file.core_properties
+    title = "" if facts.last_modified_by == "python-docx" else (facts.title or "").strip()
+    made_up = "python-docx" in (facts.author, facts.last_modified_by)
+    return stated(title, "" if made_up or not facts.modified else facts.modified.isoformat())
 
 
 def _check_archive(content: bytes) -> None:

@@ -49,7 +49,8 @@ def _read_with_pdfium(content: bytes) -> PdfPages | None:
             return None
         try:
             pages = [_page_lines(file, number) for number in range(len(file))]
-            return PdfPages(pages, tuple(_outline(file)), file.get_metadata_value("Title"))
+            title, *changed = map(file.get_metadata_value, ("Title", "ModDate", "CreationDate"))
+            return PdfPages(pages, tuple(_outline(file)), title, changed[0] or changed[1])
         finally:
             file.close()
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from ingest.errors import LoadError
+from ingest.loaders.facts import stated
 from ingest.types import Document, Heading
 
 _BYTE_ORDER_MARKS = (
@@ -28,6 +29,7 @@ _SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
 _NOT_SETEXT = re.compile(r" {4}|\t|\s*(?:[>|#]|[-*+] |\d+[.)] |```|~~~)")
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)??(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title[ \t]*:[ \t]*(.+?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_FRONT_DATE = re.compile(r"^date[ \t]*:(.+)$", re.MULTILINE | re.IGNORECASE)
 _ANCHOR = re.compile(r"\s*\{[^{}]*\}\s*$")
 _LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
 _MARKS = re.compile(r"(\*\*|__|\*|`|<[^>]+>)")
@@ -44,17 +46,17 @@ def load_markdown(content: bytes) -> Document:
     text = decode(content)
     front = _FRONT_MATTER.match(text)
     headings = tuple(_markdown_headings(text, front.end() if front else 0))
-    title = _FRONT_TITLE.search(front[1] or "") if front else None
-    return Document(
-        text, headings=headings, metadata=_title(title[1].strip("'\"") if title else "", headings)
-    )
+    stated_ones = front[1] or "" if front else ""
+    title, changed = _FRONT_TITLE.search(stated_ones), _FRONT_DATE.search(stated_ones)
+    name = title[1].strip("'\"") if title else _first_title(headings)
+    return Document(text, headings=headings, metadata=stated(name, changed[1] if changed else ""))
 
 
 def load_rst(content: bytes) -> Document:
     """Return a reStructuredText file verbatim, with its section titles."""
     text = decode(content)
     headings = tuple(_rst_headings(text))
-    return Document(text, headings=headings, metadata=_title("", headings))
+    return Document(text, headings=headings, metadata=stated(_first_title(headings), ""))
 
 
 def decode(content: bytes, declared: str | None = None) -> str:
@@ -114,10 +116,8 @@ def _decode_guessed(content: bytes) -> str:
     return content.decode(best.encoding, errors="replace")
 
 
-def _title(title: str, headings: tuple[Heading, ...]) -> dict[str, str]:
-    """Return the title as metadata: the stated one, else the first top-level heading."""
-    title = title or next((heading.title for heading in headings if heading.level == 1), "")
-    return {"title": title} if title else {}
+def _first_title(headings: tuple[Heading, ...]) -> str:
+    return next((heading.title for heading in headings if heading.level == 1), "")
 
 
 def _markdown_headings(text: str, start: int) -> Iterator[Heading]:

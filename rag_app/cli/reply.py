@@ -127,12 +127,18 @@ def _line(citation: Citation, reply: Reply, app: RagApp) -> str:
     for group in reply.answer.conflicts:
         if citation.n in group:
             others = ", ".join(f"[{n}]" for n in group if n != citation.n)
-            shown += f" (disagrees with {others}{_dated(_file(app, citation.source))})"
+            shown += f" (disagrees with {others}{_dated(app, citation.source)})"
     return shown
 
 
-def _dated(file: Path) -> str:
-    """Return when the file was last changed, to tell which of two is newer."""
+def _dated(app: RagApp, source: str) -> str:
+    """Return when the document was last changed, to tell which of two is newer.
+
+    What the document states counts; the file's own date may be that of a copy.
+    """
+    document, file = app.document(source), _file(app, source)
+    if document and (stated := document.metadata.get("date")):
+        return f"; of {stated}"
     if not file.is_file():
         return ""
     return f"; file of {date.fromtimestamp(file.stat().st_mtime).isoformat()}"

@@ -9,6 +9,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -207,6 +208,40 @@ def test_html_is_read_as_a_browser_shows_it() -> None:
     assert heading_lines(document) == ["Big title", "Code"]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "day"),
+    [
+        pytest.param(
+            "a.html",
+            b"<meta name=date content=2024-01-05>"
+            b"<meta property=article:modified_time content=2025-03-12T19:30:00Z><p>text",
+            "2025-03-12",
+            id="html, the last change",
+        ),
+        pytest.param("a.html", b"<meta name=date content=soon><p>text", None, id="no date"),
+        pytest.param(
+            "a.md", b"---\ndate: 2025-02-11 10:00\n---\ntext", "2025-02-11", id="front matter"
+        ),
+        pytest.param("a.md", b"---\ndate: 2025-13-41\n---\ntext", None, id="no such day"),
+    ],
+)
+def test_a_file_states_when_it_was_changed(name: str, content: bytes, day: str | None) -> None:
+    assert load_document(name, content).metadata.get("date") == day
+
+
+def test_a_word_file_states_when_it_was_changed() -> None:
+    def build(document: docx.document.Document) -> None:
+        document.core_properties.author = "Ana"
+        document.core_properties.modified = datetime(2025, 3, 12, 19, 30)
+        document.add_paragraph("text")
+
+    assert load_document("a.docx", word(build)).metadata == {"date": "2025-03-12"}
+
+
+def test_what_a_library_makes_up_about_a_word_file_is_not_stated() -> None:
+    assert load_document("a.docx", word(lambda made: made.add_paragraph("x"))).metadata == {}
+
+
 def test_a_table_for_the_layout_keeps_its_paragraphs() -> None:
     page = f"<table><tr><td>menu</td><td><p>{'long ' * 90}</p><p>other</p></td></tr></table>"
     assert load_document("a.html", page.encode()).text.split("\n\n")[1:] == [
@@ -248,7 +283,10 @@ def test_larger_lines_of_a_pdf_are_headings() -> None:
 def test_the_outline_of_a_pdf_gives_its_headings() -> None:
     content = (DATA / "documents/pt/geracao-aumentada-por-recuperacao.pdf").read_bytes()
     document = load_document("a.pdf", content)
-    assert document.metadata == {"title": "Geração aumentada por recuperação"}
+    assert document.metadata == {
+        "title": "Geração aumentada por recuperação",
+        "date": "2000-01-01",
+    }
     assert titles(document)[:3] == [
         (1, "Geração aumentada por recuperação"),
         (2, "O que é RAG"),

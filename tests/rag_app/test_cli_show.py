@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,26 @@ def test_on_a_terminal_the_place_links_to_its_page_and_the_quote_stands_out(
     assert f"/{PDF}#page={found['page']}\x1b" in shown
     assert f"\x1b[7m{found['quote'].splitlines()[0]}" in shown
     assert "#page" not in rag("show", f"{PDF}:1900-1940").out
+
+
+def test_documents_that_disagree_are_shown_with_the_dates_they_state(rag_alone: Rag) -> None:
+    Path("documents").mkdir()
+    for day, days in (("2023-01-10", 30), ("2025-06-01", 45)):
+        Path(f"documents/{day}.md").write_text(
+            f"---\ndate: {day}\n---\nExpense reports of the sales team must be submitted within "
+            f"{days} days after the trip.\n"
+        )
+    for number in range(3):
+        Path(f"documents/{number}.txt").write_text(f"The canteen number {number} serves soup.")
+    rag_alone("index", "documents", "--index", "i")
+
+    run = rag_alone(
+        "ask", "Within how many days must the sales team submit expense reports?", "--index", "i"
+    )
+
+    found = re.findall(r"^\[(\d)\] (.+)\.md \(disagrees with \[(\d)\]; of (.+)\)$", run.out, re.M)
+    assert [(n, other) for n, _, other, _ in found] == [("1", "2"), ("2", "1")]
+    assert {(name, day) for _, name, _, day in found} == {
+        ("2023-01-10", "2023-01-10"),
+        ("2025-06-01", "2025-06-01"),
+    }
