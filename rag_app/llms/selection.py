@@ -35,12 +35,10 @@ class Sentence:
 
     Attributes:
         candidate: The sentence, and what speaks for it.
-        score: The sum of that, weighted.
         share: The probability, 0 to 1, that it is the one that answers, if any does.
     """
 
     candidate: Candidate
-    score: float
     share: float
 
 
@@ -105,7 +103,7 @@ def rank(found: Sequence[Candidate]) -> list[Sentence]:
     shares = np.exp(scores - scores.max())
     shares /= shares.sum()
     order = np.argsort(-scores, kind="stable")
-    return [Sentence(found[at], float(scores[at]), float(shares[at])) for at in order]
+    return [Sentence(found[at], float(shares[at])) for at in order]
 
 
 def choose(sentences: Sequence[Sentence]) -> list[Candidate]:
