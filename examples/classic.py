@@ -4,14 +4,17 @@ rag export --langchain data/faiss
 python examples/classic.py huggingface:path/to/model
 """
 
-import sys
+import argparse
 
 from langchain_classic.chains import RetrievalQA
 from langchain_community.vectorstores import FAISS
 
 from rag_app import RagApp
 
-app = RagApp(llm=sys.argv[1])
+parser = argparse.ArgumentParser()
+parser.add_argument("llm", metavar="PROVIDER:MODEL")
+
+app = RagApp(llm=parser.parse_args().llm)
 embeddings, llm = app.embedding.embeddings, app.llm
 
 store = FAISS.load_local("data/faiss", embeddings, allow_dangerous_deserialization=True)

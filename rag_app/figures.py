@@ -183,7 +183,9 @@ def _counted(following: str, language: Language) -> tuple[int, list[str]]:
     scale, counted = 1, list[str]()
     for match in _FOLLOWING.finditer(_FOLLOWED.match(following)[0]):  # type: ignore[index]
         word = match[0]
-        if word in _SCALES and not counted:
+        # 1.8m are millions, 1.8 m are metres unless they are money, which was read before.
+        is_scale = word in _SCALES and (word != "m" or match.start() == 0)
+        if is_scale and not counted:
             scale *= _SCALES[word]
         elif not is_stopword(word, language) and not is_number(word):
             counted.append(word)

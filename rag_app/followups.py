@@ -26,6 +26,22 @@ _REFERRING = {
         "essas desse dessa este esta lá ali seu sua seus suas".split()
     ),
 }
+# With one of these, a question is a whole sentence: not "And for large files?".
+_VERBS = {
+    "en": frozenset(
+        "am is are was were do does did has have had can could may might must should will would "
+        "who".split()
+    ),
+    "pt": frozenset(
+        "é são era eram foi foram será está estão há tem têm pode podem deve devem "
+        "quem quando onde como".split()
+    ),
+}
+_COMPARING = {
+    "en": frozenset("same other others one ones both else too also".split()),
+    "pt": frozenset("mesmo mesma mesmos mesmas outro outra outros outras ambos também".split()),
+}
+_OWN_TERMS = 2
 _CONTINUING = {"en": frozenset({"and", "so"}), "pt": frozenset({"e", "mas", "então"})}
 
 
@@ -85,8 +101,18 @@ def _keys(text: str, language: str) -> frozenset[str]:
 
 def _refers_back(question: str, language: str) -> bool:
     spoken = [word.casefold() for word in words(question)]
+    if not _REFERRING[language].isdisjoint(spoken):
+        return True
     continues = bool(spoken) and spoken[0] in _CONTINUING[language]
-    return continues or not _REFERRING[language].isdisjoint(spoken)
+    return continues and not _stands_alone(question, spoken, language)
+
+
+def _stands_alone(question: str, spoken: Sequence[str], language: str) -> bool:
+    return (
+        len(content_terms(question, language)) >= _OWN_TERMS
+        and not _VERBS[language].isdisjoint(spoken)
+        and _COMPARING[language].isdisjoint(spoken)
+    )
 
 
 def _fitting(

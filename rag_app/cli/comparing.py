@@ -43,7 +43,10 @@ def compare(
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
-    """Answer a question with several chat models, from the same retrieved chunks."""
+    """Answer a question with several chat models, from the same retrieved chunks.
+
+    Exits with 0 if at least one of them answers, and with 4 if none does.
+    """
     asked, chosen = read_question(question), parse_filter(filter)
     from ingest import RagError, UsageError
     from rag_app.app import RagApp

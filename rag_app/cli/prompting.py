@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rag_app.prompts import Prompt
 
 app = typer.Typer(help="List, show, check and write prompt templates.")
+Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="Name or file of a template.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="File of a template.")]
 
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
@@ -38,7 +39,7 @@ def list_(as_json: AsJson = False, debug: Debug = False, quiet: Quiet = False) -
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Name or file of a template.")],
+    name: Name,
     as_json: AsJson = False,
     debug: Debug = False,
     quiet: Quiet = False,
@@ -56,19 +57,19 @@ def show(
 
 
 @app.command()
-def check(file: File, as_json: AsJson = False, debug: Debug = False, quiet: Quiet = False) -> None:
-    """Say everything that keeps a file from being a template that answers; exit 2 if anything."""
+def check(name: Name, as_json: AsJson = False, debug: Debug = False, quiet: Quiet = False) -> None:
+    """Say everything that keeps it from being a template that answers; exit 2 if anything."""
     from rag_app.prompts import check_prompt
 
-    problems = check_prompt(file)
+    problems = check_prompt(name)
     if as_json:
         print_json([{"line": problem.line, "problem": problem.text} for problem in problems])
     else:
         for problem in problems:
-            print(printable(f"{file}:{problem.line}: {problem.text}"))
+            print(printable(f"{name}:{problem.line}: {problem.text}"))
     if problems:
         raise typer.Exit(2)
-    note(f"{file} is a template: --prompt {file}", quiet)
+    note(f"{name} is a template: --prompt {name}", quiet)
 
 
 @app.command()

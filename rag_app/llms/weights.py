@@ -145,6 +145,10 @@ def _place(model: str, revision: str | None) -> tuple[str, dict[str, str]]:
     path = Path(model).expanduser()
     if path.suffix == ".gguf" and not path.is_file():
         raise UsageError(f"huggingface:{model}: there is no such file")
+    # The id of a model on the hub is a name, or an owner and a name.
+    is_folder = path.is_absolute() or model.startswith((".", "~")) or len(path.parts) > 2
+    if is_folder and path.suffix != ".gguf" and not path.is_dir():
+        raise UsageError(f"huggingface:{model}: there is no such folder")
     if revision and path.exists():
         raise UsageError(
             f"huggingface:{model} is on this disk and has no revisions: unset llm_revision, "

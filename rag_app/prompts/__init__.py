@@ -40,8 +40,8 @@ def load_prompt(name_or_path: str) -> Prompt:
     Raises:
         UsageError: There is no such prompt, or the file is not a valid template.
     """
-    if name_or_path in shipped_prompts():
-        return _load(_FOLDER / f"{name_or_path}.yaml")
+    if shipped := _shipped(name_or_path):
+        return _load(shipped)
     path = Path(name_or_path).expanduser()
     if path.is_file():
         return _with_portuguese(_load(path), path.with_stem(f"{path.stem}-pt"))
@@ -61,13 +61,13 @@ def answering_prompts() -> tuple[str, ...]:
     return tuple(name for name in shipped_prompts() if load_prompt(name).variables == ANSWERING)
 
 
-def check_prompt(path: Path) -> tuple[Problem, ...]:
-    """Return everything that keeps a file from being a template that answers, by line.
+def check_prompt(name_or_path: str) -> tuple[Problem, ...]:
+    """Return everything that keeps a prompt from being a template that answers, by line.
 
     Raises:
         UsageError: The file can't be read.
     """
-    content = _read(path)
+    content = _read(_shipped(name_or_path) or Path(name_or_path))
     read = parse_prompt(content)
     if not isinstance(read, Prompt):
         return read
@@ -92,6 +92,10 @@ def new_prompt(path: Path) -> None:
         raise UsageError(f"{path} is there already: choose another name") from None
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror}") from error
+
+
+def _shipped(name: str) -> Path | None:
+    return _FOLDER / f"{name}.yaml" if name in shipped_prompts() else None
 
 
 def _with_portuguese(prompt: Prompt, path: Path) -> Prompt:

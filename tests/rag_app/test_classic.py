@@ -16,6 +16,13 @@ EXAMPLE = DOCUMENTS.parents[1] / "examples" / "classic.py"
 
 
 @pytest.mark.slow
+def test_without_a_model_the_usage_is_told() -> None:
+    done = subprocess.run([sys.executable, str(EXAMPLE)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "\nusage: classic.py [-h] PROVIDER:MODEL\n" in f"\n{done.stderr}"
+
+
+@pytest.mark.slow
 def test_the_classic_lines_answer_from_an_exported_index(rag: Rag) -> None:
     prompts: list[Messages] = []
 

@@ -95,6 +95,11 @@ def test_only_when_every_model_fails_the_command_does(
     assert "# nonsense\nerror: 'nonsense' is not a chat model" in run.out
 
 
+def test_the_help_says_when_the_command_fails(rag_alone: Rag) -> None:
+    told = " ".join(rag_alone("compare", "--help").out.split())
+    assert "Exits with 0 if at least one of them answers, and with 4 if none does." in told
+
+
 @pytest.mark.usefixtures("server")
 def test_a_pipe_gets_a_section_a_model(rag: Rag) -> None:
     first, second = rag("compare", QUESTION, *MODELS).out.split("\n\n")

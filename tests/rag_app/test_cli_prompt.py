@@ -122,6 +122,12 @@ def test_a_template_that_answers_passes_the_check(rag_alone: Rag, name: str) -> 
     assert rag_alone("prompt", "check", str(source)).code == 0
 
 
+@pytest.mark.parametrize("name", answering_prompts())
+def test_a_shipped_template_is_checked_by_its_name(rag_alone: Rag, name: str) -> None:
+    run = rag_alone("prompt", "check", name)
+    assert (run.code, run.out, run.err) == (0, "", f"{name} is a template: --prompt {name}\n")
+
+
 def test_a_missing_file_is_named(rag_alone: Rag) -> None:
     run = rag_alone("prompt", "check", "none.yaml")
     assert (run.code, run.err) == (2, "error: prompt none.yaml: No such file or directory\n")

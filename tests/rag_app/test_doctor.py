@@ -54,6 +54,14 @@ def test_each_model_of_several_is_tried(rag: Rag, monkeypatch: pytest.MonkeyPatc
     assert KEY not in run.out
 
 
+def test_a_model_without_its_key_leaves_the_others_their_rows(rag: Rag) -> None:
+    run = rag("doctor", "--llm", "openai:x,extractive", "--json")
+    models = [found for found in json.loads(run.out) if found["check"] == "chat model"]
+    assert [found["state"] for found in models] == ["fail", "ok"]
+    assert models[0]["detail"].startswith("openai:x needs a key: set OPENAI_API_KEY")
+    assert findings(run.out)["index"][0] == "ok"
+
+
 def test_no_server_is_told_at_once(rag: Rag, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]

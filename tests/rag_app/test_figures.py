@@ -33,6 +33,12 @@ def read(text: str, language: Language) -> list[tuple[str, ...]]:
         ("It costs $1,200.50.", "en", [("money", "1200.50")]),
         ("Custa R$ 1.200,50.", "pt", [("money", "1200.50")]),
         ("It costs EUR 3 million.", "en", [("money", "3000000")]),
+        ("The deal was worth $1.8 m.", "en", [("money", "1800000.0")]),
+        ("Custou R$ 2 m.", "pt", [("money", "2000000")]),
+        ("It sold for $5M.", "en", [("money", "5000000")]),
+        ("It has 1.8m users.", "en", [("count", "1800000.0")]),
+        ("A porta tem 1,80 m de altura.", "pt", [("count", "1.80")]),
+        ("The pool is 3 m deep.", "en", [("count", "3")]),
         ("They have 22 days and five desks.", "en", [("count", "22"), ("count", "5")]),
         ("São 3 milhões de pessoas.", "pt", [("count", "3000000")]),
         ("São três dias.", "pt", [("count", "3")]),
@@ -63,6 +69,12 @@ def test_figures_agree_as_far_as_they_are_exact(one: str, other: str, agree: boo
     (first,), (second,) = find_figures(one, "en"), find_figures(other, "en")
     assert first.is_like(second)
     assert first.agrees(second) is second.agrees(first) is agree
+
+
+def test_metres_are_compared_with_metres() -> None:
+    door, gate = (find_figures(f"Tem {size} m.", "pt")[0] for size in ("1,80", "2,10"))
+    assert door.is_like(gate)
+    assert not door.agrees(gate)
 
 
 def test_only_what_is_of_one_unit_is_alike() -> None:

@@ -38,6 +38,48 @@ EXCHANGES = [("Who published word2vec?", "Tomas Mikolov and colleagues. [1]")]
             "What is cosine similarity?",
             id="another topic",
         ),
+        pytest.param(
+            "And when must flights be booked?",
+            "How much is paid for a hotel in Lisbon?",
+            "And when must flights be booked?",
+            id="a sentence of its own",
+        ),
+        pytest.param(
+            "E quando os voos devem ser reservados?",
+            "Quanto se paga por um hotel em Lisboa?",
+            "E quando os voos devem ser reservados?",
+            id="a sentence of its own in Portuguese",
+        ),
+        pytest.param(
+            "And for large files?",
+            "How long are uploads kept?",
+            "And for large files? (long uploads kept)",
+            id="half a sentence",
+        ),
+        pytest.param(
+            "E para os arquivos grandes?",
+            "Quanto tempo duram os envios?",
+            "E para os arquivos grandes? (tempo duram envios)",
+            id="half a sentence in Portuguese",
+        ),
+        pytest.param(
+            "And is parking free?",
+            "Is breakfast included at the Grand Hotel?",
+            "And is parking free?",
+            id="a question of its own",
+        ),
+        pytest.param(
+            "And who can read other files?",
+            "Who can read the minutes?",
+            "And who can read other files? (minutes)",
+            id="compares",
+        ),
+        pytest.param(
+            "And when are they booked by guests?",
+            "Which rooms are free?",
+            "And when are they booked by guests? (rooms free)",
+            id="a sentence that refers back",
+        ),
     ],
 )
 def test_the_topic_is_added_to_a_question_that_refers_back(

@@ -136,11 +136,40 @@ def test_a_limit_takes_questions_from_all_of_the_set(tmp_path: Path) -> None:
             id="an id twice",
         ),
         pytest.param("\n", "the data set mine has no question", id="empty"),
+        pytest.param(
+            '{"question": "a", "answers": ["b"]}\n{"question": "a", "answer": "b"}',
+            ", line 2: the key 'answer' is unknown: did you mean 'answers'? Known are _id, ",
+            id="a singular",
+        ),
+        pytest.param(
+            '{"question": "a", "anwsers": ["b"]}', "did you mean 'answers'?", id="letters swapped"
+        ),
+        pytest.param(
+            '{"question": "a", "Sources": ["b"]}', "did you mean 'sources'?", id="a capital"
+        ),
+        pytest.param(
+            '{"question": "a", "unanswerable": true}',
+            "the key 'unanswerable' is unknown: did you mean 'answerable'?",
+            id="the opposite",
+        ),
+        pytest.param('{"txt": "a"}', "did you mean 'text'?", id="a letter left out"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, text: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=re.escape(complaint)):
         load_dataset(questions(tmp_path, text))
+
+
+def test_keys_that_data_sets_have_besides_are_read_over(tmp_path: Path) -> None:
+    others = (
+        "id ids question_id page title metadata label split rationales distractor question_type "
+        "chunk_type cited_sources evidence_sentences"
+    )
+    row = dict.fromkeys(others.split(), "x") | {"answer": "b", "answers": ["b"], "question": "a"}
+
+    (question,) = load_dataset(questions(tmp_path, json.dumps(row))).questions
+
+    assert question.answers == ("b",)
 
 
 def test_text_of_another_encoding_is_named_with_its_line(tmp_path: Path) -> None:

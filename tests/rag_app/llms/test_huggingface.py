@@ -347,6 +347,13 @@ class TestLoading:
         with pytest.raises(UsageError, match=r"nowhere/model.gguf: there is no such file"):
             model.invoke(FRANCE)
 
+    @pytest.mark.parametrize("folder", ["/nope", "./nope", "../nope", "~/nope", "no/such/folder"])
+    def test_a_missing_folder_is_not_looked_for_on_the_hub(self, folder: str) -> None:
+        model = HuggingFaceChatModel(model=folder)
+        with pytest.raises(UsageError) as raised:
+            model.invoke(FRANCE)
+        assert str(raised.value) == f"huggingface:{folder}: there is no such folder"
+
     def test_numbers_and_device_are_those_of_the_settings(self, smollm2_folder: Path) -> None:
         folder = str(smollm2_folder)
         model = HuggingFaceChatModel(model=folder, dtype="bfloat16", device="cpu", max_tokens=8)
