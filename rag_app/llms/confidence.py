@@ -30,6 +30,7 @@ class Signals:
         text: How near the tokens of a chunk come to the question's, of the nearest chunk.
         match: The same of the best sentence.
         weakest: The same of the best sentence and the three tokens that match worst.
+        terms: The share of the question's terms in the best sentence.
         score: The score of the best chunk.
         lead: The same above the mean of the next four.
     """
@@ -37,6 +38,7 @@ class Signals:
     text: float
     match: float
     weakest: float
+    terms: float
     score: float | None
     lead: float | None
 
@@ -99,6 +101,7 @@ def read_signals(
         text=max(match.mean for match in matches[:_CHUNKS]),
         match=best.match,
         weakest=best.weakest,
+        terms=best.terms,
         score=scores[0] if any(scores) else None,
         lead=scores[0] - math.fsum(others) / len(others) if any(scores) else None,
     )

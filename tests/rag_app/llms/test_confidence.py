@@ -31,10 +31,10 @@ def test_signals_say_how_far_the_best_stand_out() -> None:
     found = chunks(0.9, 0.5, 0.3, 0.3, 0.1, 0.8)
     matches = [Match(0.5, 0.3), MATCH, *[Match(0.1, 0.1)] * 3, Match(0.9, 0.9)]
 
-    signals = read_signals(found, matches, replace(NOTHING, match=0.55, weakest=0.35))
+    signals = read_signals(found, matches, replace(NOTHING, match=0.55, weakest=0.35, terms=0.7))
 
     assert (signals.text, signals.match, signals.weakest) == (0.6, 0.55, 0.35)
-    assert signals.score == 0.9
+    assert (signals.terms, signals.score) == (0.7, 0.9)
     assert signals.lead == pytest.approx(0.9 - 0.3)
 
 
@@ -52,7 +52,7 @@ def test_a_single_chunk_leads_by_all_of_its_score() -> None:
 def test_the_probability_is_the_logistic_function_of_the_weighted_sum() -> None:
     weights = AnswerWeights({"text": 2.0, "weakest": -1.0}, bias=0.5, threshold=0.4, floor=0.1)
 
-    probability = weights.probability(Signals(0.5, 9.0, 0.25, None, None))
+    probability = weights.probability(Signals(0.5, 9.0, 0.25, 9.0, None, None))
 
     assert probability == pytest.approx(1 / (1 + math.exp(-(2 * 0.5 - 0.25 + 0.5))))
 
@@ -72,12 +72,12 @@ def test_what_fits_well_is_answered_and_what_does_not_is_declined(
 ) -> None:
     score, lead, low, small = (0.75, 0.4, 0.3, 0.02) if scored else (None,) * 4
 
-    assert confidence(Signals(0.85, 0.85, 0.75, score, lead), language) > 0
-    assert confidence(Signals(0.35, 0.3, 0.15, low, small), language) < 0
+    assert confidence(Signals(0.85, 0.85, 0.75, 0.9, score, lead), language) > 0
+    assert confidence(Signals(0.35, 0.3, 0.15, 0.1, low, small), language) < 0
 
 
 def test_high_scores_do_not_make_an_answer_of_what_is_far_from_the_question() -> None:
-    far = Signals(0.4, 0.3, 0.15, score=1.0, lead=1.0)
+    far = Signals(0.4, 0.3, 0.15, 0.0, score=1.0, lead=1.0)
 
     assert confidence(far, "pt") < 0
     assert is_hopeless(far, "pt")
