@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple, fields, replace
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from sklearn.linear_model import LogisticRegression
 
 from benchmarks.answers.cases import Case, Cases, holds_answer
 from ingest import Language
-from rag_app.llms.confidence import AnswerWeights, Calibration, Signals
+from rag_app.llms.confidence import AnswerWeights, Calibration
+from rag_app.llms.selection import Reading
 from rag_app.llms.sentences import Features
 
 SENTENCE = tuple(field.name for field in fields(Features))
@@ -98,39 +99,28 @@ def _both(
     threshold_from: Sequence[Case],
 ) -> tuple[AnswerWeights, AnswerWeights]:
     """Return the weights for chunks with scores and without."""
-    right = [case.answerable for case in cases]
-    kept = [case for case in threshold_from if case.answerable]
     return (
-        _regression(
-            scored,
-            [case.reading.signals for case in cases],
-            right,
-            weights,
-            [case.reading.signals for case in kept],
-        ),
-        _regression(
-            UNSCORED,
-            [case.unscored.signals for case in cases],
-            right,
-            weights,
-            [case.unscored.signals for case in kept],
-        ),
+        _regression(scored, lambda case: case.reading, cases, weights, threshold_from),
+        _regression(UNSCORED, lambda case: case.unscored, cases, weights, threshold_from),
     )
 
 
 def _regression(
     names: Sequence[str],
-    signals: Sequence[Signals],
-    right: Sequence[bool],
+    reading_of: Callable[[Case], Reading],
+    cases: Sequence[Case],
     weights: Sequence[float],
-    kept: Sequence[Signals],
+    threshold_from: Sequence[Case],
 ) -> AnswerWeights:
+    signals = [reading_of(case).signals for case in cases]
     values = np.array([[getattr(one, name) for name in names] for one in signals], np.float64)
     center, scale = values.mean(axis=0), values.std(axis=0)
+    right = [case.answerable for case in cases]
     model = LogisticRegression(C=0.3).fit((values - center) / scale, right, weights)
     slopes = model.coef_[0] / scale
     bias = round(float(model.intercept_[0] - slopes @ center), _DIGITS)
     fitted = AnswerWeights(_named(names, slopes), bias, threshold=0.0, floor=0.0)
+    kept = [reading_of(case).signals for case in threshold_from if case.answerable]
     lost = np.quantile([fitted.probability(one) for one in kept], (LOST, _NEVER))
     threshold, floor = (round(float(one), _DIGITS) for one in lost)
     return replace(fitted, threshold=threshold, floor=floor)

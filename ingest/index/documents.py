@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ingest.chunking import split_document
 from ingest.embeddings import EmbeddingModel
-from ingest.errors import IndexDamagedError, IndexMissingError
+from ingest.errors import IndexDamagedError, IndexMissingError, UsageError
 from ingest.index.analysis import question_terms
 from ingest.index.catalog import Catalog
 from ingest.index.columns import text_hash
@@ -137,6 +137,14 @@ class DocumentIndex:
             bytes=version.bytes(),
             failed=failed,
         )
+
+    def check_read(self, source: str) -> None:
+        """Raise UsageError if ``source`` is a file that could not be read, and say why."""
+        for problem in self.status().failed:
+            if problem.source == source:
+                raise UsageError(
+                    f"the index holds no text of '{source}': the file {problem.reason}"
+                )
 
     def document(self, source: str) -> Document | None:
         """Return a document with its whole text, or None if there is none under ``source``."""

@@ -179,19 +179,20 @@ def _template(model: str, settings: Settings) -> str:
 def _rerank(settings: Settings) -> str:
     from rag_app.retrieval import cross_encoder
 
-    if settings.rerank is None:
-        return "none"
-    cross_encoder(settings.rerank)
-    return f"{settings.rerank}; questions and retrieved text {_destination(None)}"
+    return _loaded(settings.rerank, cross_encoder, "questions and retrieved text")
 
 
 def _entailment(settings: Settings) -> str:
     from rag_app.entailment import entailment_model
 
-    if settings.entailment is None:
+    return _loaded(settings.entailment, entailment_model, "answers and quotes")
+
+
+def _loaded(name: str | None, load: Callable[[str], object], reads: str) -> str:
+    if name is None:
         return "none"
-    entailment_model(settings.entailment)
-    return f"{settings.entailment}; answers and quotes {_destination(None)}"
+    load(name)
+    return f"{name}; {reads} {_destination(None)}"
 
 
 def _reach(address: str | None) -> None:

@@ -84,9 +84,7 @@ def find_place(app: RagApp, place: str) -> Place:
     source, start, end = match[1], int(match[2]), int(match[3])
     document = app.document(source)
     if document is None:
-        failed = {problem.source: problem.reason for problem in app.store.status().failed}
-        if source in failed:
-            raise UsageError(f"the index holds no text of '{source}': the file {failed[source]}")
+        app.store.check_read(source)
         alike = get_close_matches(source, app.store.sources(), n=1, cutoff=0.4)
         hint = f"did you mean '{alike[0]}'?" if alike else "'rag search' names those it finds"
         raise UsageError(f"the index holds no document '{source}'; {hint}")

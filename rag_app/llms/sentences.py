@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest import Language, split_sentences
@@ -86,16 +86,16 @@ def candidates(
 
     The chunks of a retriever without scores all count as the best.
     """
-    asked = frozenset().union(*content_terms(question, language).values())
-    places = list(_places(chunks, texts, language, asked))
-    shares = _term_shares(question, places, language)
+    terms = content_terms(question, language).values()
+    places = list(_places(chunks, texts, language, frozenset().union(*terms)))
+    shares = _term_shares(terms, places)
     holds_asked = asked_for(question, language)
     best = max((chunk.score for chunk in chunks), default=0.0)
 
     def features(place: _Place) -> Features:
-        terms, before, around = shares(place)
+        own, before, around = shares(place)
         return Features(
-            terms=terms,
+            terms=own,
             before=before,
             around=around,
             match=place.match.mean,
@@ -158,11 +158,11 @@ def _tops(texts: Sequence[str]) -> Iterator[int | None]:
 
 
 def _term_shares(
-    question: str, places: Sequence[_Place], language: Language
+    terms: Collection[_Keys], places: Sequence[_Place]
 ) -> Callable[[_Place], tuple[float, float, float]]:
     """Return the function that gives the shares of terms in, before and around a sentence."""
     weights: dict[_Keys, float] = {}
-    for keys in content_terms(question, language).values():
+    for keys in terms:
         holding = sum(not keys.isdisjoint(place.keys) for place in places)
         weights[keys] = math.log(1 + len(places) / (holding + 0.5))
     total = sum(weights.values()) or 1.0

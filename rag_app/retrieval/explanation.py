@@ -52,16 +52,14 @@ def explain(retriever: HybridRetriever, question: str, source: str) -> Explanati
     """Return how the best chunk of ``source`` fared for ``question``.
 
     Raises:
-        UsageError: If the index has no such document, or the filter leaves it out.
+        UsageError: If the index has no such document or no text of it, or the filter leaves it out.
     """
     everything = retriever.index.candidates(
         question, max(retriever.index.status().chunks, 1), retriever.filter
     )
     own = [candidate for candidate in everything if candidate.row.source == source]
     if not own:
-        failed = {problem.source: problem.reason for problem in retriever.index.status().failed}
-        if source in failed:
-            raise UsageError(f"the index holds no text of '{source}': the file {failed[source]}")
+        retriever.index.check_read(source)
         raise UsageError(_no_such_document(source, everything))
     ranked = retriever.rank(question)
     at = next((at for at, one in enumerate(ranked) if one.candidate.row.source == source), None)

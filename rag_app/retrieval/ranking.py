@@ -130,7 +130,7 @@ def _fuse(question: str, candidates: Sequence[Candidate], weights: Weights) -> l
 def _match(question: str, ranked: Sequence[Ranked], weights: Weights) -> list[Ranked]:
     """Add how parts of words match, and how close together the terms stand."""
     texts = [one.candidate.row.chunk.embedding_text for one in ranked]
-    grams = scaled(gram_scores(question, texts))
+    grams = scaled(gram_scores(question, texts) if weights.grams else np.zeros(len(texts)))
     close = proximity_scores(question, texts)
     matched = []
     for one, parts, proximity in zip(ranked, grams, close, strict=True):
@@ -149,21 +149,15 @@ def _read(
 ) -> list[Ranked]:
     """Add how near the sentences or the tokens come to the question."""
     texts = [one.candidate.row.chunk.text for one in ranked]
-    if weights.sentence:
-        part = weights.sentence / weights.total
-        cosines = sentence_scores(question, texts, embedding)
-        ranked = [
-            replace(one, score=one.score + part * cosine, sentence=cosine)
-            for one, cosine in zip(ranked, cosines, strict=True)
-        ]
-    if weights.tokens:
-        part = weights.tokens / weights.total
-        cosines = token_scores(question, texts, embedding)
-        ranked = [
-            replace(one, score=one.score + part * cosine, tokens=cosine)
-            for one, cosine in zip(ranked, cosines, strict=True)
-        ]
-    return list(ranked)
+    nothing: list[float | None] = [None] * len(texts)
+    by_sentence = sentence_scores(question, texts, embedding) if weights.sentence else nothing
+    by_tokens = token_scores(question, texts, embedding) if weights.tokens else nothing
+    read = []
+    for one, sentence, tokens in zip(ranked, by_sentence, by_tokens, strict=True):
+        extra = weights.sentence * (sentence or 0.0) + weights.tokens * (tokens or 0.0)
+        score = one.score + extra / weights.total
+        read.append(replace(one, score=score, sentence=sentence, tokens=tokens))
+    return read
 
 
 def _sorted(ranked: Sequence[Ranked]) -> list[Ranked]:

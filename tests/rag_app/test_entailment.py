@@ -160,19 +160,6 @@ def test_a_model_without_the_labels_is_named(
         entailment_model(name)
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        pytest.param("openai:gpt", "is not an entailment model", id="other provider"),
-        pytest.param("huggingface:", "is not an entailment model", id="no model"),
-        pytest.param("huggingface:/no/such/folder", "is not a folder", id="no folder"),
-    ],
-)
-def test_a_model_that_cannot_be_used_is_named(name: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        entailment_model(name)
-
-
 def test_pickled_weights_are_not_read(tokenizer_folder: Path, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     model = classifier(LABELS, tokenizer_folder, 4)

@@ -136,19 +136,6 @@ def test_a_cross_encoder_is_loaded_from_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        pytest.param("openai:gpt", "is not a reranker", id="other provider"),
-        pytest.param("huggingface:", "is not a reranker", id="no model"),
-        pytest.param("huggingface:/no/such/folder", "is not a folder", id="no folder"),
-    ],
-)
-def test_a_reranker_that_cannot_be_used_is_named(name: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        cross_encoder(name)
-
-
-@pytest.mark.parametrize(
     ("written", "wordings"),
     [
         pytest.param("1. One?\n2) Two?\n- Three?\n* Four?", ["One?", "Two?", "Three?"], id="list"),
