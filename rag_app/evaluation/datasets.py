@@ -35,7 +35,7 @@ _ALIKE = 0.85
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A passage of a corpus: its id, and its title and text as they are indexed."""
+    """A passage of a corpus: its id, and its title and text as they are indexed, maybe empty."""
 
     id: str
     text: str
@@ -67,13 +67,15 @@ def load_dataset(path: Path | str) -> Dataset:
 
 
 def read_passages(corpus: Path) -> Iterator[Passage]:
-    """Yield the passages of a BEIR corpus: title, blank line, text.
+    """Yield the passages of a BEIR corpus: title, blank line, text; either may be empty.
 
     Raises:
         UsageError: A line can't be used.
     """
     for line in read_lines(corpus):
-        parts = (line.text("title", default=""), line.text("text"))
+        # A text may be empty, as in TREC-COVID, but a misspelled key would empty all of them.
+        empty = "" if "text" in line.values else None
+        parts = (line.text("title", default=""), line.text("text", default=empty))
         yield Passage(line.text("_id"), "\n\n".join(part for part in parts if part.strip()))
 
 

@@ -105,7 +105,7 @@ def _indexed(
         if dataset.corpus.is_dir():
             failed = app.index(dataset.corpus, progress=_sync_progress(progress)).failed
         else:
-            _index_passages(app, dataset.corpus, progress)
+            failed = _index_passages(app, dataset.corpus, progress)
         yield _Indexed(app.settings, failed)
 
 
@@ -115,21 +115,28 @@ def _sync_progress(progress: OnProgress | None) -> Callable[[SyncProgress], None
     return lambda sync: progress(Progress("indexing", sync.files_done, sync.files_total))
 
 
-def _index_passages(app: RagApp, corpus: Path, progress: OnProgress | None) -> None:
+def _index_passages(
+    app: RagApp, corpus: Path, progress: OnProgress | None
+) -> tuple[FileProblem, ...]:
+    """Index the passages of a corpus and return those without text, which can't be found."""
     # Without the write lock, as nobody else knows the folder.
     app.settings.index.mkdir()
     index = Index.create(app.settings.index, app.embedding, app.settings.chunk_tokens)
     index.use()
     done = 0
+    failed: list[FileProblem] = []
     passages = read_passages(corpus)
     while batch := list(islice(passages, _PASSAGES_A_BATCH)):
-        index.add_texts([one.text for one in batch], ids=[one.id for one in batch])
-        done += len(batch)
+        failed += [FileProblem(one.id, "has no text") for one in batch if not one.text]
+        written = [one for one in batch if one.text]
+        index.add_texts([one.text for one in written], ids=[one.id for one in written])
+        done += len(written)
         if progress:
             progress(Progress("indexing", done, None))
     index.close()
     if not done:
-        raise UsageError(f"{corpus} has no passage")
+        raise UsageError(f"{corpus} has no passage with a text")
+    return tuple(failed)
 
 
 def _measured(dataset: Dataset, index: _Indexed, progress: OnProgress | None) -> Evaluation:

@@ -24,8 +24,10 @@ class Line:
         return f"{self.file}, line {self.number}"
 
     def text(self, key: str, default: str | None = None) -> str:
-        """Return a text, or ``default`` if there is none under that key."""
-        value = self.values.get(key, default)
+        """Return a text, or ``default`` if it is null or missing."""
+        value = self.values.get(key)
+        if value is None:
+            value = default
         if not isinstance(value, str) or (default is None and not value.strip()):
             raise UsageError(f"{self.place}: '{key}' must be a text, not {shown(value)}")
         return value

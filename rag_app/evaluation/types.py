@@ -95,7 +95,7 @@ class Evaluation:
         figures: Every measure of the set, where the data set can tell.
         recall: Recall at ranks 1, 2, 3, … ; empty where no relevant documents are known.
         latency_ms: Median and 95th percentile of the whole time of a question, by name.
-        failed: Documents of the data set that could not be read.
+        failed: Documents of the data set that could not be read, or have no text.
     """
 
     dataset: str

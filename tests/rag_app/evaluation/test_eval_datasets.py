@@ -9,7 +9,7 @@ import pytest
 
 from ingest import UsageError
 from rag_app.evaluation import limited, load_dataset
-from rag_app.evaluation.datasets import read_passages
+from rag_app.evaluation.datasets import Passage, read_passages
 
 ROOT = Path(__file__).parents[3]
 CORPUS = '{"_id": "p1", "title": "Tin", "text": "Tin is soft."}\n{"_id": "p2", "text": "Copper."}\n'
@@ -47,6 +47,53 @@ def test_a_beir_folder_has_passages_and_grades(tmp_path: Path) -> None:
     assert dataset.corpus is not None
     texts = {passage.id: passage.text for passage in read_passages(dataset.corpus)}
     assert texts == {"p1": "Tin\n\nTin is soft.", "p2": "Copper."}
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        pytest.param({"title": "Tin", "text": "Soft."}, "Tin\n\nSoft.", id="both"),
+        pytest.param({"text": "Soft."}, "Soft.", id="no title"),
+        pytest.param({"title": "", "text": "Soft."}, "Soft.", id="an empty title"),
+        pytest.param({"title": None, "text": "Soft."}, "Soft.", id="a title of null"),
+        pytest.param({"title": "Tin", "text": ""}, "Tin", id="an empty text"),
+        pytest.param({"title": "Tin", "text": None}, "Tin", id="a text of null"),
+        pytest.param({"title": "Tin", "text": " \n"}, "Tin", id="a blank text"),
+        pytest.param({"title": " ", "text": ""}, "", id="nothing"),
+        pytest.param({"text": ""}, "", id="nothing and no title"),
+        pytest.param({"text": "Soft.", "metadata": {"url": "x"}}, "Soft.", id="metadata"),
+    ],
+)
+def test_a_passage_is_what_there_is_of_title_and_text(
+    tmp_path: Path, values: dict[str, object], text: str
+) -> None:
+    folder = beir(tmp_path, corpus=json.dumps({"_id": "p1"} | values))
+
+    assert list(read_passages(folder / "corpus.jsonl")) == [Passage("p1", text)]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        pytest.param('{"_id": "p", "txt": "a"}', "'text' must be a text, not missing", id="none"),
+        pytest.param('{"_id": "p", "text": 1}', "'text' must be a text, not 1", id="a number"),
+        pytest.param('{"text": "a"}', "'_id' must be a text, not missing", id="no id"),
+    ],
+)
+def test_a_passage_that_cannot_be_used_is_named(tmp_path: Path, line: str, complaint: str) -> None:
+    folder = beir(tmp_path, corpus=line)
+
+    with pytest.raises(UsageError, match=re.escape(f"corpus.jsonl, line 1: {complaint}")):
+        list(read_passages(folder / "corpus.jsonl"))
+
+
+def test_metadata_of_beir_queries_is_read_over(tmp_path: Path) -> None:
+    metadata = {"answer": "yes", "p1": [{"sentences": [0], "label": "SUPPORT"}]}
+    query = {"_id": "q1", "text": "Is tin soft?", "metadata": metadata, "url": "x", "tags": ["a"]}
+
+    (question,) = load_dataset(beir(tmp_path, json.dumps(query))).questions
+
+    assert (question.text, question.answers, question.relevant) == ("Is tin soft?", (), {"p1": 2})
 
 
 def test_a_question_that_is_not_judged_is_left_out_unless_it_has_no_answer(tmp_path: Path) -> None:
