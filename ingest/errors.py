@@ -34,7 +34,7 @@ class MissingExtraError(UsageError):
     """An optional package is needed and not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs the extra '{extra}': pip install 'rag-app[{extra}]'")
+        super().__init__(f"{what} needs the extra '{extra}': {install_command(extra)}")
 
 
 class MissingKeyError(UsageError):
@@ -77,3 +77,27 @@ class ProviderError(RagError):
     """A model provider refused, failed or did not answer in time."""
 
     exit_code = 4
+
+
+def install_command(extra: str) -> str:
+    """Return a command that installs the extra, whether rag-app came from a clone or a wheel.
+
+    It names the packages of the extra, because rag-app itself is on no package index.
+    """
+    from pathlib import Path
+    from shlex import join
+
+    source = Path(__file__).parents[1]
+    return join(["pip", "install", *(_declared_requirements(extra) or [f"{source}[{extra}]"])])
+
+
+def _declared_requirements(extra: str) -> list[str]:
+    """Return what the installed rag-app requires for the extra; nothing if only its source runs."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        declared = [line.replace('"', "'").partition(";") for line in requires("rag-app") or ()]
+    except PackageNotFoundError:
+        return []
+    condition = f"extra == '{extra}'"
+    return [requirement.strip() for requirement, _, marker in declared if condition in marker]

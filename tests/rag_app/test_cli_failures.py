@@ -80,7 +80,7 @@ def test_a_missing_extra_names_the_command_that_installs_it(sample_index: Path) 
     )
     assert run.code == 2
     assert run.out == ""
-    assert run.err.endswith("pip install 'rag-app[openai]'\n")
+    assert "needs the extra 'openai': pip install 'langchain-openai>=" in run.err
 
 
 def test_a_bug_is_one_line_and_its_traceback_comes_with_debug(
