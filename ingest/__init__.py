@@ -1,7 +1,13 @@
 """From files to an index that can be asked: load, chunk, embed, keep in step with a folder."""
 
 from ingest.compat import export_langchain, import_langchain
-from ingest.embeddings import EmbeddingModel, embedding_model, model_folder
+from ingest.embeddings import (
+    EmbeddingModel,
+    Passage,
+    ScoredSpan,
+    embedding_model,
+    model_folder,
+)
 from ingest.errors import (
     IdentityError,
     IndexBusyError,
@@ -14,11 +20,12 @@ from ingest.errors import (
     RagError,
     StoreError,
     UsageError,
+    install_command,
 )
 from ingest.index.check import Damage
 from ingest.index.documents import Candidate
 from ingest.index.store import Index, chunk_document
-from ingest.language import Language, detect_language
+from ingest.language import UNDETERMINED, Language, detect_language, identify_language
 from ingest.offline import is_loopback, keep_offline, openai_address, trace_addresses
 from ingest.rollback import Rollback, roll_back
 from ingest.sentences import split_sentences
@@ -42,6 +49,7 @@ def open_index(settings: IndexSettings) -> Index:
 
 
 __all__ = [
+    "UNDETERMINED",
     "Candidate",
     "Damage",
     "Document",
@@ -60,9 +68,11 @@ __all__ = [
     "LoadError",
     "MissingExtraError",
     "MissingKeyError",
+    "Passage",
     "ProviderError",
     "RagError",
     "Rollback",
+    "ScoredSpan",
     "StoreError",
     "SyncProgress",
     "SyncReport",
@@ -73,8 +83,10 @@ __all__ = [
     "embedding_model",
     "export_index",
     "export_langchain",
+    "identify_language",
     "import_index",
     "import_langchain",
+    "install_command",
     "is_loopback",
     "keep_offline",
     "model_folder",

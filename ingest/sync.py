@@ -15,7 +15,7 @@ from ingest.index.documents import Applied, Changes
 from ingest.index.layout import current_version, write_lock
 from ingest.index.rows import DocumentRow, Origin, Status
 from ingest.index.store import Index
-from ingest.language import detect_language
+from ingest.language import identify_language
 from ingest.loaders import is_supported, load_document, loader_name
 from ingest.plan import Plan, make_plan
 from ingest.settings import IndexSettings
@@ -266,7 +266,7 @@ def _load(settings: IndexSettings, source: str) -> tuple[DocumentRow, Document]:
         loader=_loader(source),
         status=status,
         reason=reason,
-        language=detect_language(document.text),
+        language=identify_language(document.text),
         signature=signature,
         metadata=document.metadata,
     )

@@ -56,9 +56,14 @@ class Chunk:
     headings: tuple[str, ...] = ()
 
     @property
+    def context(self) -> str:
+        """What stands above the text: the heading path."""
+        return " > ".join(self.headings)
+
+    @property
     def embedding_text(self) -> str:
-        """The text that is embedded: the chunk under its heading path."""
-        return "\n".join((" > ".join(self.headings), self.text)) if self.headings else self.text
+        """The text that is embedded: the chunk under its context."""
+        return f"{self.context}\n{self.text}" if self.headings else self.text
 
 
 class FileSignature(NamedTuple):

@@ -168,7 +168,7 @@ def _copy_document(writer: Writer, found: Found, state: State | None) -> bool:
     if state is None or not (found.row and found.document):
         return False
     if found.vectors:
-        writer.put_vectors(list(found.vectors), np.stack(list(found.vectors.values())))
+        writer.put_vectors(found.vectors)
     if found.problems or found.chunks is None:
         return False
     writer.put_document(found.row, found.document, [row.chunk for row in found.chunks])

@@ -165,7 +165,7 @@ def _chunk(place: Mapping[str, Any], text: str) -> ScoredChunk:
 
 
 def _place(chunk: ScoredChunk) -> dict[str, Any]:
-    """Return a chunk without its text, which the index has."""
+    """Return a chunk without its text and sentences, which the index has."""
     fields = asdict(chunk)
-    del fields["text"]
+    del fields["text"], fields["sentences"]
     return fields

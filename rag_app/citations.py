@@ -289,4 +289,5 @@ def _citation(n: int, quote: Quote) -> Citation:
         quote.text,
         round(quote.score, 4),
         quote.supports,
+        chunk.language,
     )

@@ -194,7 +194,10 @@ def _added(
         if not n:
             n, quote = len(citations) + 1, chunk.text[start:end]
             page = chunk.page_at(first)
-            citations.append(Citation(n, chunk.source, page, first, last, quote, 1.0, True))
+            citation = Citation(
+                n, chunk.source, page, first, last, quote, 1.0, True, chunk.language
+            )
+            citations.append(citation)
             text = f"{text}\n\n{MARKER.sub('', quote)} [{n}]"
         numbers.append(n)
     return replace(cited, text=text, citations=tuple(citations)), (tuple(sorted(numbers)),)

@@ -9,6 +9,8 @@ from typing import Any
 
 from langchain_core.documents import Document
 
+from ingest import UNDETERMINED, ScoredSpan
+
 
 @dataclass(frozen=True, slots=True)
 class ScoredChunk:
@@ -22,9 +24,12 @@ class ScoredChunk:
         page: Page of the first character, counted from 1; None without pages.
         page_breaks: Offsets inside the chunk at which the next pages begin.
         headings: Titles of the sections around the chunk, outermost first.
+        language: ISO 639-1 code of the document's language, or ``und`` if it is not known.
         score: The fused score, 0 to 1, that orders the chunks.
         dense: Cosine similarity to the question, -1 to 1.
         lexical: BM25 score, 0 or more.
+        sentences: The sentences of the text, with their cosines to the question; empty if the
+            retriever gives none.
     """
 
     text: str
@@ -34,9 +39,11 @@ class ScoredChunk:
     page: int | None = None
     page_breaks: tuple[int, ...] = ()
     headings: tuple[str, ...] = ()
+    language: str = UNDETERMINED
     score: float = 0.0
     dense: float = 0.0
     lexical: float = 0.0
+    sentences: tuple[ScoredSpan, ...] = ()
 
     def page_at(self, offset: int) -> int | None:
         """Return the page of the character at ``offset`` of the document."""
@@ -55,9 +62,11 @@ class ScoredChunk:
             page=data.get("page"),
             page_breaks=tuple(data.get("page_breaks", ())),
             headings=tuple(data.get("headings", ())),
+            language=str(data.get("language", UNDETERMINED)),
             score=float(data.get("score", 0.0)),
             dense=float(data.get("dense", 0.0)),
             lexical=float(data.get("lexical", 0.0)),
+            sentences=tuple(data.get("sentences", ())),
         )
 
     def to_document(self) -> Document:
@@ -79,6 +88,7 @@ class Citation:
         quote: The characters there, verbatim.
         score: How well the quote supports the sentence that cites it, 0 to 1.
         verified: Whether the quote was found to support that sentence.
+        language: ISO 639-1 code of the document's language, or ``und`` if it is not known.
     """
 
     n: int
@@ -89,6 +99,7 @@ class Citation:
     quote: str
     score: float
     verified: bool
+    language: str = UNDETERMINED
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, fields, replace
 from pathlib import Path
 
@@ -13,22 +13,16 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.answers.cases import Case, Cases, holds_answer
-from ingest import Language
-from rag_app.llms.confidence import AnswerWeights, Calibration
-from rag_app.llms.selection import Reading
+from benchmarks.answers.cases import Case, Cases
+from rag_app.llms.confidence import Calibration, Signals
 from rag_app.llms.sentences import Features
 
 SENTENCE = tuple(field.name for field in fields(Features))
-UNSCORED = ("text", "match", "weakest", "terms")
-# Scores help where the embedding model, which is English, says less.
-SCORED: dict[Language, tuple[str, ...]] = {"en": UNSCORED, "pt": (*UNSCORED, "score", "lead")}
+SIGNALS = tuple(field.name for field in fields(Signals))
 # Answers of this share of the answerable questions may be lost.
 LOST = 0.09
 # A chat model is asked all but so many of them.
 _NEVER = 0.01
-# All questions of XQuAD count as much as all answerable ones of ClapNQ.
-_XQUAD = 1.0
 _RIDGE = 2e-3
 _DIGITS = 3
 
@@ -60,28 +54,48 @@ def fit_sentences(cases: Sequence[Case]) -> dict[str, float]:
     return _named(SENTENCE, best / scale)
 
 
-def fit_answers(cases: Mapping[str, Cases], sentence: Mapping[str, float]) -> Calibration:
-    """Return the whole calibration.
+def fit_answers(sets: Sequence[Cases], sentence: Mapping[str, float]) -> Calibration:
+    """Return the whole calibration, learned from all sets, each set counting the same.
 
-    English learns from ClapNQ, whose unanswerable questions are on the topic of the texts, and from
-    XQuAD's questions; Portuguese from FaQuAD with and without the text that answers.
+    Questions without an answer are those of the set, or its questions with the chunks that answer
+    taken out. Each side counts half of its set.
     """
-    english, xquad = cases["clapnq"].asked, cases["xquad-en"].asked
-    answerable = sum(case.answerable for case in english)
-    weights = [1.0] * len(english) + [_XQUAD * answerable / len(xquad)] * len(xquad)
-    portuguese = (*cases["faquad"].asked, *cases["faquad"].without)
-    fitted: dict[Language, tuple[AnswerWeights, AnswerWeights]] = {
-        "en": _both(SCORED["en"], (*english, *xquad), weights, english),
-        "pt": _both(SCORED["pt"], portuguese, [1.0] * len(portuguese), portuguese),
-    }
-    scored, unscored = ({name: pair[at] for name, pair in fitted.items()} for at in (0, 1))
-    return Calibration(sentence, scored, unscored)
+    signals, right, weights = [], [], []
+    for cases in sets:
+        every = (*cases.asked, *cases.without)
+        answerable = np.array([case.answerable for case in every])
+        share = np.where(answerable, answerable.mean(), 1 - answerable.mean())
+        signals += [case.reading.signals for case in every]
+        right += answerable.tolist()
+        weights += (1 / share / len(every)).tolist()
+    values = np.array([astuple(one) for one in signals], np.float64)
+    center, scale = values.mean(axis=0), values.std(axis=0)
+    scaled_weights = np.array(weights) * len(weights) / sum(weights)
+    model = LogisticRegression(C=0.3).fit((values - center) / scale, right, scaled_weights)
+    slopes = model.coef_[0] / scale
+    bias = round(float(model.intercept_[0] - slopes @ center), _DIGITS)
+    fitted = Calibration(sentence, _named(SIGNALS, slopes), bias, threshold=0.0, floor=0.0)
+    lost = [_quantiles(fitted, cases) for cases in sets]
+    # The set that would lose most decides.
+    threshold, floor = (round(min(values), _DIGITS) for values in zip(*lost, strict=True))
+    return replace(fitted, threshold=threshold, floor=floor)
+
+
+def _quantiles(fitted: Calibration, cases: Cases) -> tuple[float, float]:
+    """Return the probabilities below which the shares of answerable questions lie."""
+    kept = [fitted.probability(one.reading.signals) for one in cases.asked if one.answerable]
+    lost, never = np.quantile(kept, (LOST, _NEVER)).tolist()
+    return lost, never
 
 
 def write(calibration: Calibration, file: Path) -> None:
     """Write the table that the package reads."""
-    about = {"version": 2, "fitted by": "python -m benchmarks.answers --fit"}
-    file.write_text(json.dumps(about | asdict(calibration), indent=2) + "\n", "utf-8")
+    table = {
+        "version": 3,
+        "fitted by": "python -m benchmarks.answers --fit",
+        "calibration": asdict(calibration),
+    }
+    file.write_text(json.dumps(table, indent=2) + "\n", "utf-8")
 
 
 def _features(case: Case) -> Array:
@@ -89,41 +103,7 @@ def _features(case: Case) -> Array:
 
 
 def _right(case: Case) -> NDArray[np.bool_]:
-    return np.array([holds_answer(one.candidate.text, case) for one in case.reading.sentences])
-
-
-def _both(
-    scored: Sequence[str],
-    cases: Sequence[Case],
-    weights: Sequence[float],
-    threshold_from: Sequence[Case],
-) -> tuple[AnswerWeights, AnswerWeights]:
-    """Return the weights for chunks with scores and without."""
-    return (
-        _regression(scored, lambda case: case.reading, cases, weights, threshold_from),
-        _regression(UNSCORED, lambda case: case.unscored, cases, weights, threshold_from),
-    )
-
-
-def _regression(
-    names: Sequence[str],
-    reading_of: Callable[[Case], Reading],
-    cases: Sequence[Case],
-    weights: Sequence[float],
-    threshold_from: Sequence[Case],
-) -> AnswerWeights:
-    signals = [reading_of(case).signals for case in cases]
-    values = np.array([[getattr(one, name) for name in names] for one in signals], np.float64)
-    center, scale = values.mean(axis=0), values.std(axis=0)
-    right = [case.answerable for case in cases]
-    model = LogisticRegression(C=0.3).fit((values - center) / scale, right, weights)
-    slopes = model.coef_[0] / scale
-    bias = round(float(model.intercept_[0] - slopes @ center), _DIGITS)
-    fitted = AnswerWeights(_named(names, slopes), bias, threshold=0.0, floor=0.0)
-    kept = [reading_of(case).signals for case in threshold_from if case.answerable]
-    lost = np.quantile([fitted.probability(one) for one in kept], (LOST, _NEVER))
-    threshold, floor = (round(float(one), _DIGITS) for one in lost)
-    return replace(fitted, threshold=threshold, floor=floor)
+    return np.array([case.holds_answer(one.candidate.text) for one in case.reading.sentences])
 
 
 def _named(names: Sequence[str], values: Array) -> dict[str, float]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from benchmarks.office import right
 from benchmarks.retrieval.datasets import Question, load_dataset, read_rows
 from benchmarks.retrieval.rag import Rag
 from ingest import EmbeddingModel, detect_language
@@ -23,22 +25,31 @@ class Case:
     """A question as the reader sees it.
 
     Attributes:
-        question: What is asked.
-        answers: The accepted answers; empty if the chunks hold none, or it can't be told.
+        row: The question's line in the set.
         answerable: Whether the chunks are meant to answer.
         reading: What the reader makes of them.
-        unscored: The same had the chunks come without scores.
     """
 
-    question: str
-    answers: tuple[str, ...]
+    row: dict[str, Any]
     answerable: bool
     reading: Reading
-    unscored: Reading
+
+    @property
+    def question(self) -> str:
+        """What is asked."""
+        return str(self.row["text"])
+
+    def holds_answer(self, text: str) -> bool:
+        """Tell whether an accepted answer stands in a text."""
+        if "kind" in self.row:
+            return right(self.row, text)
+        language = detect_language(self.question)
+        return any(contains(text, answer, language) for answer in self.row["answers"])
 
     def reranked(self) -> Case:
         """Return the case as the weights of sentences now have it."""
-        return replace(self, reading=_reranked(self.reading), unscored=_reranked(self.unscored))
+        found = [one.candidate for one in self.reading.sentences]
+        return replace(self, reading=replace(self.reading, sentences=tuple(rank(found))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +76,6 @@ class Cases:
         return Cases(self.name, tuple(asked), tuple(without))
 
 
-def holds_answer(text: str, case: Case) -> bool:
-    """Tell whether one of the accepted answers stands in the text."""
-    return any(contains(text, answer, detect_language(case.question)) for answer in case.answers)
-
-
 def load_cases(bench: Path, name: str) -> Cases:
     """Return the cases of a set; a set with unanswerable questions has none ``without``."""
     dataset, rows = load_dataset(bench, name), read_rows(bench / name / "queries.jsonl")
@@ -80,11 +86,10 @@ def load_cases(bench: Path, name: str) -> Cases:
     asked, without = [], []
     for row in rows:
         found = reader.retrieve(row["text"])
-        answers = tuple(row["answers"]) if row["answer_type"] == "span" else ()
-        asked.append(reader.case(row["text"], answers, row["answerable"], found[:TOP_K]))
+        asked.append(reader.case(row, row["answerable"], found[:TOP_K]))
         if all(one["answerable"] for one in rows):
             others = [one for one in found if not _answers(one, gold[row["text"]])]
-            without.append(reader.case(row["text"], (), False, others[:TOP_K]))
+            without.append(reader.case(row, False, others[:TOP_K]))
     return Cases(name, tuple(asked), tuple(without))
 
 
@@ -99,19 +104,10 @@ class _Reader:
         documents = self._retriever.invoke(question, k=_DEPTH)
         return [ScoredChunk.from_document(document) for document in documents]
 
-    def case(
-        self, question: str, answers: tuple[str, ...], answerable: bool, chunks: list[ScoredChunk]
-    ) -> Case:
-        bare = [replace(chunk, score=0.0) for chunk in chunks]
-        reading, unscored = (read(question, each, self._embedding) for each in (chunks, bare))
+    def case(self, row: dict[str, Any], answerable: bool, chunks: list[ScoredChunk]) -> Case:
+        reading = read(row["text"], chunks, self._embedding)
         assert reading
-        assert unscored
-        return Case(question, answers, answerable, reading, unscored)
-
-
-def _reranked(reading: Reading) -> Reading:
-    found = [one.candidate for one in reading.sentences]
-    return replace(reading, sentences=tuple(rank(found)))
+        return Case(row, answerable, reading)
 
 
 def _answers(chunk: ScoredChunk, question: Question) -> bool:

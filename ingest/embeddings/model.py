@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from threading import Lock
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from ingest.embeddings.bundled import BundledEmbeddings
 from ingest.embeddings.identity import EmbeddingIdentity
-from ingest.embeddings.tokens import TokenVectors
+from ingest.embeddings.passages import Passage, PassageVectors, SentenceVectors
 from ingest.errors import ProviderError
-
-if TYPE_CHECKING:
-    from ingest.embeddings.bundled import BundledEmbeddings
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +29,6 @@ class EmbeddingModel:
     embeddings: Embeddings
     identity: EmbeddingIdentity
     tokenizer: Tokenizer
-    _seen: Recent[NDArray[np.float32]] = field(
-        default_factory=lambda: Recent(4096), init=False, repr=False, compare=False
-    )
-    _read: Recent[TokenVectors] = field(
-        default_factory=lambda: Recent(64), init=False, repr=False, compare=False
-    )
 
     @property
     def name(self) -> str:
@@ -59,23 +46,35 @@ class EmbeddingModel:
         vector: NDArray[np.float32] = self._checked([self.embeddings.embed_query(text)], 1)[0]
         return vector
 
-    def embed_sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
-        """Return vectors of shape (sentences, dimension), embedding only those not seen lately.
+    def embed_passages(self, passages: Sequence[Passage]) -> list[PassageVectors]:
+        """Return the vectors of each passage and of its sentences, or raise ProviderError.
 
-        The sentences of a chunk are looked at when it is retrieved and again when it is read.
+        The bundled models read a sentence within its passage, in the same pass. Of other models,
+        which give no vectors of tokens, the sentences are embedded on their own.
         """
-        known = self._seen.find(sentences, self.embed_documents)
-        shape = (len(sentences), self.identity.dimension)
-        return np.array([known[text] for text in sentences], np.float32).reshape(shape)
+        if isinstance(self.embeddings, BundledEmbeddings):
+            return self._embed_whole(self.embeddings, passages)
+        wholes = self.embed_documents([passage.whole for passage in passages])
+        sentences = [p.text[start:end] for p in passages for start, end in p.sentences]
+        vectors = self.embed_documents(sentences)
+        ends = np.cumsum([len(passage.sentences) for passage in passages])
+        return [
+            PassageVectors(whole, SentenceVectors.of(passage.sentences, own))
+            for whole, passage, own in zip(
+                wholes, passages, np.split(vectors, ends[:-1]) if passages else (), strict=True
+            )
+        ]
 
-    def embed_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
-        """Return each text token by token, reading only those not read lately.
-
-        The bundled model reads them, whatever model this is: many models give no vectors of
-        tokens, and what the vectors mean to a reader was measured on these.
-        """
-        known = self._read.find(texts, _token_model(self.embeddings).embed_tokens)
-        return [known[text] for text in texts]
+    def _embed_whole(
+        self, embeddings: BundledEmbeddings, passages: Sequence[Passage]
+    ) -> list[PassageVectors]:
+        found = embeddings.embed_stretches(
+            [passage.whole for passage in passages], [p.whole_sentences for p in passages]
+        )
+        return [
+            PassageVectors(vectors[0], SentenceVectors.of(passage.sentences, vectors[1:]))
+            for passage, vectors in zip(passages, found, strict=True)
+        ]
 
     def _checked(self, vectors: list[list[float]], count: int) -> NDArray[np.float32]:
         lengths = {len(vector) for vector in vectors}
@@ -91,39 +90,3 @@ class EmbeddingModel:
             raise ProviderError(f"{self.name} returned a vector that is zero or not finite")
         unit: NDArray[np.float32] = array / norms
         return unit
-
-
-class Recent(Generic[Value]):
-    """What was computed of the last texts; safe to share between threads."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._values: dict[str, Value] = {}
-        self._lock = Lock()
-
-    def find(
-        self, texts: Sequence[str], compute: Callable[[Sequence[str]], Iterable[Value]]
-    ) -> dict[str, Value]:
-        """Return the value of each text; ``compute`` gives those that are not remembered."""
-        with self._lock:
-            known = {text: self._values[text] for text in texts if text in self._values}
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        added = dict(zip(new, compute(new), strict=True)) if new else {}
-        with self._lock:
-            self._values.update(added)
-            for text in list(self._values)[: -self._limit]:
-                del self._values[text]
-        return known | added
-
-
-def _token_model(embeddings: Embeddings) -> BundledEmbeddings:
-    from ingest.embeddings.bundled import BundledEmbeddings
-
-    return embeddings if isinstance(embeddings, BundledEmbeddings) else _bundled()
-
-
-@cache
-def _bundled() -> BundledEmbeddings:
-    from ingest.embeddings.bundled import BundledEmbeddings
-
-    return BundledEmbeddings()

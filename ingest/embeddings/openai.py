@@ -10,7 +10,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_openai import OpenAIEmbeddings
 from pydantic import SecretStr
 
-from ingest.embeddings.bundled import bundled_tokenizer
+from ingest.embeddings.e5 import read_tokenizer
 from ingest.embeddings.identity import EmbeddingIdentity
 from ingest.embeddings.model import EmbeddingModel
 from ingest.errors import MissingKeyError, ProviderError
@@ -92,7 +92,7 @@ def openai_model(model: str, base_url: str | None, key: SecretStr | None) -> Emb
         precision="provider",
     )
     # The provider's tokenizer needs a download; this one makes about as many tokens or more.
-    return EmbeddingModel(embeddings, identity, bundled_tokenizer())
+    return EmbeddingModel(embeddings, identity, read_tokenizer())
 
 
 def _refusal(name: str, status: int) -> str:

@@ -18,9 +18,10 @@ _STEMMERS: dict[Language, Any] = {
 }
 
 
-def document_terms(text: str, language: Language) -> list[str]:
-    """Return the terms of a document's text, in order, marked with its language."""
-    return [_term(word, language) for word in _content_words(text, language)]
+def document_terms(text: str, language: str) -> list[str]:
+    """Return the terms of a document's text, in order; other languages are taken as English."""
+    stemmed: Language = "pt" if language == "pt" else "en"
+    return [_term(word, stemmed) for word in _content_words(text, stemmed)]
 
 
 def question_terms(question: str) -> list[str]:

@@ -74,6 +74,11 @@ CREATE TABLE vectors (
     vector BLOB NOT NULL,
     checksum BLOB NOT NULL
 ) STRICT;
+CREATE TABLE sentences (
+    text_hash BLOB PRIMARY KEY,
+    vectors BLOB NOT NULL,
+    checksum BLOB NOT NULL
+) STRICT;
 CREATE TABLE removed (
     chunk INTEGER PRIMARY KEY,
     generation INTEGER NOT NULL

@@ -42,15 +42,15 @@ class DenseIndex:
         order = np.lexsort((joined, -cosines))[:k]
         return joined[order], cosines[order]
 
-    def cosines(self, query: Vectors, positions: NDArray[np.int64]) -> Vectors:
-        """Return the cosine of ``query`` with each of the positions; same shape."""
-        scores, start = np.empty(len(positions), np.float32), 0
+    def at(self, positions: NDArray[np.int64]) -> Vectors:
+        """Return the vectors at the positions, shape (n, d)."""
+        vectors, start = np.empty((len(positions), self.parts[0].d), np.float32), 0
         for part in self.parts:
             inside = (positions >= start) & (positions < start + part.ntotal)
             if inside.any():
-                scores[inside] = part.reconstruct_batch(positions[inside] - start) @ query
+                vectors[inside] = part.reconstruct_batch(positions[inside] - start)
             start += part.ntotal
-        return scores
+        return vectors
 
     def vectors(self, chosen: NDArray[np.bool_]) -> Vectors:
         """Return the vectors at the chosen positions, shape (n, d)."""

@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ingest.chunking import split_document
-from ingest.embeddings import EmbeddingModel
+from ingest.embeddings import EmbeddingModel, Passage, PassageVectors, ScoredSpan
 from ingest.errors import IndexDamagedError, IndexMissingError, UsageError
 from ingest.index.analysis import question_terms
 from ingest.index.catalog import Catalog
@@ -24,6 +23,7 @@ from ingest.index.layout import CATALOG, current_version, new_version, switch_to
 from ingest.index.reader import Reader, Vectors
 from ingest.index.rows import ChunkRow, DocumentRow, Origin, State, Status
 from ingest.index.snapshot import Snapshot
+from ingest.sentences import split_sentences
 from ingest.types import Chunk, Document, FileProblem, FileSignature, IndexStatus
 
 _EMBEDDING_BATCH = 256
@@ -33,11 +33,21 @@ Filter = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A chunk that may answer a question, with its cosine and its BM25 score."""
+    """A chunk that may answer a question.
+
+    Attributes:
+        row: The chunk.
+        dense: Its cosine with the question.
+        lexical: Its BM25 score.
+        vector: Of length 1; shape (d,).
+        sentences: Its sentences with their cosines.
+    """
 
     row: ChunkRow
     dense: float
     lexical: float
+    vector: Vectors = field(repr=False, compare=False)
+    sentences: tuple[ScoredSpan, ...] = ()
 
 
 @dataclass(slots=True)
@@ -197,17 +207,24 @@ class DocumentIndex:
         terms = question_terms(question)
         with self._searching(filter) as (reader, snapshot, allowed):
             hits = snapshot.search(query, terms, k, allowed)
-            rows = reader.chunks(hit.chunk_id for hit in hits)
-        return [Candidate(row, hit.dense, hit.lexical) for row, hit in zip(rows, hits, strict=True)]
+            ids = [hit.chunk_id for hit in hits]
+            rows, sentences = reader.chunks(ids), reader.sentences(ids, len(query))
+        return [
+            Candidate(row, hit.dense, hit.lexical, hit.vector, own.scored(query))
+            for row, hit, own in zip(rows, hits, sentences, strict=True)
+        ]
 
     def nearest(
         self, vector: Vectors, k: int, filter: Filter | None
-    ) -> list[tuple[ChunkRow, float]]:
-        """Return the ``k`` chunks nearest to a vector of length 1, nearest first, with cosines."""
+    ) -> list[Candidate]:
+        """Return the ``k`` chunks nearest to a vector of length 1, nearest first."""
         with self._searching(filter) as (reader, snapshot, allowed):
             hits = snapshot.nearest(vector, k, allowed)
-            rows = reader.chunks(chunk_id for chunk_id, _ in hits)
-        return [(row, cosine) for row, (_, cosine) in zip(rows, hits, strict=True)]
+            rows = reader.chunks(hit.chunk_id for hit in hits)
+        return [
+            Candidate(row, hit.dense, hit.lexical, hit.vector)
+            for row, hit in zip(rows, hits, strict=True)
+        ]
 
     def apply(self, changes: Changes, on_embedded: Callable[[int], None] | None = None) -> Applied:
         """Commit changes as one generation; needs the write lock.
@@ -218,7 +235,7 @@ class DocumentIndex:
         """
         split = [(row, document, self._split(row, document)) for row, document in changes.put]
         chunks = [chunk for *_, part in split for chunk in part]
-        keys, batches = self._embed_missing(chunks, on_embedded)
+        vectors = self._embed_missing(chunks, on_embedded)
         with self._current.opened.catalog.write() as writer:
             if changes.folder:
                 writer.follow(changes.folder)
@@ -228,11 +245,10 @@ class DocumentIndex:
                 writer.rename_document(source, row)
             for source, signature in changes.signed:
                 writer.sign(source, signature)
-            if keys:
-                writer.put_vectors(keys, np.concatenate(batches))
+            writer.put_vectors(vectors)
             for row, document, part in split:
                 writer.put_document(row, document, part)
-        return Applied(len(chunks), len(keys))
+        return Applied(len(chunks), len(vectors))
 
     def tidy(self) -> None:
         """Bring the derived files up to date where that is due; needs the write lock."""
@@ -253,24 +269,27 @@ class DocumentIndex:
         if row.status is Status.FAILED:
             return []
         identity = self.embedding.identity
-        tokens = min(self.state().chunk_tokens, identity.max_tokens)
-        return split_document(document, self.embedding.tokenizer, tokens, identity.max_tokens)
+        tokenizer = self.embedding.tokenizer
+        prompt = tokenizer.encode(identity.document_prompt, add_special_tokens=False)
+        room = identity.max_tokens - len(prompt)
+        return split_document(document, tokenizer, min(self.state().chunk_tokens, room), room)
 
     def _embed_missing(
         self, chunks: Iterable[Chunk], on_embedded: Callable[[int], None] | None
-    ) -> tuple[list[bytes], list[Vectors]]:
-        """Embed the texts that have no vector yet, each once; return their keys and vectors."""
-        texts = {text_hash(chunk.embedding_text): chunk.embedding_text for chunk in chunks}
+    ) -> dict[bytes, PassageVectors]:
+        """Embed the texts that have no vectors yet, each once; return the vectors by their keys."""
+        keyed = {text_hash(chunk.embedding_text): chunk for chunk in chunks}
         with self._current.opened.catalog.read() as reader:
-            missing = reader.missing_vectors(texts)
-        keys = [key for key in texts if key in missing]
-        batches = []
+            missing = reader.missing_vectors(keyed)
+        keys = [key for key in keyed if key in missing]
+        vectors: dict[bytes, PassageVectors] = {}
         for start in range(0, len(keys), _EMBEDDING_BATCH):
-            batch = [texts[key] for key in keys[start : start + _EMBEDDING_BATCH]]
-            batches.append(self.embedding.embed_documents(batch))
+            batch = keys[start : start + _EMBEDDING_BATCH]
+            passages = [_passage(keyed[key]) for key in batch]
+            vectors.update(zip(batch, self.embedding.embed_passages(passages), strict=True))
             if on_embedded:
                 on_embedded(len(batch))
-        return keys, batches
+        return vectors
 
     @contextmanager
     def _searching(
@@ -279,3 +298,7 @@ class DocumentIndex:
         """Give a reader, the snapshot of the generation it sees, and the documents to search."""
         with self._current.search() as (reader, snapshot):
             yield reader, snapshot, snapshot.matching(reader, filter) if filter else None
+
+
+def _passage(chunk: Chunk) -> Passage:
+    return Passage(chunk.context, chunk.text, tuple(split_sentences(chunk.text)))

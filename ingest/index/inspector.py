@@ -9,10 +9,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from ingest.embeddings import PassageVectors
 from ingest.errors import IndexDamagedError
 from ingest.index.columns import checksum, fingerprint, text_hash
 from ingest.index.mark import Mark
-from ingest.index.reader import Reader, Vectors
+from ingest.index.reader import Reader
 from ingest.index.rows import ChunkRow, DocumentRow, State, Status
 from ingest.types import Document
 
@@ -36,7 +37,7 @@ class Found:
     row: DocumentRow | None = None
     document: Document | None = None
     chunks: list[ChunkRow] | None = None
-    vectors: dict[bytes, Vectors] = field(default_factory=dict)
+    vectors: dict[bytes, PassageVectors] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -69,16 +70,19 @@ class Inspector(Reader):
         return problems + [line for line in said if line != "ok"][:_MESSAGES]
 
     def damaged_vectors(self) -> list[str]:
-        """Return what is wrong with the table of vectors as a whole."""
-        query, problems = "SELECT text_hash, vector, checksum FROM vectors", list[str]()
-        damaged = self._attempt(
-            lambda: sum(
-                checksum(self._seed, key, vector) != expected
-                for key, vector, expected in self._connection.execute(query)
-            ),
-            problems,
-        )
-        return [*problems, f"{damaged} vectors are damaged"] if damaged else problems
+        """Return what is wrong with the tables of vectors as a whole."""
+        problems: list[str] = []
+        for table, what in (("vectors", "vectors"), ("sentences", "vectors of sentences")):
+            damaged = self._attempt(
+                lambda: sum(
+                    checksum(self._seed, key, blob) != expected
+                    for key, blob, expected in self._connection.execute(f"SELECT * FROM {table}")  # noqa: B023
+                ),
+                problems,
+            )
+            if damaged:
+                problems.append(f"{damaged} {what} are damaged")
+        return problems
 
     def found(self) -> Iterator[Found]:
         """Yield every document, in the order of their ids."""
@@ -156,7 +160,8 @@ class Inspector(Reader):
         vector, expected = columns or (b"", b"")
         if checksum(self._seed, key, vector) != expected:
             raise IndexDamagedError(f"the vector of chunk {row.ordinal} is missing or damaged")
-        found.vectors[key] = np.frombuffer(vector, np.float32)
+        whole = np.frombuffer(vector, np.float32)
+        found.vectors[key] = PassageVectors(whole, self._sentences(row.id, len(whole)))
 
     def _attempt(self, read: Callable[[], T], problems: list[str]) -> T | None:
         """Return what ``read`` does; None if it can't be read, which is noted in ``problems``."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.embeddings import SentenceVectors
 from ingest.errors import IndexDamagedError, StoreError
 from ingest.index.columns import (
     CHUNK_COLUMNS,
@@ -23,7 +24,7 @@ from ingest.index.mark import Mark
 from ingest.index.rows import ChunkRow, DocumentRow, Origin, State, Status
 from ingest.types import Document, FileProblem, FileSignature, Heading
 
-FORMAT = 1
+FORMAT = 2
 Vectors = NDArray[np.float32]
 
 _CHUNKS = f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.document"
@@ -139,6 +140,14 @@ class Reader:
         """
         return [self._chunk(chunk_id) for chunk_id in ids]
 
+    def sentences(self, ids: Iterable[int], dimension: int) -> list[SentenceVectors]:
+        """Return the vectors of the sentences of the chunks with the given ids, in that order.
+
+        Raises:
+            IndexDamagedError: If one is missing or not what was written.
+        """
+        return [self._sentences(chunk_id, dimension) for chunk_id in ids]
+
     def document_chunks(self, source: str) -> list[ChunkRow]:
         """Return the chunks of a document in their order.
 
@@ -205,8 +214,18 @@ class Reader:
 
     def missing_vectors(self, keys: Iterable[bytes]) -> set[bytes]:
         """Return those of ``keys`` for which no vector is kept."""
-        query = "SELECT 1 FROM vectors WHERE text_hash = ?"
+        query = "SELECT 1 FROM vectors JOIN sentences USING (text_hash) WHERE text_hash = ?"
         return {key for key in keys if not self._connection.execute(query, (key,)).fetchone()}
+
+    def _sentences(self, chunk_id: int, dimension: int) -> SentenceVectors:
+        row = self._connection.execute(
+            "SELECT text_hash, s.vectors, s.checksum FROM chunks c JOIN sentences s "
+            "USING (text_hash) WHERE c.id = ?",
+            (chunk_id,),
+        ).fetchone()
+        if row is None or checksum(self._seed, *row[:2]) != row[2]:
+            raise IndexDamagedError(f"the sentences of chunk {chunk_id} are missing or damaged")
+        return SentenceVectors.from_bytes(row[1], dimension)
 
     def _check_documents(self, ids: NDArray[np.int64]) -> None:
         if fingerprint(ids) != self.state().rows:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from ingest.language import Language
+from ingest.language import UNDETERMINED
 from ingest.types import Chunk, FileSignature
+
+_ENDING = re.compile(r"\.[^./]*$")
+_NOT_WORD = re.compile(r"[\W_]+")
 
 
 class Status(StrEnum):
@@ -60,7 +64,7 @@ class State:
     problems: int = 0
     added: int = 0
     next_id: int = 1
-    format: int = 1
+    format: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class DocumentRow:
         signature: None if the file may have changed within the clock's resolution of its reading.
         loader: Name and version of what parsed it.
         reason: Why it failed, or what is missing from it; empty if all is well.
+        language: ISO 639-1 code, or ``und`` if the text does not show it.
         metadata: Facts the document states about itself, or its caller about it.
     """
 
@@ -82,7 +87,7 @@ class DocumentRow:
     loader: str
     status: Status = Status.INDEXED
     reason: str = ""
-    language: Language = "en"
+    language: str = UNDETERMINED
     signature: FileSignature | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -99,7 +104,15 @@ class ChunkRow:
     chunk: Chunk
     source: str
     origin: Origin
-    language: Language
+    language: str
     metadata: Mapping[str, Any]
     whole: bool
     document: int = 0
+
+    @property
+    def lexical_text(self) -> str:
+        """The text whose terms are counted: the chunk under its headings and its file's path."""
+        if self.origin is Origin.ADDED:
+            return self.chunk.embedding_text
+        words = _NOT_WORD.sub(" ", _ENDING.sub("", self.source))
+        return f"{words}\n{self.chunk.embedding_text}"

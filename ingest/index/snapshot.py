@@ -35,11 +35,12 @@ _BASE_NAME = re.compile(r"base-([0-9]+)\.bin")
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk found: its id, cosine and BM25 score."""
+    """A chunk found: its id, cosine and BM25 score, and its vector."""
 
     chunk_id: int
     dense: float
     lexical: float
+    vector: Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +121,21 @@ class Snapshot:
         matching = np.flatnonzero(bm25 > 0)
         best = matching[np.argsort(-bm25[matching], kind="stable")[:k]]
         positions = np.unique(np.concatenate([nearest, best]))
-        cosines = self.dense.cosines(query, positions)
-        return [
-            Hit(int(self.ids[position]), float(cosine), float(bm25[position]))
-            for position, cosine in zip(positions, cosines, strict=True)
-        ]
+        return self._hits(query, positions, bm25)
 
-    def nearest(
-        self, query: Vectors, k: int, allowed: NDArray[np.int64] | None
-    ) -> list[tuple[int, float]]:
-        """Return the ids and cosines of the ``k`` chunks nearest to ``query``, nearest first."""
-        positions, cosines = self.dense.search(query, self._searched(allowed), k)
-        return [(int(self.ids[p]), float(c)) for p, c in zip(positions, cosines, strict=True)]
+    def nearest(self, query: Vectors, k: int, allowed: NDArray[np.int64] | None) -> list[Hit]:
+        """Return the ``k`` chunks nearest to ``query``, nearest first, without a BM25 score."""
+        positions, _ = self.dense.search(query, self._searched(allowed), k)
+        return self._hits(query, positions, np.zeros(len(self.ids), np.float32))
+
+    def _hits(
+        self, query: Vectors, positions: NDArray[np.int64], bm25: NDArray[np.float32]
+    ) -> list[Hit]:
+        vectors = self.dense.at(positions)
+        return [
+            Hit(int(self.ids[position]), float(cosine), float(bm25[position]), vector)
+            for position, cosine, vector in zip(positions, vectors @ query, vectors, strict=True)
+        ]
 
     def matching(self, reader: Reader, conditions: Mapping[str, str]) -> NDArray[np.int64]:
         """Return the ids of the documents that meet every condition, see :func:`meeting`.
@@ -268,7 +272,7 @@ def _empty_base(dimension: int) -> Base:
 
 
 def _postings(rows: Sequence[ChunkRow]) -> Postings:
-    return Postings.build([document_terms(r.chunk.embedding_text, r.language) for r in rows])
+    return Postings.build([document_terms(row.lexical_text, row.language) for row in rows])
 
 
 def _base_generations(version: Path) -> list[int]:

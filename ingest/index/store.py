@@ -20,7 +20,8 @@ from ingest.index.documents import Changes, DocumentIndex, Filter
 from ingest.index.layout import write_lock
 from ingest.index.reader import Vectors
 from ingest.index.rows import ChunkRow, DocumentRow, Origin
-from ingest.language import detect_language
+from ingest.language import identify_language
+from ingest.settings import CHUNK_TOKENS
 from ingest.types import Document
 
 _ADDED_LOADER = "text/1"
@@ -43,7 +44,7 @@ class Index(DocumentIndex, VectorStore):
         *,
         ids: list[str] | None = None,
         folder: Path | str = "data/index",
-        chunk_tokens: int = 200,
+        chunk_tokens: int = CHUNK_TOKENS,
         **kwargs: Any,
     ) -> Index:
         """Make an index of ``texts`` in ``folder``, with any LangChain embeddings."""
@@ -148,10 +149,10 @@ class Index(DocumentIndex, VectorStore):
     ) -> list[LangChainDocument]:
         """Return ``k`` chunks near to ``query`` and unlike each other."""
         vector = self.embedding.embed_query(query)
-        found = [document for document, _ in self._nearest(vector, fetch_k, filter)]
-        vectors = self.embedding.embed_documents([document.page_content for document in found])
-        chosen = maximal_marginal_relevance(vector, list(vectors), lambda_mult, k)
-        return [found[position] for position in chosen]
+        found = self.nearest(vector, fetch_k, filter)
+        vectors = [one.vector for one in found]
+        chosen = maximal_marginal_relevance(vector, vectors, lambda_mult, k) if found else []
+        return [chunk_document(found[position].row) for position in chosen]
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return lambda cosine: (cosine + 1) / 2
@@ -159,7 +160,7 @@ class Index(DocumentIndex, VectorStore):
     def _nearest(
         self, vector: Vectors, k: int, filter: Filter | None
     ) -> list[tuple[LangChainDocument, float]]:
-        return [(chunk_document(row), cosine) for row, cosine in self.nearest(vector, k, filter)]
+        return [(chunk_document(one.row), one.dense) for one in self.nearest(vector, k, filter)]
 
 
 def chunk_document(row: ChunkRow) -> LangChainDocument:
@@ -192,6 +193,6 @@ def _added_row(name: str, text: str, metadata: Mapping[str, Any]) -> DocumentRow
         origin=Origin.ADDED,
         content_hash=sha256(text.encode("utf-8", "surrogatepass")).digest(),
         loader=_ADDED_LOADER,
-        language=detect_language(text),
+        language=identify_language(text),
         metadata=metadata,
     )

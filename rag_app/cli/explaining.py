@@ -10,7 +10,7 @@ from rag_app.cli.reply import warning
 from rag_app.injection import instructs
 from rag_app.retrieval import Explanation, HybridRetriever, Ranked, explain, matched_terms
 
-_PARTS = ("dense", "lexical", "named", "grams", "proximity", "sentence", "tokens")
+_PARTS = ("dense", "sentence", "lexical", "grams")
 
 
 def explain_search(
@@ -70,8 +70,8 @@ def _print_table(question: str, ranked: Sequence[Ranked]) -> None:
         print(f"{one.score:.3f}  {parts}  {said}")
 
 
-def _number(value: float | None) -> str:
-    return f"{'-':>9}" if value is None else f"{value:>9.3f}"
+def _number(value: float) -> str:
+    return f"{value:>9.3f}"
 
 
 def _print_explanation(explanation: Explanation) -> None:

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest import UNDETERMINED, identify_language
 from rag_app.cli.output import note, printable, terminal
 from rag_app.injection import instructs
 from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, Token
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from rag_app.app import RagApp
+
+_LANGUAGES = {
+    "de": "German",
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "it": "Italian",
+    "pt": "Portuguese",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +132,10 @@ def place(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
 
 
 def _line(citation: Citation, reply: Reply, app: RagApp) -> str:
-    """Return the place of a citation, and with which others it disagrees."""
+    """Return the place of a citation, its language if not the question's, and who disagrees."""
     shown = place(citation, reply.chunks)
+    if citation.language not in (identify_language(reply.answer.question), UNDETERMINED):
+        shown += f" (quoted from {_LANGUAGES.get(citation.language, citation.language)})"
     for group in reply.answer.conflicts:
         if citation.n in group:
             others = ", ".join(f"[{n}]" for n in group if n != citation.n)

@@ -11,7 +11,7 @@ from rag_app.app import RagApp
 from rag_app.chain import RetrievalQA
 from rag_app.evaluation.types import Outcome, Question
 from rag_app.evaluation.units import unit, with_relevant_unit
-from rag_app.llms.selection import answer_margin, read
+from rag_app.llms.selection import read
 from rag_app.retrieval import HybridRetriever, Ranked
 from rag_app.types import Answer, Retrieved, ScoredChunk
 
@@ -73,6 +73,6 @@ def _ask(chain: RetrievalQA, question: str) -> tuple[Answer, tuple[ScoredChunk, 
 def _sentence_confidence(embedding: EmbeddingModel) -> Confidence:
     def confidence(question: str, chunks: Sequence[ScoredChunk]) -> float:
         reading = read(question, chunks, embedding)
-        return answer_margin(reading) if reading else -1.0
+        return reading.margin if reading else -1.0
 
     return confidence

@@ -1,8 +1,8 @@
 """Choose the sentences of the chunks that answer a question, or none.
 
-A sentence is chosen by the share of the question's terms in it and around it, by how near its
-tokens come in meaning to the question's, by how well its chunk was retrieved, and by whether it
-holds what is asked for. What each counts was fitted (see `confidence`), alike for both languages.
+A sentence is chosen by how near it comes in meaning to the question, by the share of the question's
+terms in it and around it, by how well its chunk was retrieved, and by whether it holds what is
+asked for. What each counts was fitted (see `confidence`), alike for all languages.
 """
 
 from __future__ import annotations
@@ -13,15 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingest import EmbeddingModel, Language, detect_language
-from rag_app.interaction import Match, match_tokens
-from rag_app.llms.confidence import (
-    Signals,
-    confidence,
-    is_hopeless,
-    read_signals,
-    sentence_score,
-)
-from rag_app.llms.sentences import Candidate, candidates
+from rag_app.llms.confidence import Signals, calibration
+from rag_app.llms.sentences import Candidate, candidates, with_sentences
 from rag_app.types import ScoredChunk
 
 _MOST_SENTENCES = 3
@@ -49,19 +42,27 @@ class Reading:
     Attributes:
         language: Of the question.
         chunks: What was retrieved, best first.
-        matches: How each chunk matches the question.
         sentences: The distinct sentences of the chunks, best first; at least one.
     """
 
     language: Language
     chunks: tuple[ScoredChunk, ...]
-    matches: tuple[Match, ...]
     sentences: tuple[Sentence, ...]
 
     @property
     def signals(self) -> Signals:
         """What the confidence in an answer is made of."""
-        return read_signals(self.chunks, self.matches, self.sentences[0].candidate.features)
+        return Signals.of(self.chunks, self.sentences[0].candidate.features)
+
+    @property
+    def confidence(self) -> float:
+        """The probability, 0 to 1, that the chunks answer the question."""
+        return calibration().probability(self.signals)
+
+    @property
+    def margin(self) -> float:
+        """How much surer the reader is than an answer needs, below 0 for none."""
+        return self.confidence - calibration().threshold
 
 
 def best_sentences(
@@ -69,7 +70,7 @@ def best_sentences(
 ) -> list[Candidate]:
     """Return one to three sentences in reading order, or none when nothing answers."""
     reading = read(question, chunks, embedding)
-    return choose(reading.sentences) if reading and answer_margin(reading) >= 0 else []
+    return choose(reading.sentences) if reading and reading.margin >= 0 else []
 
 
 def is_worth_asking(
@@ -77,20 +78,15 @@ def is_worth_asking(
 ) -> bool:
     """Return whether a chat model may find an answer in the chunks."""
     reading = read(question, chunks, embedding)
-    if reading is None:
-        return False
-    return answer_margin(reading) >= 0 or not is_hopeless(reading.signals, reading.language)
+    return reading is not None and reading.confidence >= calibration().floor
 
 
 def read(question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel) -> Reading | None:
     """Return what the question finds in ``chunks``, best first; None if they have no sentence."""
     language = detect_language(question)
-    texts = match_tokens(question, [chunk.text for chunk in chunks], embedding)
-    found = candidates(question, chunks, texts, language)
-    if not found:
-        return None
-    matches = tuple(text.whole for text in texts)
-    return Reading(language, tuple(chunks), matches, tuple(rank(found)))
+    chunks = with_sentences(question, chunks, embedding)
+    found = candidates(question, chunks, language)
+    return Reading(language, chunks, tuple(rank(found))) if found else None
 
 
 def rank(found: Sequence[Candidate]) -> list[Sentence]:
@@ -99,7 +95,7 @@ def rank(found: Sequence[Candidate]) -> list[Sentence]:
     The probabilities are the softmax of the scores, as their weights were fitted (Cao et al.,
     "Learning to Rank: From Pairwise Approach to Listwise Approach", 2007).
     """
-    scores = np.array([sentence_score(one.features) for one in found])
+    scores = np.array([calibration().score(one.features) for one in found])
     shares = np.exp(scores - scores.max())
     shares /= shares.sum()
     order = np.argsort(-scores, kind="stable")
@@ -117,7 +113,3 @@ def choose(sentences: Sequence[Sentence]) -> list[Candidate]:
             break
     return sorted(chosen, key=lambda one: (one.chunk, one.start))
 
-
-def answer_margin(reading: Reading) -> float:
-    """Return how much surer the reader is than an answer needs, below 0 for none."""
-    return confidence(reading.signals, reading.language)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ingest import Language, split_sentences
-from rag_app.interaction import Match, MatchedText
+from ingest import EmbeddingModel, Language, Passage, split_sentences
 from rag_app.llms.asked import asked_for
 from rag_app.terms import content_terms, term_keys, words
 from rag_app.types import ScoredChunk
@@ -28,8 +27,7 @@ class Features:
         terms: Its share of the question's terms, 0 to 1; rare ones count more.
         before: The share of those that are only in the sentence before.
         around: The share of those that are only elsewhere in the chunk, or above it.
-        match: How near its tokens come to those of the question, a cosine.
-        weakest: The same of the three tokens that match worst.
+        cosine: Of the sentence, read within its chunk, with the question.
         retrieved: The score of its chunk, 1 for the best.
         asked: 1 if it holds what is asked for: a name, a date, a number.
         unfinished: 1 if it has no end, but for a row of a table that shares a term with the
@@ -41,8 +39,7 @@ class Features:
     terms: float
     before: float
     around: float
-    match: float
-    weakest: float
+    cosine: float
     retrieved: float
     asked: float
     unfinished: float
@@ -72,22 +69,45 @@ class _Place:
     chunk: int
     start: int
     text: str
+    cosine: float
     keys: _Keys
     before: _Keys
     around: _Keys
-    match: Match
     is_whole: bool
 
 
+def with_sentences(
+    question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel
+) -> tuple[ScoredChunk, ...]:
+    """Return the chunks with the cosines of their sentences; our own retriever gives them."""
+    without = [chunk for chunk in chunks if not chunk.sentences]
+    if not without:
+        return tuple(chunks)
+    query = embedding.embed_query(question)
+    passages = [
+        Passage(" > ".join(chunk.headings), chunk.text, tuple(split_sentences(chunk.text)))
+        for chunk in without
+    ]
+    read = iter(embedding.embed_passages(passages))
+    return tuple(
+        chunk
+        if chunk.sentences
+        else replace(
+            chunk, dense=float((own := next(read)).whole @ query), sentences=own.sentences.scored(query)
+        )
+        for chunk in chunks
+    )
+
+
 def candidates(
-    question: str, chunks: Sequence[ScoredChunk], texts: Sequence[MatchedText], language: Language
+    question: str, chunks: Sequence[ScoredChunk], language: Language
 ) -> list[Candidate]:
-    """Return the distinct sentences of ``chunks``, whose ``texts`` are matched with the question.
+    """Return the distinct sentences of ``chunks``, which come with the cosines of theirs.
 
     The chunks of a retriever without scores all count as the best.
     """
     terms = content_terms(question, language).values()
-    places = list(_places(chunks, texts, language, frozenset().union(*terms)))
+    places = list(_places(chunks, language, frozenset().union(*terms)))
     shares = _term_shares(terms, places)
     holds_asked = asked_for(question, language)
     best = max((chunk.score for chunk in chunks), default=0.0)
@@ -98,8 +118,7 @@ def candidates(
             terms=own,
             before=before,
             around=around,
-            match=place.match.mean,
-            weakest=place.match.weakest,
+            cosine=place.cosine,
             retrieved=chunks[place.chunk].score / best if best else 1.0,
             asked=float(holds_asked(place.text)),
             unfinished=float(not place.is_whole and _END.search(place.text) is None),
@@ -111,30 +130,25 @@ def candidates(
 
 
 def _places(
-    chunks: Sequence[ScoredChunk],
-    texts: Sequence[MatchedText],
-    language: Language,
-    asked: _Keys,
+    chunks: Sequence[ScoredChunk], language: Language, asked: _Keys
 ) -> Iterator[_Place]:
     """Yield the sentences; the row at the top of a table counts as part of each row below."""
     seen: set[str] = set()
-    for index, (chunk, matched) in enumerate(zip(chunks, texts, strict=True)):
-        spans = [span for span in split_sentences(chunk.text) if _says_something(chunk, *span)]
-        own = [term_keys(chunk.text[start:end], language) for start, end in spans]
+    for index, chunk in enumerate(chunks):
+        found = [one for one in chunk.sentences if _says_something(chunk, one.start, one.end)]
+        texts = [chunk.text[one.start : one.end] for one in found]
+        own = [term_keys(text, language) for text in texts]
         around = term_keys(" ".join(chunk.headings), language).union(*own)
-        tops = list(_tops([chunk.text[start:end] for start, end in spans]))
-        for position, (span, top) in enumerate(zip(spans, tops, strict=True)):
-            text = chunk.text[slice(*span)]
-            if text in seen:
+        for position, (one, top) in enumerate(zip(found, _tops(texts), strict=True)):
+            if texts[position] in seen:
                 continue
-            seen.add(text)
-            keys, stretches = own[position], [span]
-            if top is not None:
-                keys, stretches = keys | own[top], [spans[top], span]
+            seen.add(texts[position])
+            keys = own[position] if top is None else own[position] | own[top]
             before = own[position - 1] if position else frozenset()
-            match = matched.within(*stretches)
             is_whole = top is not None and not own[position].isdisjoint(asked)
-            yield _Place(index, span[0], text, keys, before, around, match, is_whole)
+            yield _Place(
+                index, one.start, texts[position], one.cosine, keys, before, around, is_whole
+            )
 
 
 def _says_something(chunk: ScoredChunk, start: int, end: int) -> bool:

@@ -46,6 +46,7 @@ def _widened(chunk: ScoredChunk, document: Document, width: Width) -> ScoredChun
         page=bisect_right(document.pages, start) or None,
         page_breaks=tuple(page for page in document.pages if start < page < end),
         headings=chunk.headings,
+        language=chunk.language,
         score=chunk.score,
         dense=chunk.dense,
         lexical=chunk.lexical,

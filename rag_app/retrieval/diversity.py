@@ -6,15 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ingest import EmbeddingModel
 from rag_app.retrieval.ranking import Ranked
 
 _CONSIDERED = 30
 
 
-def diversify(
-    ranked: Sequence[Ranked], embedding: EmbeddingModel, diversity: float
-) -> list[Ranked]:
+def diversify(ranked: Sequence[Ranked], diversity: float) -> list[Ranked]:
     """Return ``ranked`` with the best 30 reordered by maximal marginal relevance.
 
     Each place goes to the chunk with the highest ``(1 - diversity) * score - diversity *
@@ -22,13 +19,12 @@ def diversify(
 
     Args:
         ranked: Best first.
-        embedding: Tells how similar two chunks are.
         diversity: 0 keeps the order, 1 looks at nothing but similarity.
     """
     waiting = list(ranked[:_CONSIDERED])
     if diversity == 0 or len(waiting) < 2:
         return list(ranked)
-    vectors = embedding.embed_sentences([one.candidate.row.chunk.text for one in waiting])
+    vectors = np.array([one.candidate.vector for one in waiting])
     similarity = vectors @ vectors.T
     scores = np.array([one.score for one in waiting])
     placed = [0]

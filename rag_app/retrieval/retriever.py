@@ -17,7 +17,7 @@ from rag_app.retrieval.reranking import Rerank, reorder
 from rag_app.retrieval.rewriting import Rewrite, merge
 from rag_app.types import ScoredChunk
 
-CANDIDATES = 100
+CANDIDATES = 60
 
 
 class HybridRetriever(BaseRetriever):
@@ -54,10 +54,10 @@ class HybridRetriever(BaseRetriever):
         """Return all candidates with what their scores are made of, best first."""
         questions = [question, *(self.rewrite(question) if self.rewrite else ())]
         found = [self.index.candidates(one, CANDIDATES, self.filter) for one in questions]
-        ranked = rank(question, merge(found), self.index.embedding)
+        ranked = rank(question, merge(found))
         if self.rerank:
             ranked = reorder(question, ranked, self.rerank)
-        return diversify(ranked, self.index.embedding, self.diversity)
+        return diversify(ranked, self.diversity)
 
 
 def _document(ranked: Ranked) -> Document:
@@ -74,5 +74,6 @@ def _document(ranked: Ranked) -> Document:
         "score": ranked.score,
         "dense": candidate.dense,
         "lexical": candidate.lexical,
+        "sentences": candidate.sentences,
     }
     return document

@@ -24,10 +24,10 @@ _TRAILER_BYTES = _SIZE_BYTES + _CHECKSUM_BYTES
 def cache_file(kind: str, made_for: Sequence[str]) -> Path:
     """Return the path for what depends on ``made_for``, below ``RAG_CACHE`` or the user's cache."""
     key = xxhash.xxh3_128_hexdigest("\0".join(made_for).encode())
-    return _cache_folder() / f"{kind}-{key}.bin"
+    return cache_folder() / f"{kind}-{key}.bin"
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
     return Path(os.environ.get("RAG_CACHE") or user_cache_path("rag-app"))
 
 
