@@ -126,9 +126,7 @@ class BundledEmbeddings(Embeddings):
     def _embed(
         self, texts: Sequence[str], spans: Sequence[Sequence[Span]]
     ) -> list[NDArray[np.float32]]:
-        encodings = self.tokenizer.encode_batch(list(texts))
-        for encoding in encodings:
-            encoding.truncate(self.model.max_tokens)
+        encodings = self._encode(texts)
         vectors: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(texts)
 
         def embed(batch: list[int]) -> None:
@@ -143,6 +141,20 @@ class BundledEmbeddings(Embeddings):
             with ThreadPoolExecutor(self._encoder.streams) as pool:
                 list(pool.map(embed, batches))
         return vectors
+
+    def _encode(self, texts: Sequence[str]) -> list[Encoding]:
+        """Return the tokens of each text, or of its beginning if the model reads no more."""
+        encodings = self.tokenizer.encode_batch(list(texts))
+        return [
+            encoding if len(encoding) <= self.model.max_tokens else self._encode_beginning(text)
+            for text, encoding in zip(texts, encodings, strict=True)
+        ]
+
+    def _encode_beginning(self, text: str) -> Encoding:
+        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        marks = self.tokenizer.num_special_tokens_to_add(False)
+        encoding.truncate(self.model.max_tokens - marks)
+        return self.tokenizer.post_process(encoding)
 
 
 def _batches(encodings: Sequence[Encoding]) -> list[list[int]]:

@@ -28,6 +28,7 @@ def cache_file(kind: str, made_for: Sequence[str]) -> Path:
 
 
 def cache_folder() -> Path:
+    """Return ``RAG_CACHE`` or the user's cache."""
     return Path(os.environ.get("RAG_CACHE") or user_cache_path("rag-app"))
 
 

