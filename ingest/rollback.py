@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.embeddings import EmbeddingIdentity
-from ingest.errors import IndexDamagedError, IndexMissingError
+from ingest.errors import IndexMissingError, StoreError
 from ingest.index import layout
 from ingest.index.catalog import Catalog
 from ingest.index.rows import State
@@ -31,7 +31,7 @@ def roll_back(settings: IndexSettings) -> Rollback:
     Raises:
         IndexMissingError: If there is no index.
         UsageError: If there is no earlier version.
-        IndexDamagedError: If the earlier version is damaged; the other stays in use.
+        StoreError: If the earlier version can't be read; the other stays in use.
         IndexBusyError: If another process is writing.
     """
     if not settings.index.is_dir():
@@ -42,7 +42,7 @@ def roll_back(settings: IndexSettings) -> Rollback:
         version = layout.roll_back(settings.index)
         try:
             state = _read_state(version)
-        except IndexDamagedError:
+        except StoreError:
             layout.roll_back(settings.index)
             raise
     identity = EmbeddingIdentity(**json.loads(state.identity))

@@ -12,7 +12,6 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-
 # Chosen on the even questions of the public sets: smaller chunks lose their context, larger ones
 # hide what is asked for.
 CHUNK_TOKENS = 160

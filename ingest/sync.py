@@ -180,9 +180,10 @@ def _added_documents(folder: Path, embedding: EmbeddingModel) -> list[tuple[Docu
         if version is None:
             return []
         with closing(Index(folder, version, embedding)) as index:
-            return index.added()
+            found = index.added()
     except IndexDamagedError:
         return []
+    return [(replace(row, language=identify_language(doc.text)), doc) for row, doc in found]
 
 
 def _check_settings(settings: IndexSettings, index: Index) -> None:

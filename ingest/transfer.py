@@ -151,7 +151,10 @@ def _verify(reader: Reader) -> State:
         for row in reader.documents(origin):
             if row.status is not Status.FAILED and reader.document(row.source) is None:
                 raise IndexDamagedError(f"the text of {row.source} is missing from the catalog")
-    chunks, _ = reader.added_since(0, _identity(state).dimension)
+    dimension = _identity(state).dimension
+    chunks, _ = reader.added_since(0, dimension)
+    for chunk in chunks:
+        reader.sentences([chunk.id], dimension)
     ids = np.array([chunk.id for chunk in chunks], np.int64)
     if (len(ids), fingerprint(ids)) != (state.chunks, state.fingerprint):
         raise IndexDamagedError("the catalog does not hold the chunks that were committed")

@@ -14,8 +14,6 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from ingest.embeddings import EmbeddingModel, embedding_model
 from ingest.errors import IndexDamagedError, IndexMissingError, UsageError
 from ingest.index.catalog import Catalog

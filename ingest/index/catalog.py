@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from ingest.errors import IndexDamagedError, StoreError
 from ingest.index.inspector import Inspector
 from ingest.index.mark import Mark, read_mark, write_mark
-from ingest.index.reader import Reader
+from ingest.index.reader import FORMAT, Reader
 from ingest.index.rows import State
 from ingest.index.writer import Writer, write_state
 
@@ -134,18 +134,21 @@ class Catalog:
         return catalog
 
     @contextmanager
-    def read(self, mark: Mark | None = None) -> Iterator[Reader]:
+    def read(
+        self, mark: Mark | None = None, formats: Sequence[int] = (FORMAT,)
+    ) -> Iterator[Reader]:
         """Give a view of one generation, whatever is committed meanwhile.
 
         Args:
             mark: What the catalog has to be, in place of the mark on disk.
+            formats: Formats to read.
         """
         # Read first: what has been committed by now is in any view that begins after.
         mark = mark or read_mark(self.path.parent)
         with _damage_as_error(self.path), self._reading() as connection:
             connection.execute("BEGIN")
             try:
-                yield Reader(connection, mark)
+                yield Reader(connection, mark, formats)
             finally:
                 connection.execute("ROLLBACK")
 

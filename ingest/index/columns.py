@@ -31,9 +31,13 @@ _CHUNK_WIDTH = 12
 _SERVED_WIDTH = 11
 
 
-def text_hash(text: str) -> bytes:
-    """Return the key under which the vector of ``text`` is kept."""
-    return xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"))
+def text_hash(chunk: Chunk) -> bytes:
+    """Return the key under which the vectors of a chunk are kept.
+
+    The context and the text are told apart, because sentences have their places in the text.
+    """
+    key = f"{chunk.context}\0{chunk.text}"
+    return xxhash.xxh3_128_digest(key.encode("utf-8", "surrogatepass"))
 
 
 def checksum_seed(index_id: str) -> int:

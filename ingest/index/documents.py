@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ingest.chunking import split_document
@@ -20,7 +21,7 @@ from ingest.index.catalog import Catalog
 from ingest.index.columns import text_hash
 from ingest.index.current import Current, check_identity
 from ingest.index.layout import CATALOG, current_version, new_version, switch_to
-from ingest.index.reader import Reader, Vectors
+from ingest.index.reader import SAME_DOCUMENTS, Reader, Vectors
 from ingest.index.rows import ChunkRow, DocumentRow, Origin, State, Status
 from ingest.index.snapshot import Snapshot
 from ingest.sentences import split_sentences
@@ -191,8 +192,11 @@ class DocumentIndex:
             return reader.find_documents(sources)
 
     def added(self) -> list[tuple[DocumentRow, Document]]:
-        """Return the documents given to ``add_documents``, with their texts."""
-        with self._current.opened.catalog.read() as reader:
+        """Return the documents given to ``add_documents``, with their texts.
+
+        They can be read of an index of an earlier format too.
+        """
+        with self._current.opened.catalog.read(formats=SAME_DOCUMENTS) as reader:
             found = [reader.document(row.source) for row in reader.documents(Origin.ADDED)]
         return [pair for pair in found if pair]
 
@@ -214,9 +218,7 @@ class DocumentIndex:
             for row, hit, own in zip(rows, hits, sentences, strict=True)
         ]
 
-    def nearest(
-        self, vector: Vectors, k: int, filter: Filter | None
-    ) -> list[Candidate]:
+    def nearest(self, vector: Vectors, k: int, filter: Filter | None) -> list[Candidate]:
         """Return the ``k`` chunks nearest to a vector of length 1, nearest first."""
         with self._searching(filter) as (reader, snapshot, allowed):
             hits = snapshot.nearest(vector, k, allowed)
@@ -278,7 +280,7 @@ class DocumentIndex:
         self, chunks: Iterable[Chunk], on_embedded: Callable[[int], None] | None
     ) -> dict[bytes, PassageVectors]:
         """Embed the texts that have no vectors yet, each once; return the vectors by their keys."""
-        keyed = {text_hash(chunk.embedding_text): chunk for chunk in chunks}
+        keyed = {text_hash(chunk): chunk for chunk in chunks}
         with self._current.opened.catalog.read() as reader:
             missing = reader.missing_vectors(keyed)
         keys = [key for key in keyed if key in missing]

@@ -149,7 +149,7 @@ class Inspector(Reader):
 
     def _inspect_chunk(self, row: ChunkRow, found: Found) -> None:
         """Take the chunk's vector; raise IndexDamagedError if something does not fit."""
-        chunk, key = row.chunk, text_hash(row.chunk.embedding_text)
+        chunk, key = row.chunk, text_hash(row.chunk)
         if found.document and found.document.text[chunk.start : chunk.end] != chunk.text:
             raise IndexDamagedError(f"chunk {row.ordinal} is not what its document says")
         columns = self._connection.execute(

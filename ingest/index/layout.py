@@ -26,6 +26,7 @@ from ingest.errors import IndexBusyError, IndexDamagedError, StoreError, UsageEr
 from ingest.index.catalog import Catalog
 from ingest.index.files import sync_folder, write_bytes
 from ingest.index.mark import has_mark
+from ingest.index.reader import SAME_DOCUMENTS
 
 CATALOG = "catalog.sqlite"
 LOCK_TIMEOUT = 10.0
@@ -178,7 +179,10 @@ def _generation(version: Path) -> int | None:
     if not has_mark(version):
         return 0
     try:
-        with closing(Catalog(version / CATALOG)) as catalog, catalog.read() as reader:
+        with (
+            closing(Catalog(version / CATALOG)) as catalog,
+            catalog.read(formats=SAME_DOCUMENTS) as reader,
+        ):
             return reader.state().generation
     except IndexDamagedError:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from ingest.index.rows import ChunkRow, DocumentRow, Origin, State, Status
 from ingest.types import Document, FileProblem, FileSignature, Heading
 
 FORMAT = 2
+# Formats whose documents and texts are stored as in this one, so that a rebuild can keep them.
+SAME_DOCUMENTS = (1, FORMAT)
 Vectors = NDArray[np.float32]
 
 _CHUNKS = f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.document"
@@ -37,10 +39,22 @@ class Reader:
     that nothing is believed because a damaged table or index does not show it.
     """
 
-    def __init__(self, connection: sqlite3.Connection, mark: Mark | None = None) -> None:
-        """Read a catalog; without a mark its state row is taken at its word."""
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        mark: Mark | None = None,
+        formats: Sequence[int] = (FORMAT,),
+    ) -> None:
+        """Read a catalog.
+
+        Args:
+            connection: To the catalog.
+            mark: What the catalog has to be; without one its state row is taken at its word.
+            formats: Formats to read.
+        """
         self._connection = connection
         self._mark = mark
+        self._formats = formats
         self._seed = checksum_seed(mark.index_id if mark else self.state().index_id)
 
     def state(self) -> State:
@@ -48,16 +62,16 @@ class Reader:
 
         Raises:
             IndexDamagedError: If it is missing, altered, or behind the mark.
-            StoreError: If it is of a newer format.
+            StoreError: If it is of another format.
         """
         row = self._connection.execute("SELECT state, checksum FROM state").fetchone()
         if row is None or checksum(0, row[0]) != row[1]:
             raise IndexDamagedError("the catalog's state row is damaged")
         data = json.loads(row[0])
-        if data["format"] != FORMAT:
+        if data["format"] not in self._formats:
             raise StoreError(
                 f"the index has format {data['format']}, this version reads {FORMAT}: "
-                "run 'rag index --rebuild' to make it again"
+                f"{_remedy(data['format'])}"
             )
         state = State(**data)
         if self._mark:
@@ -223,9 +237,13 @@ class Reader:
             "USING (text_hash) WHERE c.id = ?",
             (chunk_id,),
         ).fetchone()
-        if row is None or checksum(self._seed, *row[:2]) != row[2]:
-            raise IndexDamagedError(f"the sentences of chunk {chunk_id} are missing or damaged")
-        return SentenceVectors.from_bytes(row[1], dimension)
+        try:
+            if row and checksum(self._seed, *row[:2]) == row[2]:
+                return SentenceVectors.from_bytes(row[1], dimension)
+        # A row of the table of vectors, in a page that has come to another place.
+        except ValueError:
+            pass
+        raise IndexDamagedError(f"the sentences of chunk {chunk_id} are missing or damaged")
 
     def _check_documents(self, ids: NDArray[np.int64]) -> None:
         if fingerprint(ids) != self.state().rows:
@@ -272,3 +290,9 @@ class Reader:
         if columns is None:
             raise IndexDamagedError(f"chunk {chunk_id} is missing from the catalog")
         return chunk_row(self._seed, columns)
+
+
+def _remedy(found: int) -> str:
+    if found < FORMAT:
+        return "run 'rag index --rebuild' to make it again"
+    return "run the version of rag that made it, or 'rag index --index FOLDER' to make another"

@@ -150,7 +150,7 @@ class Index(DocumentIndex, VectorStore):
         """Return ``k`` chunks near to ``query`` and unlike each other."""
         vector = self.embedding.embed_query(query)
         found = self.nearest(vector, fetch_k, filter)
-        vectors = [one.vector for one in found]
+        vectors = [one.vector.tolist() for one in found]
         chosen = maximal_marginal_relevance(vector, vectors, lambda_mult, k) if found else []
         return [chunk_document(found[position].row) for position in chosen]
 

@@ -141,7 +141,7 @@ class Writer(Reader):
             chunk.page,
             json.dumps(chunk.page_breaks),
             json.dumps(chunk.headings),
-            text_hash(chunk.embedding_text),
+            text_hash(chunk),
         )
         self._connection.execute(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
