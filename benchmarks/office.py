@@ -40,4 +40,6 @@ def _fold(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.replace("−", "-").replace("’", "'").casefold())
     plain = " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
     plain = re.sub(r"[a-z]+", lambda word: _NUMBER_WORDS.get(word[0], word[0]), plain)
-    return re.sub(r"(?<=\d)[.,]0{1,2}(?!\d)", "", re.sub(r"(?<=\d) (?=%)|(?<=\$) (?=\d)", "", plain))
+    return re.sub(
+        r"(?<=\d)[.,]0{1,2}(?!\d)", "", re.sub(r"(?<=\d) (?=%)|(?<=\$) (?=\d)", "", plain)
+    )

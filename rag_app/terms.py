@@ -66,6 +66,8 @@ _NUMBER_WORDS = {
 
 def fold(text: str) -> str:
     """Return ``text`` without case, accents and the variety of quotes and dashes."""
+    if text.isascii():
+        return text.translate(_QUOTES).casefold()
     bare = unicodedata.normalize("NFKD", text.translate(_QUOTES)).casefold()
     return "".join(letter for letter in bare if not unicodedata.combining(letter))
 

@@ -21,6 +21,8 @@ SENTENCE = tuple(field.name for field in fields(Features))
 SIGNALS = tuple(field.name for field in fields(Signals))
 # Answers of this share of the answerable questions may be lost.
 LOST = 0.09
+# How much the unanswerable questions of a set count that people asked.
+_ASKED = {"clapnq": 2.0}
 # A chat model is asked all but so many of them.
 _NEVER = 0.01
 _RIDGE = 2e-3
@@ -55,37 +57,44 @@ def fit_sentences(cases: Sequence[Case]) -> dict[str, float]:
 
 
 def fit_answers(sets: Sequence[Cases], sentence: Mapping[str, float]) -> Calibration:
-    """Return the whole calibration, learned from all sets, each set counting the same.
+    """Return the whole calibration, learned from all sets.
 
-    Questions without an answer are those of the set, or its questions with the chunks that answer
-    taken out. Each side counts half of its set.
+    Questions without an answer are those of the set, or its own questions among the chunks that
+    don't answer them. Answerable or not, each side counts half of its set. A set with unanswerable
+    questions that people asked counts twice.
     """
     signals, right, weights = [], [], []
     for cases in sets:
         every = (*cases.asked, *cases.without)
         answerable = np.array([case.answerable for case in every])
         share = np.where(answerable, answerable.mean(), 1 - answerable.mean())
-        signals += [case.reading.signals for case in every]
+        signals += [astuple(case.reading.signals) for case in every]
         right += answerable.tolist()
-        weights += (1 / share / len(every)).tolist()
-    values = np.array([astuple(one) for one in signals], np.float64)
+        weights += (_ASKED.get(cases.name, 1.0) / share / len(every)).tolist()
+    values, each = np.array(signals, np.float64), np.array(weights)
     center, scale = values.mean(axis=0), values.std(axis=0)
-    scaled_weights = np.array(weights) * len(weights) / sum(weights)
-    model = LogisticRegression(C=0.3).fit((values - center) / scale, right, scaled_weights)
+    model = LogisticRegression(C=0.3).fit(
+        (values - center) / scale, right, each * len(each) / each.sum()
+    )
     slopes = model.coef_[0] / scale
-    bias = round(float(model.intercept_[0] - slopes @ center), _DIGITS)
-    fitted = Calibration(sentence, _named(SIGNALS, slopes), bias, threshold=0.0, floor=0.0)
-    lost = [_quantiles(fitted, cases) for cases in sets]
-    # The set that would lose most decides.
-    threshold, floor = (round(min(values), _DIGITS) for values in zip(*lost, strict=True))
+    fitted = Calibration(
+        sentence,
+        _named(SIGNALS, slopes),
+        bias=round(float(model.intercept_[0] - slopes @ center), _DIGITS),
+        lead=round(float(center[SIGNALS.index("lead")]), _DIGITS),
+        threshold=0.0,
+        floor=0.0,
+    )
+    lost = np.mean([_quantiles(fitted, cases) for cases in sets], axis=0).tolist()
+    threshold, floor = (round(value, _DIGITS) for value in lost)
     return replace(fitted, threshold=threshold, floor=floor)
 
 
-def _quantiles(fitted: Calibration, cases: Cases) -> tuple[float, float]:
+def _quantiles(fitted: Calibration, cases: Cases) -> list[float]:
     """Return the probabilities below which the shares of answerable questions lie."""
     kept = [fitted.probability(one.reading.signals) for one in cases.asked if one.answerable]
-    lost, never = np.quantile(kept, (LOST, _NEVER)).tolist()
-    return lost, never
+    quantiles: list[float] = np.quantile(kept, (LOST, _NEVER)).tolist()
+    return quantiles
 
 
 def write(calibration: Calibration, file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,15 @@ from typing import Any
 from benchmarks.office import right
 from benchmarks.retrieval.datasets import Question, load_dataset, read_rows
 from benchmarks.retrieval.rag import Rag
-from ingest import EmbeddingModel, detect_language
+from ingest import Candidate, EmbeddingModel, detect_language
+from ingest.index.rows import ChunkRow
 from rag_app.evaluation.answers import contains
 from rag_app.llms.selection import Reading, rank, read
-from rag_app.retrieval import HybridRetriever
+from rag_app.retrieval.ranking import rank as rank_chunks
+from rag_app.retrieval.retriever import CANDIDATES, ranked_document
 from rag_app.types import ScoredChunk
 
 TOP_K = 5
-# So many more are retrieved that five are left when those that answer are taken out.
-_DEPTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """A set as cases, in its order; ``without`` has each answering chunk taken out."""
+    """A set as cases, in its order; ``without`` never had the chunks that answer."""
 
     name: str
     asked: tuple[Case, ...]
@@ -81,38 +82,32 @@ def load_cases(bench: Path, name: str) -> Cases:
     dataset, rows = load_dataset(bench, name), read_rows(bench / name / "queries.jsonl")
     rag = Rag()
     rag.index(dataset)
-    reader = _Reader(rag.retriever)
+    index = rag.retriever.index
     gold = {question.text: question for question in dataset.questions}
     asked, without = [], []
+    every_answerable = all(row["answerable"] for row in rows)
     for row in rows:
-        found = reader.retrieve(row["text"])
-        asked.append(reader.case(row, row["answerable"], found[:TOP_K]))
-        if all(one["answerable"] for one in rows):
-            others = [one for one in found if not _answers(one, gold[row["text"]])]
-            without.append(reader.case(row, False, others[:TOP_K]))
+        found = index.candidates(row["text"], CANDIDATES)
+        asked.append(_case(row, row["answerable"], found, index.embedding))
+        if every_answerable:
+            others = [one for one in found if not _answers(one.row, gold[row["text"]])]
+            without.append(_case(row, False, others, index.embedding))
     return Cases(name, tuple(asked), tuple(without))
 
 
-class _Reader:
-    """The retriever and the reader of the app, taken apart."""
-
-    def __init__(self, retriever: HybridRetriever) -> None:
-        self._retriever = retriever
-        self._embedding: EmbeddingModel = retriever.index.embedding
-
-    def retrieve(self, question: str) -> list[ScoredChunk]:
-        documents = self._retriever.invoke(question, k=_DEPTH)
-        return [ScoredChunk.from_document(document) for document in documents]
-
-    def case(self, row: dict[str, Any], answerable: bool, chunks: list[ScoredChunk]) -> Case:
-        reading = read(row["text"], chunks, self._embedding)
-        assert reading
-        return Case(row, answerable, reading)
+def _case(
+    row: dict[str, Any], answerable: bool, found: Sequence[Candidate], embedding: EmbeddingModel
+) -> Case:
+    ranked = rank_chunks(row["text"], found)[:TOP_K]
+    chunks = [ScoredChunk.from_document(ranked_document(one)) for one in ranked]
+    reading = read(row["text"], chunks, embedding)
+    assert reading
+    return Case(row, answerable, reading)
 
 
-def _answers(chunk: ScoredChunk, question: Question) -> bool:
+def _answers(chunk: ChunkRow, question: Question) -> bool:
     """Tell whether the chunk is of the evidence; its whole document is, where no span is known."""
     if chunk.source not in question.sources:
         return False
-    start, end = question.span or (chunk.start, chunk.end)
-    return chunk.start < end and chunk.end > start
+    start, end = question.span or (chunk.chunk.start, chunk.chunk.end)
+    return chunk.chunk.start < end and chunk.chunk.end > start

@@ -21,28 +21,26 @@ from rag_app.types import ScoredChunk
 class Signals:
     """What the probability of an answer is made of.
 
-    None of them compares chunks: in a small folder the best one stands out whatever is asked.
-
     Attributes:
         dense: The cosine of the nearest chunk.
-        cosine: The cosine of the best sentence.
-        terms: The share of the question's terms in the best sentence.
-        around: The share of those that are only around it.
+        terms: The share of the question's terms in the best sentence and around it.
+        lead: The score of the best chunk above the mean of the others.
     """
 
     dense: float
-    cosine: float
     terms: float
-    around: float
+    lead: float
 
     @classmethod
     def of(cls, chunks: Sequence[ScoredChunk], best: Features) -> Signals:
-        """Return the signals of what was retrieved, and of the best sentence in it."""
+        """Return the signals of what was retrieved, best first, and of the best sentence in it."""
+        first, *others = (chunk.score for chunk in chunks)
+        lead = first - math.fsum(others) / len(others) if others else first
         return cls(
             dense=max(chunk.dense for chunk in chunks),
-            cosine=best.cosine,
-            terms=best.terms,
-            around=best.before + best.around,
+            terms=best.terms + best.before + best.around,
+            # Some retrievers give no scores.
+            lead=lead if first else calibration().lead,
         )
 
 
@@ -54,6 +52,7 @@ class Calibration:
         sentence: What each of the `Features` counts for a sentence, by its name.
         answer: What each of the `Signals` counts for an answer, by its name.
         bias: What is added to the sum of the signals.
+        lead: The mean lead of the questions that it was fitted to.
         threshold: The least probability at which the extractive reader answers.
         floor: The least probability of hardly any answerable question; below it, another chat
             model is not asked at all.
@@ -62,6 +61,7 @@ class Calibration:
     sentence: Mapping[str, float]
     answer: Mapping[str, float]
     bias: float
+    lead: float
     threshold: float
     floor: float
 

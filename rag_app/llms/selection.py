@@ -17,9 +17,11 @@ from rag_app.llms.confidence import Signals, calibration
 from rag_app.llms.sentences import Candidate, candidates, with_sentences
 from rag_app.types import ScoredChunk
 
-_MOST_SENTENCES = 3
-# The answer ends when it holds, this probably, what the chunks say of the question.
-_ENOUGH = 0.85
+# An answer has so many sentences, or more if they are short.
+_SENTENCES, _MOST_SENTENCES = 3, 6
+_MOST_WORDS = 60
+# It ends when it holds, this probably, what the chunks say of the question.
+_ENOUGH = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Reading:
 def best_sentences(
     question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel
 ) -> list[Candidate]:
-    """Return one to three sentences in reading order, or none when nothing answers."""
+    """Return the sentences that answer in reading order, or none when nothing answers."""
     reading = read(question, chunks, embedding)
     return choose(reading.sentences) if reading and reading.margin >= 0 else []
 
@@ -103,10 +105,16 @@ def rank(found: Sequence[Candidate]) -> list[Sentence]:
 
 
 def choose(sentences: Sequence[Sentence]) -> list[Candidate]:
-    """Return the fewest of the best sentences that are enough, at most three, in reading order."""
+    """Return the fewest of the best sentences that are enough, in reading order.
+
+    At most three, or up to six in at most 60 words: rows of a table and items of a list are short.
+    """
     chosen: list[Candidate] = []
-    share = 0.0
+    share, words = 0.0, 0
     for sentence in sentences[:_MOST_SENTENCES]:
+        words += len(sentence.candidate.text.split())
+        if len(chosen) >= _SENTENCES and words > _MOST_WORDS:
+            break
         chosen.append(sentence.candidate)
         share += sentence.share
         if share >= _ENOUGH:

@@ -93,15 +93,15 @@ def with_sentences(
         chunk
         if chunk.sentences
         else replace(
-            chunk, dense=float((own := next(read)).whole @ query), sentences=own.sentences.scored(query)
+            chunk,
+            dense=float((own := next(read)).whole @ query),
+            sentences=own.sentences.scored(query),
         )
         for chunk in chunks
     )
 
 
-def candidates(
-    question: str, chunks: Sequence[ScoredChunk], language: Language
-) -> list[Candidate]:
+def candidates(question: str, chunks: Sequence[ScoredChunk], language: Language) -> list[Candidate]:
     """Return the distinct sentences of ``chunks``, which come with the cosines of theirs.
 
     The chunks of a retriever without scores all count as the best.
@@ -129,9 +129,7 @@ def candidates(
     return [Candidate(place.chunk, place.start, place.text, features(place)) for place in places]
 
 
-def _places(
-    chunks: Sequence[ScoredChunk], language: Language, asked: _Keys
-) -> Iterator[_Place]:
+def _places(chunks: Sequence[ScoredChunk], language: Language, asked: _Keys) -> Iterator[_Place]:
     """Yield the sentences; the row at the top of a table counts as part of each row below."""
     seen: set[str] = set()
     for index, chunk in enumerate(chunks):

@@ -46,8 +46,8 @@ class HybridRetriever(BaseRetriever):
     ) -> list[Document]:
         ranked = self.rank(query)[: int(kwargs.get("k", self.k))]
         if self.width == "chunk":
-            return [_document(one) for one in ranked]
-        chunks = [ScoredChunk.from_document(_document(one)) for one in ranked]
+            return [ranked_document(one) for one in ranked]
+        chunks = [ScoredChunk.from_document(ranked_document(one)) for one in ranked]
         return [chunk.to_document() for chunk in widen(chunks, self.width, self.index.document)]
 
     def rank(self, question: str) -> list[Ranked]:
@@ -60,7 +60,8 @@ class HybridRetriever(BaseRetriever):
         return diversify(ranked, self.diversity)
 
 
-def _document(ranked: Ranked) -> Document:
+def ranked_document(ranked: Ranked) -> Document:
+    """Return a chunk as a LangChain Document with its place and scores."""
     candidate = ranked.candidate
     chunk = candidate.row.chunk
     document = chunk_document(candidate.row)
@@ -71,6 +72,7 @@ def _document(ranked: Ranked) -> Document:
         "page": chunk.page,
         "page_breaks": list(chunk.page_breaks),
         "headings": list(chunk.headings),
+        "language": candidate.row.language,
         "score": ranked.score,
         "dense": candidate.dense,
         "lexical": candidate.lexical,
