@@ -13,6 +13,11 @@ def embedding() -> EmbeddingModel:
     return embedding_model(IndexSettings())
 
 
+@pytest.fixture(scope="session")
+def minilm() -> EmbeddingModel:
+    return embedding_model(IndexSettings(embedding="bundled:all-MiniLM-L6-v2"))
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> IndexSettings:
     documents = tmp_path / "documents"

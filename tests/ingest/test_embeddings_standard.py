@@ -7,7 +7,8 @@ from langchain_core.embeddings import Embeddings
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 
-from ingest.embeddings.bundled import BundledEmbeddings, bundled_folder
+from ingest.embeddings.bundled import BundledEmbeddings
+from ingest.embeddings.minilm import minilm_folder
 
 
 class BundledCase:
@@ -33,7 +34,7 @@ class HuggingFaceCase:
 
     @property
     def embedding_model_params(self) -> dict[str, Any]:
-        return {"model_name": str(bundled_folder()), "model_kwargs": {"device": "cpu"}}
+        return {"model_name": str(minilm_folder()), "model_kwargs": {"device": "cpu"}}
 
 
 @pytest.mark.slow
