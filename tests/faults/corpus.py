@@ -19,8 +19,8 @@ WORDS = (
 )
 QUESTIONS = ("river stone", "o jardim no inverno", "engine", "copper letter bridge", "música")
 
-# A hit: source, start, end, text, cosine and BM25 score.
-Hits = list[tuple[str, int, int, str, float, float]]
+# A hit: source, start, end, text, cosine, BM25 score, and the cosines of its sentences.
+Hits = list[tuple[str, int, int, str, float, float, *tuple[float, ...]]]
 
 
 class WordEmbeddings(Embeddings):
@@ -111,6 +111,7 @@ def hits(index: Index, question: str) -> Hits:
             c.row.chunk.text,
             round(c.dense, 4),
             round(c.lexical, 4),
+            *(round(sentence.cosine, 4) for sentence in c.sentences),
         )
         for c in candidates
     )

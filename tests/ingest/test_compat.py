@@ -26,7 +26,7 @@ from ingest import (
     open_index,
     sync_folder,
 )
-from ingest.embeddings.bundled import bundled_folder
+from ingest.embeddings.e5_folder import e5_folder
 
 if TYPE_CHECKING:
     from langchain_community.vectorstores import FAISS
@@ -146,7 +146,10 @@ def test_hugging_face_embeddings_of_the_same_weights_find_the_same_chunks(
 ) -> None:
     from langchain_huggingface import HuggingFaceEmbeddings
 
-    store = load(folder, HuggingFaceEmbeddings(model_name=str(bundled_folder())))
+    theirs = HuggingFaceEmbeddings(
+        model_name=str(e5_folder()), query_encode_kwargs={"prompt": "query: "}
+    )
+    store = load(folder, theirs)
     with closing(open_index(samples)) as index:
         for question in QUESTIONS:
             ours = [found.id for found in index.similarity_search(question, 3)]

@@ -7,11 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from langchain_core.embeddings import DeterministicFakeEmbedding
 
-from ingest import EmbeddingModel, Index, IndexDamagedError, IndexMissingError, UsageError
+from ingest import (
+    Document,
+    EmbeddingModel,
+    Index,
+    IndexDamagedError,
+    IndexMissingError,
+    UsageError,
+    split_sentences,
+)
 from ingest.index import snapshot
+from ingest.index.documents import Changes
 from ingest.index.layout import CATALOG, write_lock
-from ingest.index.rows import Origin
+from ingest.index.rows import DocumentRow, Origin
+from ingest.types import Heading
 
 TEXTS = {
     "cats": "Cats sleep sixteen hours a day.",
@@ -61,6 +72,64 @@ def test_candidates_carry_cosine_and_bm25(index: Index, embedding: EmbeddingMode
     assert fish.row.chunk.text == TEXTS["fish"]
 
 
+def test_candidates_carry_the_cosine_of_each_sentence(empty: Index) -> None:
+    text = "Cats sleep sixteen hours a day. Salmon return to the river where they were born."
+    empty.add_texts([text], ids=["both"])
+
+    (both,) = empty.candidates("Where do salmon return to?", 1)
+
+    assert [(one.start, one.end) for one in both.sentences] == split_sentences(text)
+    assert both.sentences[1].cosine > both.sentences[0].cosine + 0.02
+    assert all(-1 <= one.cosine <= 1 for one in both.sentences)
+
+
+def test_the_same_words_under_other_headings_have_their_own_sentences(empty: Index) -> None:
+    heading = Document("Salmon swim.\n\nThey return.", headings=(Heading(0, 1, "Salmon swim."),))
+    context = Document("Salmon swim.\nSalmon swim.\n\nThey return.")
+    rows = [DocumentRow(name, Origin.ADDED, b"", "text/1") for name in ("heading", "context")]
+    with write_lock(empty.folder):
+        empty.apply(Changes(put=list(zip(rows, (heading, context), strict=True))))
+
+    found = {c.row.source: c for c in empty.candidates("salmon", 10)}
+
+    chunks = [found[row.source].row.chunk for row in rows]
+    assert chunks[0].embedding_text == chunks[1].embedding_text
+    for candidate in found.values():
+        spans = [(one.start, one.end) for one in candidate.sentences]
+        assert spans == split_sentences(candidate.row.chunk.text)
+
+
+def test_the_path_of_a_file_is_looked_for_too(empty: Index) -> None:
+    rows = [
+        DocumentRow("hr/ferias-2024_regras.md", Origin.FOLDER, b"", "text/1"),
+        DocumentRow("zebra-note", Origin.ADDED, b"", "text/1"),
+    ]
+    with write_lock(empty.folder):
+        empty.apply(Changes(put=[(row, Document("Nothing to see here.")) for row in rows]))
+
+    def matching(question: str) -> set[str]:
+        return {c.row.source for c in empty.candidates(question, 10) if c.lexical}
+
+    assert matching("férias") == matching("2024 regras") == {"hr/ferias-2024_regras.md"}
+    assert matching("md") == matching("zebra") == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        pytest.param("The cat sleeps on the roof.", "en", id="English"),
+        pytest.param("O gato dorme no telhado da casa.", "pt", id="Portuguese"),
+        pytest.param("Die Katze schläft auf dem Dach.", "de", id="German"),
+        pytest.param("4711 0815", "und", id="none"),
+    ],
+)
+def test_a_document_has_the_code_of_its_language(empty: Index, text: str, language: str) -> None:
+    empty.add_texts([text], ids=["one"])
+
+    assert [row.language for row in empty.documents(Origin.ADDED)] == [language]
+    assert set(found(empty, "x", language=language)) == {"one#0"}
+
+
 def test_candidates_are_the_best_of_each_side(index: Index) -> None:
     best = index.candidates("beija-flor", 1)
 
@@ -94,6 +163,33 @@ def test_a_long_text_is_split_and_found_by_its_part(empty: Index) -> None:
     assert text[hit.metadata["start"] : hit.metadata["end"]] == hit.page_content
     assert hit.metadata["kind"] == "long"
     assert empty.get_by_ids(["long"])[0].page_content == text
+
+
+def test_no_chunk_is_larger_than_what_the_model_reads_behind_its_prompt(
+    tmp_path: Path, embedding: EmbeddingModel
+) -> None:
+    titles = [f"Part {n} of the rules of the library and the museum" for n in range(2)]
+    text = "\n\n".join(
+        f"{title}\n\n"
+        + f"A biblioteca abre às {n} horas e fecha às {n + 9}, exceto às sextas. " * 60
+        for n, title in enumerate(titles)
+    )
+    headings = tuple(Heading(text.index(title), 1, title) for title in titles)
+    with write_lock(tmp_path):
+        index = Index.create(tmp_path, embedding, chunk_tokens=512)
+        row = DocumentRow("rules.md", Origin.FOLDER, b"", "text/1")
+        index.apply(Changes(put=[(row, Document(text, headings=headings))]))
+        index.use()
+
+    found = index.candidates("Quando abre a biblioteca?", 100)
+    index.close()
+
+    prompt = embedding.identity.document_prompt
+    passages = [prompt + candidate.row.chunk.embedding_text for candidate in found]
+    sizes = [len(embedding.tokenizer.encode(passage)) for passage in passages]
+    assert 450 < max(sizes) <= embedding.identity.max_tokens == 512
+    # A sentence that is not read has no direction.
+    assert all(one.cosine > 0 for candidate in found for one in candidate.sentences)
 
 
 def test_metadata_that_is_not_json_is_refused(empty: Index) -> None:
@@ -166,6 +262,9 @@ def test_a_damaged_base_file_is_made_up_for(
         pytest.param("UPDATE chunks SET text = 'Lies.' WHERE id = 2", id="chunk"),
         pytest.param("UPDATE vectors SET vector = zeroblob(1536)", id="vector"),
         pytest.param("DELETE FROM vectors", id="no vectors"),
+        pytest.param("UPDATE sentences SET vectors = zeroblob(396)", id="sentences"),
+        pytest.param("UPDATE sentences SET text_hash = randomblob(16)", id="keys of sentences"),
+        pytest.param("DELETE FROM sentences", id="no sentences"),
         pytest.param("UPDATE documents SET source = 'other' WHERE id = 1", id="source"),
         pytest.param("UPDATE state SET state = replace(state, '4', '5')", id="state"),
         pytest.param("DELETE FROM chunks WHERE id = 2", id="chunk gone"),
@@ -233,7 +332,9 @@ def test_vectors_are_not_kept_for_texts_that_are_gone(
 
     with sqlite3.connect(index.version / CATALOG) as connection:
         vectors = connection.execute("SELECT vector FROM vectors").fetchall()
+        sentences = connection.execute("SELECT count(*) FROM sentences").fetchone()
     connection.close()
+    assert sentences == (2,)
     assert len(vectors) == 2
     assert np.frombuffer(vectors[0][0], np.float32).shape == (384,)
 
@@ -246,4 +347,10 @@ def test_from_texts_takes_any_langchain_embeddings(
     )
 
     assert index.similarity_search("Which animal swims up rivers?", k=1)[0].id == "fish"
-    assert index.status().embedding == "langchain:BundledEmbeddings"
+    assert index.status().embedding == embedding.name
+    fake = Index.from_texts(
+        ["A fox."], DeterministicFakeEmbedding(size=8), folder=tmp_path / "fake"
+    )
+    (fox,) = fake.candidates("foxes", 1)
+    assert fake.status().embedding == "langchain:DeterministicFakeEmbedding"
+    assert [(one.start, one.end) for one in fox.sentences] == [(0, 6)]

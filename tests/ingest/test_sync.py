@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import astuple, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ingest import (
     SyncProgress,
     SyncReport,
     UsageError,
+    open_index,
     sync_folder,
 )
 from ingest.index import layout
@@ -28,6 +30,11 @@ NOT_UTF_8 = "has a name that is not UTF-8: rename it"
 CATS = "Cats sleep sixteen hours a day."
 DOGS = "Dogs were the first animals that people kept."
 BIRDS = "Um beija-flor bate as asas oitenta vezes por segundo."
+
+
+@pytest.fixture(autouse=True)
+def load_the_model_once(embedding: EmbeddingModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.sync.embedding_model", lambda settings: embedding)
 
 
 def counts(report: SyncReport) -> dict[str, int]:
@@ -79,7 +86,7 @@ def test_a_second_sync_does_nothing(three: IndexSettings) -> None:
 def test_only_new_text_is_embedded(
     three: IndexSettings, write: Write, embedding: EmbeddingModel
 ) -> None:
-    long = "\n\n".join(f"# Part {n}\n\n" + f"Sentence {n} of this part. " * 30 for n in range(5))
+    long = "\n\n".join(f"# Part {n}\n\n" + f"Sentence {n} of this part. " * 15 for n in range(5))
     write("long.md", long)
     sync_folder(three)
     write("long.md", long.replace("Sentence 3", "Line 3"))
@@ -274,7 +281,7 @@ def test_a_rebuild_leaves_the_old_index_until_it_is_whole(
     report = sync_folder(smaller, rebuild=True, progress=old_index_still_answers)
 
     assert report.new == 3
-    assert reader.state().chunk_tokens == 200
+    assert reader.state().chunk_tokens == 160
     assert len(reader.candidates("anything", 10)) == report.chunks
     assert reader.state().chunk_tokens == 16
 
@@ -310,7 +317,7 @@ def test_added_documents_survive_syncs_and_rebuilds(
         pytest.param({"documents": "missing"}, "does not exist", id="missing folder"),
         pytest.param({"documents": "file.txt"}, "is not a folder", id="a file"),
         pytest.param({"documents": "void"}, "no documents", id="empty folder"),
-        pytest.param({"chunk_tokens": 100}, "chunks of 200 tokens", id="other chunk size"),
+        pytest.param({"chunk_tokens": 100}, "chunks of 160 tokens", id="other chunk size"),
         pytest.param({"documents": "other"}, "follows the folder", id="other folder"),
     ],
 )
@@ -351,8 +358,28 @@ def test_an_index_of_another_model_is_refused_with_both_named(
     sync_folder(three)
     other = replace(embedding, identity=replace(embedding.identity, weights="other"))
 
-    with pytest.raises(IdentityError, match=r"all-MiniLM-L6-v2.*weights: .* != 'other'.*--rebuild"):
+    with pytest.raises(IdentityError, match=r"e5-small-en-pt.*weights: .* != 'other'.*--rebuild"):
         Index.open(three.index, other)
+
+
+def test_an_index_of_the_model_before_is_refused_until_the_settings_name_it(
+    three: IndexSettings, minilm: EmbeddingModel
+) -> None:
+    before = replace_settings(three, embedding=minilm.name)
+    sync_folder(before, embedding=minilm)
+
+    with pytest.raises(IdentityError) as caught:
+        open_index(three)
+    for said in ("bundled:all-MiniLM-L6-v2", "bundled:e5-small-en-pt", "rag index --rebuild"):
+        assert said in str(caught.value)
+    with pytest.raises(IdentityError, match="bundled:all-MiniLM-L6-v2"):
+        sync_folder(three)
+
+    with closing(open_index(before)) as index:
+        (best,) = index.similarity_search("How long do cats sleep?", k=1)
+        (found,) = index.candidates("How long do cats sleep?", 1)
+    assert best.page_content == found.row.chunk.text == CATS
+    assert found.sentences[0].cosine > 0.5
 
 
 def test_a_second_writer_is_told_to_wait(

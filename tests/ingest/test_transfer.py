@@ -25,6 +25,7 @@ from ingest import (
     IndexDamagedError,
     IndexMissingError,
     IndexSettings,
+    ScoredSpan,
     UsageError,
     export_index,
     import_index,
@@ -36,7 +37,7 @@ from ingest import (
 from ingest.index.layout import current_version, write_lock
 
 Write = Callable[[str, str], Path]
-Hits = list[tuple[str, int, str, float, float]]
+Hits = list[tuple[str, int, str, float, float, tuple[ScoredSpan, ...]]]
 
 CATS = "Cats sleep sixteen hours a day."
 BIRDS = "Um beija-flor bate as asas oitenta vezes por segundo."
@@ -76,7 +77,7 @@ def elsewhere(settings: IndexSettings, tmp_path: Path) -> IndexSettings:
 def answers(settings: IndexSettings, question: str = "sleeping cats") -> Hits:
     with closing(open_index(settings)) as index:
         return sorted(
-            (c.row.source, c.row.chunk.start, c.row.chunk.text, c.dense, c.lexical)
+            (c.row.source, c.row.chunk.start, c.row.chunk.text, c.dense, c.lexical, c.sentences)
             for c in index.candidates(question, 1000)
         )
 
@@ -92,7 +93,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def sign(catalog: Path, file: Path) -> None:
     """Make a file with a right digest of any catalog, as a stranger could."""
-    content = catalog.read_bytes() + b"rag-app index 01"
+    content = catalog.read_bytes() + b"rag-app index 02"
     file.write_bytes(content + hashlib.sha256(content).digest())
 
 
@@ -279,14 +280,31 @@ def test_without_an_index_there_is_nothing_to_export(
     assert not (tmp_path / "export.rag").exists()
 
 
-def test_a_damaged_index_is_not_exported(three: IndexSettings, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("statement", "damage"),
+    [
+        pytest.param(
+            f"UPDATE chunks SET text = 'Cats bark.' WHERE text = '{CATS}'",
+            r"chunk .* is damaged",
+            id="chunk",
+        ),
+        pytest.param(
+            "DELETE FROM sentences WHERE rowid = 2",
+            r"the sentences of chunk .* are missing or damaged",
+            id="sentences",
+        ),
+    ],
+)
+def test_a_damaged_index_is_not_exported(
+    three: IndexSettings, tmp_path: Path, statement: str, damage: str
+) -> None:
     version = current_version(three.index)
     assert version
     with closing(sqlite3.connect(version / "catalog.sqlite")) as catalog:
-        catalog.execute("UPDATE chunks SET text = 'Cats bark.' WHERE text = ?", (CATS,))
+        catalog.execute(statement)
         catalog.commit()
 
-    with pytest.raises(IndexDamagedError, match=r"chunk .* is damaged"):
+    with pytest.raises(IndexDamagedError, match=damage):
         export_index(three, tmp_path / "export.rag")
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["documents", "index"]
@@ -360,6 +378,8 @@ def test_no_single_bit_of_a_file_can_change(elsewhere: IndexSettings, file: Path
         pytest.param("UPDATE texts SET text = text || ' '", "is damaged", id="a text"),
         pytest.param("UPDATE vectors SET vector = zeroblob(1536)", "is damaged", id="a vector"),
         pytest.param("DELETE FROM vectors", "is damaged", id="a lost vector"),
+        pytest.param("UPDATE sentences SET vectors = x''", "is damaged", id="sentences"),
+        pytest.param("DELETE FROM sentences", "is damaged", id="lost sentences"),
         pytest.param("DELETE FROM texts", "is damaged", id="a lost text"),
         pytest.param("DELETE FROM chunks WHERE ordinal = 1", "is damaged", id="a lost chunk"),
         pytest.param("UPDATE documents SET status = 'failed'", "is damaged", id="a status"),
@@ -388,7 +408,7 @@ def test_a_file_of_another_format_is_named(elsewhere: IndexSettings, file: Path)
     content = file.read_bytes()[:-48] + b"rag-app index 99"
     file.write_bytes(content + hashlib.sha256(content).digest())
 
-    with pytest.raises(UsageError, match="has format 99, this version reads 1"):
+    with pytest.raises(UsageError, match="has format 99, this version reads 2"):
         import_index(elsewhere, file)
 
 
@@ -401,9 +421,7 @@ def test_an_index_of_another_model_is_refused_with_both_named(
     )
     before = files(three.index)
 
-    with pytest.raises(
-        IdentityError, match=r"bundled:all-MiniLM-L6-v2 .* huggingface:e5 .*weights"
-    ):
+    with pytest.raises(IdentityError, match=r"bundled:e5-small-en-pt .* huggingface:e5 .*weights"):
         import_index(three, file)
 
     assert files(three.index) == before
@@ -528,6 +546,6 @@ def test_a_roll_back_tells_what_is_in_use_now(
 
     done = roll_back(three)
 
-    assert (done.version, done.embedding) == ("v1", "bundled:all-MiniLM-L6-v2")
+    assert (done.version, done.embedding) == ("v1", "bundled:e5-small-en-pt")
     assert (done.documents, done.chunks) == (3, len(answers(three)))
     assert roll_back(three).embedding == "bundled:other"

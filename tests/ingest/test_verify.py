@@ -15,6 +15,7 @@ from ingest import (
     IndexDamagedError,
     IndexMissingError,
     IndexSettings,
+    Passage,
     VerifyReport,
     sync_folder,
     verify_index,
@@ -31,8 +32,15 @@ Found = list[tuple[str, str, float, float]]
 
 NOTE = "A note that no file holds."
 ONE = "(SELECT id FROM documents WHERE source = 'part1/file1.md')"
+OF_ONE = f"text_hash = (SELECT text_hash FROM chunks WHERE document = {ONE})"
 CATALOG_FILE = f"v1/{CATALOG}"
 SOURCES = ["note", *(f"part{n % 2}/file{n}.md" for n in range(7))]
+
+
+@pytest.fixture(autouse=True)
+def load_the_model_once(embedding: EmbeddingModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("ingest.sync", "ingest.verify"):
+        monkeypatch.setattr(f"{module}.embedding_model", lambda settings: embedding)
 
 
 @pytest.fixture(autouse=True)
@@ -138,9 +146,22 @@ def test_verifying_loads_no_embedding_model(
         ),
         pytest.param("DELETE FROM removed", ["v1/base-1.bin"], id="log of removed chunks"),
         pytest.param(
-            "UPDATE state SET state = replace(state, '200', '201')", [CATALOG_FILE], id="state"
+            "UPDATE state SET state = replace(state, '160', '161')", [CATALOG_FILE], id="state"
         ),
         pytest.param("DELETE FROM vectors", SOURCES, id="vectors"),
+        pytest.param("DELETE FROM sentences", SOURCES, id="sentences"),
+        pytest.param(
+            f"UPDATE sentences SET vectors = zeroblob(396) WHERE {OF_ONE}",
+            ["part1/file1.md", CATALOG_FILE],
+            id="vectors of sentences",
+        ),
+        pytest.param(
+            f"UPDATE sentences SET (vectors, checksum) = (SELECT vector, checksum FROM vectors v "
+            f"WHERE v.text_hash = sentences.text_hash) WHERE {OF_ONE}",
+            ["part1/file1.md"],
+            id="sentences in the place of vectors",
+        ),
+        pytest.param("DROP TABLE sentences", [*SOURCES, CATALOG_FILE], id="table of sentences"),
         pytest.param("DROP TABLE removed", [CATALOG_FILE], id="table gone"),
         pytest.param(
             "UPDATE sqlite_master SET sql = replace(sql, '(generation)', '(ordinal)') "
@@ -175,13 +196,13 @@ def test_only_what_is_damaged_is_read_and_embedded_again(
 ) -> None:
     change_catalog(f"UPDATE texts SET text = '' WHERE document = {ONE}")
     embedded: list[str] = []
-    embed = EmbeddingModel.embed_documents
+    embed = EmbeddingModel.embed_passages
 
-    def count(model: EmbeddingModel, texts: list[str]) -> object:
-        embedded.extend(texts)
-        return embed(model, texts)
+    def count(model: EmbeddingModel, passages: list[Passage]) -> object:
+        embedded.extend(passage.whole for passage in passages)
+        return embed(model, passages)
 
-    monkeypatch.setattr(EmbeddingModel, "embed_documents", count)
+    monkeypatch.setattr(EmbeddingModel, "embed_passages", count)
     (indexed.documents / "part1/file1.md").write_text("# File 1\n\nA lake.")
 
     verify_index(indexed, repair=True)
@@ -376,6 +397,11 @@ def test_the_catalog_of_another_version_is_refused(
             id="chunk",
         ),
         pytest.param(
+            f"DELETE FROM sentences WHERE {OF_ONE}",
+            lambda index: index.candidates("river", 10),
+            id="sentences",
+        ),
+        pytest.param(
             "DELETE FROM removed", lambda index: index.candidates("river", 3), id="removed chunk"
         ),
     ],
@@ -399,7 +425,7 @@ def test_what_a_damaged_table_hides_is_not_taken_for_gone(
 def test_no_row_of_one_version_passes_for_a_row_of_another(indexed: IndexSettings) -> None:
     def checksums(name: str) -> set[bytes]:
         with closing(sqlite3.connect(indexed.index / name / CATALOG)) as connection:
-            tables = ("documents", "texts", "chunks", "vectors")
+            tables = ("documents", "texts", "chunks", "vectors", "sentences")
             rows = (connection.execute(f"SELECT checksum FROM {table}") for table in tables)
             return {row[0] for found in rows for row in found}
 

@@ -273,7 +273,7 @@ def test_a_provider_that_is_down_at_the_start_is_tried_again(
     [
         pytest.param({"documents": Path("missing")}, "does not exist", id="no folder"),
         pytest.param({"embedding": "nobody:model"}, "unknown embedding model", id="no model"),
-        pytest.param({"chunk_tokens": 100}, "chunks of 200 tokens", id="other chunk size"),
+        pytest.param({"chunk_tokens": 100}, "chunks of 160 tokens", id="other chunk size"),
     ],
 )
 def test_settings_that_can_never_work_end_the_watch_at_once(
