@@ -10,7 +10,7 @@ from rag_app.cli.reply import warning
 from rag_app.injection import instructs
 from rag_app.retrieval import Explanation, HybridRetriever, Ranked, explain, matched_terms
 
-_PARTS = ("dense", "sentence", "lexical", "grams")
+_PARTS = ("dense", "sentence", "lexical", "grams", "named")
 
 
 def explain_search(

@@ -120,4 +120,3 @@ def choose(sentences: Sequence[Sentence]) -> list[Candidate]:
         if share >= _ENOUGH:
             break
     return sorted(chosen, key=lambda one: (one.chunk, one.start))
-

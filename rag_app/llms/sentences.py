@@ -6,8 +6,9 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from ingest import EmbeddingModel, Language, Passage, split_sentences
+from ingest import EmbeddingModel, Language, Passage, ScoredSpan, split_sentences
 from rag_app.llms.asked import asked_for
 from rag_app.terms import content_terms, term_keys, words
 from rag_app.types import ScoredChunk
@@ -84,21 +85,11 @@ def with_sentences(
     if not without:
         return tuple(chunks)
     query = embedding.embed_query(question)
-    passages = [
-        Passage(" > ".join(chunk.headings), chunk.text, tuple(split_sentences(chunk.text)))
-        for chunk in without
-    ]
-    read = iter(embedding.embed_passages(passages))
-    return tuple(
-        chunk
-        if chunk.sentences
-        else replace(
-            chunk,
-            dense=float((own := next(read)).whole @ query),
-            sentences=own.sentences.scored(query),
-        )
-        for chunk in chunks
-    )
+    passages = [_passages(chunk, embedding) for chunk in without]
+    vectors = embedding.embed_passages([passage for own in passages for _, passage in own])
+    read = ((float(own.whole @ query), own.sentences.scored(query)) for own in vectors)
+    found = iter([[(at, *next(read)) for at, _ in own] for own in passages])
+    return tuple(chunk if chunk.sentences else _scored(chunk, next(found)) for chunk in chunks)
 
 
 def candidates(question: str, chunks: Sequence[ScoredChunk], language: Language) -> list[Candidate]:
@@ -127,6 +118,46 @@ def candidates(question: str, chunks: Sequence[ScoredChunk], language: Language)
         )
 
     return [Candidate(place.chunk, place.start, place.text, features(place)) for place in places]
+
+
+def _passages(chunk: ScoredChunk, embedding: EmbeddingModel) -> list[tuple[int, Passage]]:
+    """Return the chunk in parts that the model reads to their ends, with their offsets.
+
+    Our own chunks are such a part; a widened one or that of another retriever may be longer.
+    """
+    context, tokenizer = " > ".join(chunk.headings), embedding.tokenizer
+    room = embedding.identity.max_tokens - len(
+        tokenizer.encode(f"{embedding.identity.document_prompt}{context}\n")
+    )
+    parts: list[list[tuple[int, int]]] = [[]]
+    used = 0
+    for start, end in split_sentences(chunk.text):
+        count = len(tokenizer.encode(chunk.text[start:end], add_special_tokens=False))
+        if parts[-1] and used + count > room:
+            parts.append([])
+            used = 0
+        parts[-1].append((start, end))
+        used += count
+    edges = [0, *(part[0][0] for part in parts[1:]), len(chunk.text)]
+    return [
+        (at, Passage(context, chunk.text[at:end], tuple((a - at, b - at) for a, b in part)))
+        for part, (at, end) in zip(parts, pairwise(edges), strict=True)
+    ]
+
+
+def _scored(
+    chunk: ScoredChunk, parts: Sequence[tuple[int, float, tuple[ScoredSpan, ...]]]
+) -> ScoredChunk:
+    """Return the chunk with its parts' sentences and the cosine of the nearest part."""
+    return replace(
+        chunk,
+        dense=max(dense for _, dense, _ in parts),
+        sentences=tuple(
+            ScoredSpan(at + one.start, at + one.end, one.cosine)
+            for at, _, sentences in parts
+            for one in sentences
+        ),
+    )
 
 
 def _places(chunks: Sequence[ScoredChunk], language: Language, asked: _Keys) -> Iterator[_Place]:

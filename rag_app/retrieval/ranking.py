@@ -2,8 +2,9 @@
 
 Half of a score is meaning: the cosine of the chunk, and that of its nearest sentence. The other
 half is words: BM25 by whole terms, and by parts of words. Where chunk and question are in different
-languages, the words count little. Each is put on a scale from 0 to 1 over the question's candidates
-(Bruch et al., "An Analysis of Fusion Functions for Hybrid Retrieval", 2023).
+languages, the words count little. A file that the question names is lifted. Each part is put on a
+scale from 0 to 1 over the question's candidates (Bruch et al., "An Analysis of Fusion Functions for
+Hybrid Retrieval", 2023).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ingest import UNDETERMINED, Candidate, identify_language
+from rag_app.retrieval.file_names import named_scores
 from rag_app.retrieval.grams import gram_scores
 
 Scores = NDArray[np.float64]
@@ -30,14 +32,21 @@ class Weights:
         across: The same for a chunk in another language than the question.
         sentence: The nearest sentence against the whole chunk, within meaning.
         grams: Parts of words against whole terms, within words.
+        named: A file that the question names, on top.
         repeated: What a chunk loses for each better chunk of its document.
     """
 
     meaning: float = 0.5
     across: float = 0.95
     sentence: float = 0.5
-    grams: float = 0.5
-    repeated: float = 0.03
+    grams: float = 0.4
+    named: float = 0.2
+    repeated: float = 0.06
+
+    @property
+    def total(self) -> float:
+        """The highest score there can be."""
+        return 1 + self.named
 
 
 # Chosen by benchmarks/retrieval/weights.py on every second question of the public sets; what is
@@ -55,6 +64,7 @@ class Ranked:
     sentence: float
     lexical: float
     grams: float
+    named: float
 
 
 def rank(
@@ -62,7 +72,7 @@ def rank(
 ) -> list[Ranked]:
     """Return the candidates best first, of equal texts only the best, with scores from 0 to 1."""
     ranked = sorted(_scored(question, candidates, weights), key=in_order)
-    return _spread(_without_copies(ranked), weights.repeated)
+    return _spread(_without_copies(ranked), weights.repeated / weights.total)
 
 
 def in_order(ranked: Ranked) -> tuple[float, str, int]:
@@ -85,11 +95,12 @@ def _scored(question: str, candidates: Sequence[Candidate], weights: Weights) ->
     sentence = scaled([_nearest_sentence(one) for one in candidates])
     lexical = scaled([one.lexical for one in candidates])
     grams = scaled(gram_scores(question, [one.row.lexical_text for one in candidates]))
+    named = named_scores(question, [one.row.source for one in candidates])
     share = np.where(_is_across(question, candidates), weights.across, weights.meaning)
     meaning = (1 - weights.sentence) * dense + weights.sentence * sentence
     words = (1 - weights.grams) * lexical + weights.grams * grams
-    scores = share * meaning + (1 - share) * words
-    parts = (part.tolist() for part in (scores, dense, sentence, lexical, grams))
+    scores = (share * meaning + (1 - share) * words + weights.named * named) / weights.total
+    parts = (part.tolist() for part in (scores, dense, sentence, lexical, grams, named))
     return [Ranked(one, *values) for one, *values in zip(candidates, *parts, strict=True)]
 
 
