@@ -21,7 +21,6 @@ LEAVES = {
     "rag_app.settings",
     "rag_app.abstention",
     "rag_app.cross_encoders",
-    "rag_app.interaction",
     "rag_app.terms",
 }
 STAGES = (

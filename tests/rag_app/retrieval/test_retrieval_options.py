@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ingest import Candidate, Document, IndexSettings, UsageError, open_index
@@ -42,11 +44,12 @@ def retriever(sample_index: Path) -> HybridRetriever:
     return HybridRetriever(index=open_index(IndexSettings(index=sample_index)))
 
 
-def ranked(chunk_id: int, text: str, score: float) -> Ranked:
+def ranked(chunk_id: int, text: str, score: float, *vector: float) -> Ranked:
     row = ChunkRow(
         chunk_id, 0, Chunk(text, 0, len(text)), f"{chunk_id}", Origin.FOLDER, "en", {}, True
     )
-    return Ranked(Candidate(row, 0.0, 0.0), score, 0.0, 0.0, 0.0)
+    found = Candidate(row, 0.0, 0.0, np.array(vector, np.float32))
+    return Ranked(found, score, dense=0.0, sentence=0.0, lexical=0.0, grams=0.0)
 
 
 @pytest.mark.parametrize(
@@ -86,17 +89,31 @@ def test_neighbours_are_whole_sentences(retriever: HybridRetriever) -> None:
         assert len(found.page_content) <= 1300 + 2 * 800
 
 
-def test_diversity_puts_what_differs_before_what_repeats(retriever: HybridRetriever) -> None:
-    embedding = retriever.index.embedding
-    alike = [ranked(1, "Cats sleep a lot.", 0.9), ranked(2, "Cats sleep very much.", 0.8)]
-    other = ranked(3, "The harbor was built in 1820.", 0.7)
+def test_diversity_puts_what_differs_before_what_repeats() -> None:
+    found = [
+        ranked(1, "Cats sleep a lot.", 0.9, 1.0, 0.0),
+        ranked(2, "Cats sleep very much.", 0.8, 0.96, 0.28),
+        ranked(3, "The harbor was built in 1820.", 0.7, 0.0, 1.0),
+    ]
 
     def order(diversity: float) -> list[int]:
-        found = diversify([*alike, other], embedding, diversity)
-        return [one.candidate.row.id for one in found]
+        return [one.candidate.row.id for one in diversify(found, diversity)]
 
     assert order(0) == [1, 2, 3]
-    assert order(0.5) == [1, 3, 2]
+    # (1 - 0.1) * 0.8 - 0.1 * 0.96 for the second, (1 - 0.1) * 0.7 - 0.1 * 0 for the third.
+    assert order(0.1) == [1, 3, 2]
+    assert order(0.05) == [1, 2, 3]
+
+
+def test_diversity_looks_at_the_vectors_of_the_index(retriever: HybridRetriever) -> None:
+    diverse = retriever.model_copy(update={"diversity": 1.0})
+    first, second, *_ = diverse.rank("What is an embedding?")
+    best, *others = retriever.rank("What is an embedding?")[:30]
+
+    similarity = [float(one.candidate.vector @ best.candidate.vector) for one in others]
+
+    assert first == best
+    assert second == others[int(np.argmin(similarity))]
 
 
 def test_a_reranker_decides_the_order(retriever: HybridRetriever) -> None:
@@ -171,10 +188,10 @@ def test_other_wordings_find_what_the_question_does_not(retriever: HybridRetriev
 
 def test_merged_candidates_keep_their_best_scores() -> None:
     one, same = ranked(1, "a", 0).candidate, ranked(1, "a", 0).candidate
-    first = Candidate(one.row, dense=0.2, lexical=3.0)
-    second = Candidate(same.row, dense=0.4, lexical=1.0)
+    first = Candidate(one.row, dense=0.2, lexical=3.0, vector=one.vector)
+    second = Candidate(same.row, dense=0.4, lexical=1.0, vector=same.vector)
 
-    assert merge([[first], [second]]) == [Candidate(one.row, dense=0.4, lexical=3.0)]
+    assert merge([[first], [second]]) == [replace(first, dense=0.4, lexical=3.0)]
 
 
 def test_rewriting_needs_a_model_that_writes(sample_index: Path) -> None:

@@ -8,11 +8,8 @@ import pytest
 from langchain_core.retrievers import BaseRetriever
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
-from ingest import Candidate, EmbeddingModel, Index, IndexSettings, open_index, sync_folder
-from ingest.index.rows import ChunkRow, Origin
-from ingest.types import Chunk
+from ingest import Index, IndexSettings, open_index, sync_folder
 from rag_app.retrieval import HybridRetriever
-from rag_app.retrieval.ranking import rank
 from rag_app.types import ScoredChunk
 
 
@@ -21,94 +18,6 @@ def index(sample_index: Path) -> Iterator[Index]:
     index = open_index(IndexSettings(index=sample_index))
     yield index
     index.close()
-
-
-def candidate(source: str, text: str, dense: float, lexical: float) -> Candidate:
-    chunk = Chunk(text, 0, len(text))
-    row = ChunkRow(1, 0, chunk, source, Origin.FOLDER, "en", {}, True)
-    return Candidate(row, dense, lexical)
-
-
-def order(question: str, candidates: list[Candidate], embedding: EmbeddingModel) -> list[str]:
-    return [ranked.candidate.row.source for ranked in rank(question, candidates, embedding)]
-
-
-def test_no_candidates_rank_as_none(index: Index) -> None:
-    assert rank("anything", [], index.embedding) == []
-
-
-def test_both_sides_count(index: Index) -> None:
-    meant, said, neither = (
-        candidate("meant", "Felines rest a.", 0.9, 0.0),
-        candidate("said", "Felines rest b.", 0.1, 9.0),
-        candidate("neither", "Felines rest c.", 0.1, 0.0),
-    )
-
-    assert order("cats", [neither, said, meant], index.embedding) == ["meant", "said", "neither"]
-
-
-def test_equal_candidates_are_ordered_by_place(index: Index) -> None:
-    texts = {"b": "Cats sleep.", "c": "cats sleep.", "a": "CATS sleep."}
-    alike = [candidate(source, text, 0.5, 1.0) for source, text in texts.items()]
-
-    assert order("cats", alike, index.embedding) == ["a", "b", "c"]
-
-
-@pytest.mark.parametrize(
-    ("question", "better", "worse"),
-    [
-        pytest.param(
-            "prazo de trancamento",
-            "O aluno pode trancar a matrícula.",
-            "O aluno pode pagar a matrícula.",
-            id="a part of a word",
-        ),
-        pytest.param(
-            "river bank erosion",
-            "The river bank shows erosion. " + "Nothing else is known here today. " * 4,
-            "The river is long. "
-            + "Nothing else is known here today. " * 4
-            + "A bank has erosion.",
-            id="terms close together",
-        ),
-        pytest.param(
-            "How old is the cat?",
-            "Bread is baked early in town. The kitten is three years of age.",
-            "Bread is baked early in town. The oven has been repaired twice.",
-            id="a sentence of that meaning",
-        ),
-    ],
-)
-def test_a_closer_look_decides_between_equals(
-    index: Index, question: str, better: str, worse: str
-) -> None:
-    pair = [candidate("worse", worse, 0.5, 1.0), candidate("better", better, 0.5, 1.0)]
-    distant = candidate("distant", "Zebra.", 0.0, 0.0)
-
-    assert order(question, [*pair, distant], index.embedding)[0] == "better"
-
-
-def test_the_file_that_the_question_names_comes_first(index: Index) -> None:
-    text = "Net sales rose by a tenth over the quarter before."
-    named = candidate("2023 Q2 acme.txt", text, 0.5, 1.0)
-    other = candidate("2022 Q3 acme.txt", f"{text} Indeed.", 0.6, 2.0)
-    distant = candidate("zebra.txt", "Zebra.", 0.0, 0.0)
-
-    found = order("How did net sales change in Q2 2023?", [other, named, distant], index.embedding)
-
-    assert found == ["2023 Q2 acme.txt", "2022 Q3 acme.txt", "zebra.txt"]
-
-
-def test_another_file_comes_before_one_more_chunk_that_is_hardly_better(index: Index) -> None:
-    distant = candidate("z", "Zebra.", 0.0, 0.0)
-    # The model does not see capitals: the texts differ, and match alike.
-    texts = ["cats nap.", "Cats nap.", "CATS nap."]
-    same = [candidate("a", text, 0.9 - at / 100, 9.0) for at, text in enumerate(texts)]
-    close, far = candidate("b", "cats Nap.", 0.86, 9.0), candidate("c", "Cats Nap.", 0.3, 3.0)
-
-    found = order("cats", [*same, close, far, distant], index.embedding)
-
-    assert found == ["a", "b", "a", "a", "c", "z"]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +64,60 @@ def test_of_two_equal_texts_only_one_is_returned(tmp_path: Path) -> None:
     found = HybridRetriever(index=open_index(settings)).invoke("When were tomatoes planted?")
 
     assert [document.metadata["source"] for document in found] == ["a.txt"]
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Iterator[Index]:
+    """An index of reports that say the same of different companies, which only the paths name."""
+    documents = tmp_path / "documents"
+    for company, change in (("Globex", "rose by a tenth"), ("Acme", "fell by a third")):
+        file = documents / "2023" / f"{company}_Q2.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"Net sales {change} over the quarter before.")
+    settings = IndexSettings(documents=documents, index=tmp_path / "index")
+    sync_folder(settings)
+    index = open_index(settings)
+    yield index
+    index.close()
+
+
+@pytest.mark.parametrize("company", ["Globex", "Acme"])
+def test_a_file_is_found_by_its_path(reports: Index, company: str) -> None:
+    found = HybridRetriever(index=reports).invoke(f"How did net sales of {company} change?")
+
+    assert found[0].metadata["source"] == f"2023/{company}_Q2.txt"
+    assert found[0].metadata["lexical"] > found[1].metadata["lexical"]
+
+
+def test_an_added_text_is_not_found_by_its_id(reports: Index) -> None:
+    reports.add_texts(["Net sales were flat."], ids=["notes/Initech.txt"])
+
+    added, *_ = (
+        document
+        for document in HybridRetriever(index=reports).invoke("Initech")
+        if document.metadata["source"] == "notes/Initech.txt"
+    )
+
+    assert added.metadata["lexical"] == 0
+
+
+def test_a_chunk_comes_with_its_language_and_its_sentences(reports: Index) -> None:
+    reports.add_texts(["As vendas caíram. O lucro é menor do que em 2022."], ids=["notas"])
+
+    found = {
+        document.metadata["source"]: ScoredChunk.from_document(document)
+        for document in HybridRetriever(index=reports).invoke("Como foram as vendas?")
+    }
+
+    assert {source: chunk.language for source, chunk in found.items()} == {
+        "notas": "pt",
+        "2023/Acme_Q2.txt": "en",
+        "2023/Globex_Q2.txt": "en",
+    }
+    texts = [found["notas"].text[one.start : one.end] for one in found["notas"].sentences]
+    assert texts == ["As vendas caíram.", "O lucro é menor do que em 2022."]
+    assert all(0 < one.cosine <= 1 for one in found["notas"].sentences)
+    assert ScoredChunk.from_document(found["notas"].to_document()) == found["notas"]
 
 
 class TestHybridRetrieverStandard(RetrieversIntegrationTests):
