@@ -63,7 +63,7 @@ def test_the_parts_of_each_score_are_shown(rag: Rag) -> None:
 
     assert run.code == 0
     header, first, second = run.out.splitlines()
-    assert header.split()[:5] == ["score", "dense", "sentence", "lexical", "grams"]
+    assert header.split()[:6] == ["score", "dense", "sentence", "lexical", "grams", "named"]
     assert "en/embeddings.md" in first
     assert first.endswith(": published, word2vec")
     assert float(first.split()[0]) > float(second.split()[0])

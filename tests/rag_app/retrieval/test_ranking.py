@@ -12,8 +12,8 @@ from ingest.index.rows import ChunkRow, Origin
 from ingest.types import Chunk
 from rag_app.retrieval.ranking import Ranked, Weights, in_order, rank, scaled
 
-MEANING = Weights(meaning=1, sentence=0, repeated=0)
-WORDS = Weights(meaning=0, across=0, repeated=0)
+MEANING = Weights(meaning=1, sentence=0, named=0, repeated=0)
+WORDS = Weights(meaning=0, across=0, named=0, repeated=0)
 PARTS = ("dense", "sentence", "lexical", "grams")
 
 
@@ -68,7 +68,7 @@ def test_each_part_is_on_a_scale_from_0_to_1_and_the_score_is_their_weighted_mea
             )
             for name, text in texts.items()
         ],
-        Weights(meaning=0.6, sentence=0.3, grams=0.2, repeated=0),
+        Weights(meaning=0.6, sentence=0.3, grams=0.2, named=0, repeated=0),
     )
 
     for part in PARTS:
@@ -132,7 +132,7 @@ def test_a_chunk_in_another_language_is_ranked_by_meaning() -> None:
         meant = candidate("meant", texts["meant"], 0.9, 0.0, language=language)
         said = candidate("said", texts["said"], 0.6, 9.0, language=language)
         distant = candidate("distant", "Zebra.", 0.5, 0.0, language=language)
-        weights = Weights(meaning=0.2, across=0.95)
+        weights = Weights(meaning=0.2, across=0.95, named=0)
         return order("How many days of leave are there in a year?", [said, meant, distant], weights)
 
     assert found("pt") == ["meant", "said", "distant"]
@@ -150,7 +150,7 @@ def test_a_shared_word_does_not_keep_the_other_language_back() -> None:
 
 @pytest.mark.parametrize("question", ["7310-22-B?", "E1043?", "ACME ABC-1"])
 def test_an_undetermined_question_is_across_from_nothing(question: str) -> None:
-    weights = Weights(meaning=0.0, across=1.0, repeated=0)
+    weights = Weights(meaning=0.0, across=1.0, named=0, repeated=0)
     holds = candidate("holds", f"Peça {question}", 0.1, 9.0, language="pt")
     other = candidate("other", "Zebra.", 0.9, 0.0, language="pt")
 
@@ -160,7 +160,7 @@ def test_an_undetermined_question_is_across_from_nothing(question: str) -> None:
 
 def test_the_path_of_a_file_is_searched_and_the_id_of_a_text_is_not() -> None:
     question = "How did net sales change in Globex?"
-    weights = Weights(meaning=0, grams=1, repeated=0)
+    weights = Weights(meaning=0, grams=1, named=0, repeated=0)
     pairs = {
         origin: rank(
             question,
@@ -176,6 +176,28 @@ def test_the_path_of_a_file_is_searched_and_the_id_of_a_text_is_not() -> None:
     assert sources(pairs[Origin.FOLDER]) == ["2023/Globex_Q2.txt", "2023/Acme_Q2.txt"]
     assert [one.grams for one in pairs[Origin.FOLDER]] == [1, 0]
     assert [one.grams for one in pairs[Origin.ADDED]] == [0, 0]
+
+
+def test_the_file_that_the_question_names_comes_first() -> None:
+    text = "Net sales rose by a tenth over the quarter before."
+    named = candidate("2023 Q2 acme.txt", text, 0.5, 1.0)
+    other = candidate("2022 Q3 acme.txt", f"{text} Indeed.", 0.6, 1.1)
+    distant = candidate("zebra.txt", "Zebra.", 0.0, 0.0)
+    question = "How did net sales change in Q2 2023?"
+
+    found = rank(question, [other, named, distant])
+
+    assert sources(found) == ["2023 Q2 acme.txt", "2022 Q3 acme.txt", "zebra.txt"]
+    assert [one.named for one in found] == [1, 0, 0]
+    unnamed = rank(question, [other, named, distant], Weights(grams=0, named=0))
+    assert sources(unnamed)[0] == "2022 Q3 acme.txt"
+
+
+def test_a_chunk_that_all_speaks_for_has_a_score_of_1() -> None:
+    best = candidate("cats.md", "Cats sleep.", 0.9, 9.0)
+    other = candidate("dogs.md", "Zebras.", 0.1, 0.0)
+
+    assert [one.score for one in rank("cats", [best, other])] == pytest.approx([1, 0])
 
 
 def test_of_texts_that_differ_in_white_space_only_the_best_is_kept() -> None:
@@ -197,12 +219,12 @@ def test_another_file_comes_before_one_more_chunk_that_is_hardly_better() -> Non
 def test_each_further_chunk_of_a_document_loses_more() -> None:
     same = [candidate("a", f"Cats nap {at}.", ordinal=at) for at in range(3)]
 
-    found = rank("cats", same, Weights(repeated=0.1))
+    found = rank("cats", same, Weights(named=0, repeated=0.1))
 
     assert [one.score for one in found] == pytest.approx([1, 0.9, 0.8])
     assert [one.candidate.row.ordinal for one in found] == [0, 1, 2]
-    assert [one.score for one in rank("cats", same, Weights(repeated=0.0))] == [1, 1, 1]
-    assert min(one.score for one in rank("cats", same, Weights(repeated=0.9))) == 0
+    assert [one.score for one in rank("cats", same, Weights(named=0, repeated=0.0))] == [1, 1, 1]
+    assert min(one.score for one in rank("cats", same, Weights(named=0, repeated=0.9))) == 0
 
 
 def test_equal_candidates_are_ordered_by_place() -> None:

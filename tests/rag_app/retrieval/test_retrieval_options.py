@@ -49,7 +49,7 @@ def ranked(chunk_id: int, text: str, score: float, *vector: float) -> Ranked:
         chunk_id, 0, Chunk(text, 0, len(text)), f"{chunk_id}", Origin.FOLDER, "en", {}, True
     )
     found = Candidate(row, 0.0, 0.0, np.array(vector, np.float32))
-    return Ranked(found, score, dense=0.0, sentence=0.0, lexical=0.0, grams=0.0)
+    return Ranked(found, score, dense=0.0, sentence=0.0, lexical=0.0, grams=0.0, named=0.0)
 
 
 @pytest.mark.parametrize(
