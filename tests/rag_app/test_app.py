@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chat_server import Messages, chat_server
+from langchain_core.language_models import FakeListChatModel
 from running import DOCUMENTS
 
 import rag_app
 from ingest import IndexMissingError, UsageError
+from ingest.embeddings.bundled import BundledEmbeddings
 from rag_app import Answer, RagApp, Retrieved, Settings, Token
 
 SWAP_QUESTION = "Who published word2vec?"
@@ -78,6 +81,61 @@ def test_a_chat_model_is_only_asked_when_the_chunks_may_hold_an_answer(
     assert isinstance(found, Answer)
     assert not found.abstained
     assert [SWAP_QUESTION in text for text in asked] == [True]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the embedding model is asked, by the name of its method."""
+    counted: Counter[str] = Counter()
+
+    def counting(name: str) -> None:
+        original = getattr(BundledEmbeddings, name)
+
+        def call(*arguments: Any) -> Any:
+            counted[name] += 1
+            return original(*arguments)
+
+        monkeypatch.setattr(BundledEmbeddings, name, call)
+
+    for name in ("embed_query", "embed_documents", "embed_stretches"):
+        counting(name)
+    return counted
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"diversity": 0.5}, {"top_k": 20}, {"llm": "openai:m"}],
+    ids=["extractive", "diversity", "many chunks", "a chat model"],
+)
+@pytest.mark.parametrize(
+    "question", [SWAP_QUESTION, "O que é um token?", "Who won the 1998 football world cup?"]
+)
+def test_nothing_but_the_question_is_embedded_when_it_is_asked(
+    app: RagApp, calls: Counter[str], question: str, settings: dict[str, Any]
+) -> None:
+    asking = app.using(cache=False, **settings)
+    if "llm" in settings:
+        asking.__dict__["llm"] = FakeListChatModel(responses=["It was published in 2013 [1]."])
+
+    asking.ask(question)
+
+    assert calls == {"embed_query": 1}
+
+
+def test_nothing_but_the_question_is_embedded_for_a_search(
+    app: RagApp, calls: Counter[str]
+) -> None:
+    app.search(SWAP_QUESTION)
+    app.store.max_marginal_relevance_search(SWAP_QUESTION, k=3)
+    app.store.similarity_search(SWAP_QUESTION, k=3)
+
+    assert calls == {"embed_query": 3}
+
+
+def test_widened_chunks_are_read_when_a_question_is_asked(app: RagApp, calls: Counter[str]) -> None:
+    app.using(width="neighbours").ask(SWAP_QUESTION)
+
+    assert calls["embed_stretches"] == 1
 
 
 def test_every_sentence_of_every_document_can_be_cited_exactly(app: RagApp) -> None:

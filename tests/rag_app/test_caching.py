@@ -88,6 +88,10 @@ def embedding() -> EmbeddingModel:
     return embedding_model(IndexSettings())
 
 
+def without_sentences(retrieved: Retrieved) -> Retrieved:
+    return Retrieved(tuple(replace(chunk, sentences=()) for chunk in retrieved.chunks))
+
+
 def without_account(answer: Answer) -> Answer:
     return replace(answer, usage={}, timings={})
 
@@ -107,12 +111,33 @@ def test_the_second_answer_is_the_first_and_asks_no_model(
     assert first.usage == {
         "input_tokens": 7, "output_tokens": 3, "cost": 0.25, "dropped_chunks": 0,
     }  # fmt: skip
-    assert (kept, token) == (retrieved, Token(DUG))
+    assert isinstance(retrieved, Retrieved)
     assert isinstance(kept, Retrieved)
+    assert (without_sentences(kept), token) == (without_sentences(retrieved), Token(DUG))
     assert kept.chunks[0].text == POND
+    assert kept.chunks[0].language == "en"
     assert without_account(second) == without_account(asked) == without_account(first)
     assert second.usage == asked.usage == {"cached": 1, "dropped_chunks": 0}
     assert list(second.timings) == ["recall", "total"]
+
+
+def test_chunks_are_kept_without_their_sentences_which_the_index_has(
+    folder: Path, model: Model
+) -> None:
+    retrieved, *_ = app(folder, model).stream(QUESTION)
+    app(folder, model).ask(QUESTION)
+    kept, *_ = app(folder, model).stream(QUESTION)
+    with closing(sqlite3.connect(folder / "index" / LEDGER)) as connection:
+        ((body,),) = connection.execute("SELECT answer FROM answers").fetchall()
+
+    assert isinstance(retrieved, Retrieved)
+    assert isinstance(kept, Retrieved)
+    assert all(chunk.sentences for chunk in retrieved.chunks)
+    assert [chunk.sentences for chunk in kept.chunks] == [()] * len(retrieved.chunks)
+    assert kept == without_sentences(retrieved)
+    assert [set(place) & {"text", "sentences"} for place in json.loads(body)["chunks"]] == [
+        set()
+    ] * len(kept.chunks)
 
 
 async def test_asking_among_other_tasks_shares_the_cache(folder: Path, model: Model) -> None:

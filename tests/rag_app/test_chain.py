@@ -132,7 +132,18 @@ async def test_a_blank_question_is_refused_everywhere(question: str):
         _ = [event async for event in qa.astream(question)]
 
 
-@pytest.mark.parametrize(("question", "language"), [(QUESTION, "en"), ("Onde fica o lago?", "pt")])
+ASKED_IN = [
+    pytest.param(QUESTION, "en", id="English"),
+    pytest.param("Quando o lago foi cavado?", "pt", id="Portuguese"),
+    pytest.param("Wann wurde der Teich gegraben?", "en", id="German"),
+    pytest.param("Quand est-ce que la mare a été creusée ?", "en", id="French"),
+    pytest.param("¿Cuándo se cavó el estanque?", "en", id="Spanish"),
+    pytest.param("Quando è stato scavato lo stagno?", "en", id="Italian"),
+    pytest.param("E1043?", "en", id="undetermined"),
+]
+
+
+@pytest.mark.parametrize(("question", "language"), ASKED_IN)
 async def test_without_chunks_it_abstains_and_calls_no_model(question: str, language: str):
     qa = chain(documents=[], llm=GenericFakeChatModel(messages=iter([])))
     answer = qa.invoke(question)
@@ -180,14 +191,12 @@ def test_one_sentence_without_support_can_make_it_abstain(question: str, languag
     assert chain(f"{DUG} [1]", on_unsupported="abstain").invoke(question).text == f"{DUG} [1]"
 
 
-@pytest.mark.parametrize(
-    ("question", "prompt"), [(QUESTION, "qa"), ("Quando o lago foi cavado?", "qa-pt")]
-)
-def test_the_prompt_follows_the_language_of_the_question(question: str, prompt: str):
+@pytest.mark.parametrize(("question", "language"), ASKED_IN)
+def test_the_prompt_follows_the_language_of_the_question(question: str, language: str):
     llm = Recorder(responses=["x"], seen=[])
     chain(llm=llm).invoke(question)
     system, human = llm.seen[0]
-    assert system.content == load_prompt(prompt).system
+    assert system.content == load_prompt({"en": "qa", "pt": "qa-pt"}[language]).system
     assert human.content.endswith(question)
 
 

@@ -9,7 +9,7 @@ import pytest
 from running import DOCUMENTS, QUESTION, Rag, fingerprint, in_a_process
 
 ASK_KEYS = "question answer abstained citations unsupported conflicts llm usage timings".split()
-CITATION_KEYS = "n source page start end quote score verified".split()
+CITATION_KEYS = "n source page start end quote score verified language".split()
 SEARCH_KEYS = "source page start end text score dense lexical".split()
 INDEX_KEYS = (
     "new changed renamed deleted unchanged failed partial chunks embedded reused seconds".split()
@@ -104,7 +104,7 @@ def test_status_json_has_the_stable_shape(rag: Rag) -> None:
     assert list(status) == STATUS_KEYS
     files = [path for path in DOCUMENTS.rglob("*") if path.is_file()]
     assert status["documents"] == len(files)
-    assert status["embedding"] == "bundled:all-MiniLM-L6-v2"
+    assert status["embedding"] == "bundled:e5-small-en-pt"
     assert status["failed"] == []
     assert list(status["usage"]) == USAGE_KEYS
 
@@ -159,15 +159,14 @@ def test_config_tells_where_a_value_came_from_and_masks_keys(
     assert "sk-secret" not in rag_alone("config").out
 
 
-def test_tokens_shows_how_wordpiece_splits_a_text(rag_alone: Rag) -> None:
-    run = rag_alone("tokens", "Unbelievable tokenization, ção!", "--json")
+def test_tokens_shows_how_the_embedding_model_splits_a_text(rag_alone: Rag) -> None:
+    text = "Unbelievable tokenization, ção!"
+    run = rag_alone("tokens", text, "--json")
     split = json.loads(run.out)["models"][0]
-    assert (split["algorithm"], split["limit"]) == ("WordPiece", 256)
-    assert [token["token"] for token in split["tokens"]][:3] == [
-        "unbelievable",
-        "token",
-        "##ization",
-    ]
+    assert (split["algorithm"], split["limit"]) == ("Unigram", 512)
+    tokens = [token["token"] for token in split["tokens"]]
+    assert tokens[4:8] == ["▁to", "ken", "ization", ","]
+    assert "".join(tokens).replace("▁", " ").strip() == text
     assert split["count"] == len(split["tokens"]) + 2
     assert "huggingface:" in run.err
 

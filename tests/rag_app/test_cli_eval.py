@@ -63,7 +63,7 @@ def test_the_table_has_a_line_a_measure_with_its_interval(rag: Rag) -> None:
     run = rag("eval", str(QUESTIONS), "--limit", "4")
 
     lines = run.out.splitlines()
-    assert lines[0] == "questions, 4 questions, extractive, bundled:all-MiniLM-L6-v2, top 5"
+    assert lines[0] == "questions, 4 questions, extractive, bundled:e5-small-en-pt, top 5"
     assert lines[1].split() == ["value", "95%", "interval", "questions"]
     assert lines[2].split()[0] == "nDCG@10"
     assert lines[-1].startswith("latency")
@@ -182,9 +182,7 @@ def test_a_comparison_of_chunk_sizes_makes_its_own_index(rag: Rag, sample_index:
     run = rag("eval", str(file), "--compare", "chunk_tokens=32")
 
     assert run.code == 0
-    assert (
-        "\nafter: mine, 1 questions, extractive, bundled:all-MiniLM-L6-v2, top 5, chunk" in run.out
-    )
+    assert "\nafter: mine, 1 questions, extractive, bundled:e5-small-en-pt, top 5, chunk" in run.out
     assert fingerprint(sample_index) == before
 
 

@@ -135,7 +135,7 @@ def test_a_rebuild_is_rolled_back(rag: Rag, copy: Path) -> None:
     assert (done["documents"], done["chunks"]) == (held["documents"], held["chunks"])
     assert rag("index", *index).out.startswith("files: 13 unchanged; ")
     assert rag("index", "--rollback", *index).out.startswith(
-        "in use now: v2, made with bundled:all-MiniLM-L6-v2, 13 documents, "
+        "in use now: v2, made with bundled:e5-small-en-pt, 13 documents, "
     )
 
 

@@ -111,4 +111,4 @@ def test_a_model_in_this_process_tells_its_window_and_template(
     assert "stay on this machine" in detail
     assert detail.endswith("reads 8192 tokens; has a chat template")
     models = json.loads(rag("tokens", "Tokens", "--llm", llm, "--json").out)["models"]
-    assert [model["limit"] for model in models] == [256, 8192]
+    assert [model["limit"] for model in models] == [512, 8192]

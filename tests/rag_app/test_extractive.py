@@ -8,10 +8,12 @@ from langchain_core.messages import HumanMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from ingest import EmbeddingModel, IndexSettings, embedding_model
+from ingest import EmbeddingModel, IndexSettings, ScoredSpan, embedding_model, split_sentences
+from ingest.embeddings.bundled import BundledEmbeddings
 from rag_app.abstention import ABSTENTION
 from rag_app.citations import cite
 from rag_app.llms.extractive import ExtractiveChatModel
+from rag_app.llms.sentences import candidates, with_sentences
 from rag_app.types import ScoredChunk
 
 HANDBOOK = (
@@ -30,7 +32,7 @@ REGULAMENTO = (
 
 
 @functools.cache
-def minilm() -> EmbeddingModel:
+def bundled() -> EmbeddingModel:
     return embedding_model(IndexSettings())
 
 
@@ -48,7 +50,7 @@ def asked(question: str, chunks: list[ScoredChunk]) -> HumanMessage:
 
 @pytest.fixture(scope="module")
 def model() -> ExtractiveChatModel:
-    return ExtractiveChatModel(embedding=minilm())
+    return ExtractiveChatModel(embedding=bundled())
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,7 @@ def test_a_stream_yields_one_sentence_at_a_time_and_adds_up(model: ExtractiveCha
     assert "".join(pieces) == model.invoke([message]).content
     assert pieces == [
         "It opened its second office in 2014, in Porto. [2]",
+        " Today the company has 180 employees. [2]",
         " Dr. Alan Reed has led the company since 2019. [2]",
     ]
 
@@ -224,6 +227,126 @@ def test_one_sentence_of_many_is_found(model: ExtractiveChatModel):
     assert "Room number 333 is on floor 4. [1]" in str(answer.content)
 
 
+@pytest.mark.parametrize(
+    ("question", "chunks", "sentence"),
+    [
+        pytest.param(
+            "Quem fundou a empresa?",
+            CHUNKS[1:],
+            "The company was founded by Maria Souza in Lisbon.",
+            id="asked in Portuguese",
+        ),
+        pytest.param(
+            "Until when is the central library open?",
+            CHUNKS_PT,
+            "A biblioteca central fica aberta até as 22 horas.",
+            id="asked in English",
+        ),
+    ],
+)
+def test_a_sentence_in_the_other_language_is_quoted(
+    model: ExtractiveChatModel, question: str, chunks: list[ScoredChunk], sentence: str
+):
+    text = str(model.invoke([asked(question, chunks)]).content)
+    cited = cite(text, chunks)
+    assert sentence in [citation.quote for citation in cited.citations]
+    assert cited.unsupported == ()
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that are embedded as documents from now on."""
+    texts: list[str] = []
+    whole = BundledEmbeddings.embed_stretches
+
+    def embed_stretches(self: BundledEmbeddings, given: list[str], spans: object) -> object:
+        texts.extend(given)
+        return whole(self, given, spans)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(BundledEmbeddings, "embed_stretches", embed_stretches)
+    return texts
+
+
+def test_chunks_of_any_other_retriever_are_read_then(model: ExtractiveChatModel, read: list[str]):
+    question = "Who founded the company?"
+    text = str(model.invoke([asked(question, CHUNKS)]).content)
+    assert read == [HANDBOOK, HISTORY]
+    assert "The company was founded by Maria Souza in Lisbon. [2]" in text
+
+
+def test_chunks_that_come_with_sentences_are_not_read_again(
+    model: ExtractiveChatModel, read: list[str]
+):
+    question = "Who founded the company?"
+    known = with_sentences(question, CHUNKS, bundled())
+    read.clear()
+    text = model.invoke([asked(question, list(known))]).content
+    assert read == []
+    assert with_sentences(question, known, bundled()) == known
+    assert text == model.invoke([asked(question, CHUNKS)]).content
+
+
+def test_a_chunk_is_read_under_its_headings(read: list[str]):
+    under = ScoredChunk(HISTORY, "a.md", 0, len(HISTORY), headings=("About us", "History"))
+    with_sentences("Who founded it?", [under], bundled())
+    assert read == [f"About us > History\n{HISTORY}"]
+
+
+def test_only_the_chunks_without_sentences_are_read(read: list[str]):
+    question = "Who founded the company?"
+    (known,) = with_sentences(question, CHUNKS[:1], bundled())
+    read.clear()
+    both = with_sentences(question, [known, CHUNKS[1]], bundled())
+    assert read == [HISTORY]
+    assert both[0] == known
+    assert [chunk.source for chunk in both] == ["handbook.md", "history.md"]
+
+
+def test_a_chunk_longer_than_the_model_reads_is_read_in_parts(read: list[str]):
+    text = " ".join(f"Room number {n} is on floor {n % 7}." for n in range(400))
+    long = ScoredChunk(text, "a.md", 0, len(text), headings=("Rooms",))
+    (found,) = with_sentences("On which floor is room 333?", [long], bundled())
+    limit = bundled().identity.max_tokens
+    assert len(read) > 1
+    assert all(len(bundled().tokenizer.encode(f"passage: {part}")) <= limit for part in read)
+    assert "".join(part.removeprefix("Rooms\n") for part in read) == text
+    assert [(one.start, one.end) for one in found.sentences] == list(split_sentences(text))
+    assert all(one.cosine > 0.5 for one in found.sentences)
+
+
+def test_a_sentence_is_scored_as_it_reads_within_its_chunk():
+    question = "Who founded the company?"
+    (found,) = with_sentences(question, CHUNKS[1:], bundled())
+    spans = [(one.start, one.end) for one in found.sentences]
+    best = max(found.sentences, key=lambda one: one.cosine)
+    query = bundled().embed_query(question)
+    assert spans == list(split_sentences(HISTORY))
+    assert HISTORY[best.start : best.end] == "The company was founded by Maria Souza in Lisbon."
+    assert found.dense == pytest.approx(
+        float(bundled().embed_documents([HISTORY])[0] @ query), abs=1e-3
+    )
+
+
+def test_the_features_of_a_sentence():
+    text = "The pond is new. It was dug in 1998. Who dug the pond"
+    spans = tuple(ScoredSpan(a, b, 0.1 * n) for n, (a, b) in enumerate(split_sentences(text)))
+    only = ScoredChunk(text, "a.md", 0, len(text), score=0.5, sentences=spans)
+    first, second, third = (
+        one.features for one in candidates("When was the pond dug?", [only], "en")
+    )
+    assert [one.cosine for one in (first, second, third)] == [0.0, 0.1, 0.2]
+    assert (second.asked, second.retrieved, second.unfinished) == (1.0, 1.0, 0.0)
+    assert (second.terms > 0, second.before > 0, second.around) == (True, True, 0.0)
+    assert second.terms + second.before == pytest.approx(1)
+    assert (third.terms, third.unfinished) == (pytest.approx(1), 1.0)
+    assert (first.before, first.around > 0) == (0.0, True)
+
+
+def test_chunks_without_anything_to_read_have_no_sentence():
+    rule = chunk("--- *** ---\n\n=====", "rule.md")
+    assert candidates("What is it?", with_sentences("What is it?", [rule], bundled()), "en") == []
+
+
 class TestExtractiveStandard(ChatModelUnitTests):
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -231,7 +354,7 @@ class TestExtractiveStandard(ChatModelUnitTests):
 
     @property
     def chat_model_params(self) -> dict[str, object]:
-        return {"embedding": minilm()}
+        return {"embedding": bundled()}
 
     @property
     def has_tool_calling(self) -> bool:
@@ -249,7 +372,7 @@ class TestExtractiveIntegration(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, object]:
-        return {"embedding": minilm()}
+        return {"embedding": bundled()}
 
     @property
     def has_tool_calling(self) -> bool:

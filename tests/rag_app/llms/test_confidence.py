@@ -1,95 +1,100 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
-from ingest import Language
-from rag_app.interaction import Match
-from rag_app.llms.confidence import (
-    AnswerWeights,
-    Signals,
-    calibration,
-    confidence,
-    is_hopeless,
-    read_signals,
-    sentence_score,
-)
-from rag_app.llms.sentences import Features
+from rag_app.llms.confidence import Calibration, Signals, calibration
+from rag_app.llms.selection import Reading, Sentence
+from rag_app.llms.sentences import Candidate, Features
 from rag_app.types import ScoredChunk
 
-MATCH = Match(mean=0.6, weakest=0.4)
-NOTHING = Features(*[0.0] * len(Features.__dataclass_fields__))
+NOTHING = Features(*[0.0] * len(fields(Features)))
+NEAR = Signals(dense=0.9, terms=0.9, lead=0.5)
+FAR = Signals(dense=0.7, terms=0.0, lead=0.1)
+
+
+def chunk(dense: float, score: float = 0.0) -> ScoredChunk:
+    return ScoredChunk("Text.", "a.md", 0, 5, score=score, dense=dense)
 
 
 def chunks(*scores: float) -> list[ScoredChunk]:
-    return [ScoredChunk("Text.", "a.md", 0, 5, score=score) for score in scores]
+    return [chunk(0.6, score) for score in scores]
 
 
-def test_signals_say_how_far_the_best_stand_out() -> None:
-    found = chunks(0.9, 0.5, 0.3, 0.3, 0.1, 0.8)
-    matches = [Match(0.5, 0.3), MATCH, *[Match(0.1, 0.1)] * 3, Match(0.9, 0.9)]
+def test_signals_are_of_the_nearest_chunk_and_of_the_best_sentence() -> None:
+    best = replace(NOTHING, cosine=0.55, terms=0.5, before=0.25, around=0.125)
 
-    signals = read_signals(found, matches, replace(NOTHING, match=0.55, weakest=0.35, terms=0.7))
+    signals = Signals.of([chunk(0.4, 0.9), chunk(0.6, 0.5), chunk(0.1, 0.3)], best)
 
-    assert (signals.text, signals.match, signals.weakest) == (0.6, 0.55, 0.35)
-    assert (signals.terms, signals.score) == (0.7, 0.9)
-    assert signals.lead == pytest.approx(0.9 - 0.3)
-
-
-def test_chunks_without_scores_have_no_score_and_no_lead() -> None:
-    signals = read_signals(chunks(0.0, 0.0), [MATCH, MATCH], NOTHING)
-
-    assert signals.score is None
-    assert signals.lead is None
+    assert (signals.dense, signals.terms) == (0.6, 0.875)
+    assert signals.lead == pytest.approx(0.9 - (0.5 + 0.3) / 2)
 
 
 def test_a_single_chunk_leads_by_all_of_its_score() -> None:
-    assert read_signals(chunks(0.6), [MATCH], NOTHING).lead == 0.6
+    assert Signals.of(chunks(0.6), NOTHING).lead == 0.6
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_chunks_without_scores_lead_as_most_do(count: int) -> None:
+    assert Signals.of(chunks(*[0.0] * count), NOTHING).lead == calibration().lead
 
 
 def test_the_probability_is_the_logistic_function_of_the_weighted_sum() -> None:
-    weights = AnswerWeights({"text": 2.0, "weakest": -1.0}, bias=0.5, threshold=0.4, floor=0.1)
+    answer = {"dense": 2.0, "terms": -1.0}
+    weights = Calibration({}, answer, bias=0.5, lead=0.0, threshold=0.4, floor=0.1)
 
-    probability = weights.probability(Signals(0.5, 9.0, 0.25, 9.0, None, None))
+    probability = weights.probability(Signals(dense=0.5, terms=0.25, lead=9.0))
 
     assert probability == pytest.approx(1 / (1 + math.exp(-(2 * 0.5 - 0.25 + 0.5))))
 
 
 def test_the_score_of_a_sentence_is_the_weighted_sum_of_its_features() -> None:
-    weights = calibration().sentence
+    weights = calibration()
 
-    score = sentence_score(replace(NOTHING, terms=0.75, unfinished=1.0))
+    score = weights.score(replace(NOTHING, terms=0.75, unfinished=1.0))
 
-    assert score == pytest.approx(0.75 * weights["terms"] + weights["unfinished"])
-
-
-@pytest.mark.parametrize("language", ["en", "pt"])
-@pytest.mark.parametrize("scored", [True, False], ids=["scored", "unscored"])
-def test_what_fits_well_is_answered_and_what_does_not_is_declined(
-    language: Language, scored: bool
-) -> None:
-    score, lead, low, small = (0.75, 0.4, 0.3, 0.02) if scored else (None,) * 4
-
-    assert confidence(Signals(0.85, 0.85, 0.75, 0.9, score, lead), language) > 0
-    assert confidence(Signals(0.35, 0.3, 0.15, 0.1, low, small), language) < 0
+    expected = 0.75 * weights.sentence["terms"] + weights.sentence["unfinished"]
+    assert score == pytest.approx(expected)
 
 
-def test_high_scores_do_not_make_an_answer_of_what_is_far_from_the_question() -> None:
-    far = Signals(0.4, 0.3, 0.15, 0.0, score=1.0, lead=1.0)
+def test_what_is_near_is_answered_and_what_is_far_is_declined() -> None:
+    weights = calibration()
 
-    assert confidence(far, "pt") < 0
-    assert is_hopeless(far, "pt")
-    assert calibration().scored["pt"].probability(far) > 0.9
+    assert weights.probability(NEAR) > weights.threshold
+    assert weights.probability(FAR) < weights.threshold
+    assert weights.probability(FAR) < weights.probability(NEAR)
+
+
+def test_the_margin_of_a_reading_is_what_it_has_above_the_threshold() -> None:
+    def reading(signals: Signals) -> Reading:
+        features = replace(NOTHING, terms=signals.terms)
+        best = Sentence(Candidate(0, 0, "Text.", features), share=1.0)
+        return Reading("en", (chunk(signals.dense, signals.lead),), (best,))
+
+    weights = calibration()
+    for signals in (NEAR, FAR):
+        found = reading(signals)
+        assert found.signals == signals
+        assert found.confidence == weights.probability(signals)
+        assert found.margin == pytest.approx(found.confidence - weights.threshold)
+
+
+def test_a_chat_model_is_asked_wherever_the_reader_answers() -> None:
+    weights = calibration()
+
+    assert 0 < weights.floor <= weights.threshold < 1
+
+
+def test_every_feature_and_signal_has_a_weight() -> None:
+    weights = calibration()
+
+    assert set(weights.sentence) == {field.name for field in fields(Features)}
+    assert set(weights.answer) == {field.name for field in fields(Signals)}
 
 
 def test_terms_and_nearness_speak_for_a_sentence_and_no_end_against_it() -> None:
-    weights = calibration().sentence
+    against = {name for name, weight in calibration().sentence.items() if weight < 0}
 
-    assert set(weights) == set(Features.__dataclass_fields__)
-    assert {name for name, weight in weights.items() if weight < 0} == {
-        "unfinished",
-        "question",
-        "short",
-    }
+    assert against == {"unfinished", "question", "short"}
