@@ -81,15 +81,21 @@ def with_sentences(
     question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel
 ) -> tuple[ScoredChunk, ...]:
     """Return the chunks with the cosines of their sentences; our own retriever gives them."""
-    without = [chunk for chunk in chunks if not chunk.sentences]
-    if not without:
+    if all(chunk.sentences for chunk in chunks):
         return tuple(chunks)
     query = embedding.embed_query(question)
-    passages = [_passages(chunk, embedding) for chunk in without]
-    vectors = embedding.embed_passages([passage for own in passages for _, passage in own])
-    read = ((float(own.whole @ query), own.sentences.scored(query)) for own in vectors)
-    found = iter([[(at, *next(read)) for at, _ in own] for own in passages])
-    return tuple(chunk if chunk.sentences else _scored(chunk, next(found)) for chunk in chunks)
+    passages = [
+        Passage(" > ".join(chunk.headings), chunk.text, tuple(split_sentences(chunk.text)))
+        for chunk in chunks
+    ]
+    return tuple(
+        replace(
+            chunk,
+            dense=float(vectors.whole @ query),
+            sentences=vectors.sentences.scored(query),
+        )
+        for chunk, vectors in zip(chunks, embedding.embed_passages(passages), strict=True)
+    )
 
 
 def candidates(question: str, chunks: Sequence[ScoredChunk], language: Language) -> list[Candidate]:
