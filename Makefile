@@ -34,10 +34,15 @@ wheel-test:
 	tests/wheel.sh $(PYTHONS)
 
 bench: $(DEV)/installed
-	for name in cold_ask embeddings sync_scale; do $(DEV)/bin/python -m benchmarks.$$name; done
+	$(DEV)/bin/python -m benchmarks.cold_ask
+	$(DEV)/bin/python -m benchmarks.embeddings $${RAG_BENCH:+"$$RAG_BENCH/fastapi-docs/documents"}
+	$(DEV)/bin/python -m benchmarks.sync_scale
+	if [ -n "$${RAG_BENCH:-}" ]; then $(DEV)/bin/python -m benchmarks.warm_ask --bench "$$RAG_BENCH"; fi
 
 bench-retrieval: $(PEERS)/installed
 	$(PEERS)/bin/python -m benchmarks.retrieval --bench "$${RAG_BENCH:?names no folder of question sets}"
+	$(PEERS)/bin/python -m benchmarks.retrieval --bench "$$RAG_BENCH" --weights e5 \
+		--systems "rag-app,BM25,e5,plain fusion,LangChain,txtai,LlamaIndex"
 
 bench-answers: $(DEV)/installed
 	$(DEV)/bin/python -m benchmarks.answers --bench "$${RAG_BENCH:?names no folder of question sets}"

@@ -13,6 +13,7 @@ from benchmarks.retrieval.datasets import Question, load_dataset
 from benchmarks.retrieval.measures import file_coverage, file_hit, ndcg, span_hit
 from benchmarks.retrieval.rag import Rag
 from benchmarks.retrieval.systems import Found
+from benchmarks.retrieval.translations import section_questions
 
 BENCH = os.environ.get("RAG_BENCH")
 needs_bench = pytest.mark.skipif(not BENCH, reason="RAG_BENCH names no folder of question sets")
@@ -55,6 +56,73 @@ def test_files_are_counted_among_the_texts_found() -> None:
     assert file_coverage(SEVERAL, found) == 0.5
     assert file_hit(5)(SEVERAL, found) is None
     assert file_coverage(ONE, found) is None
+
+
+GUIDE = """
+# Guia do usuário { #user-guide }
+
+Leia o **guia** em [outra página](https://example.org/guia).
+
+## `FastAPI`
+
+{* ../docs_src/first.py *}
+
+## Declare um `Body` opcional { #optional-body }
+
+```python
+# não é um título
+```
+
+O corpo é `None` por padrão. Isso pode mudar.
+
+## Verifique a documentação
+
+* Um item de uma lista não é uma frase.
+
+## Recapitulando
+"""
+OTHER = """
+# Outra página do guia
+
+## Verifique a documentação
+
+/// note | Nota
+
+Por padrão, nada disso é obrigatório.
+
+///
+"""
+
+
+def test_questions_across_languages_are_what_sections_of_files_in_both_say(tmp_path: Path) -> None:
+    for name, text in (
+        ("a/guide.md", GUIDE),
+        ("b.md", OTHER),
+        ("_test.md", GUIDE),
+        ("c.md", GUIDE),
+    ):
+        for language in ("pt", "en"):
+            path = tmp_path / language / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+    (tmp_path / "en" / "c.md").unlink()
+    assert section_questions(tmp_path / "pt", tmp_path / "en") == [
+        ("Guia do usuário", "a/guide.md"),
+        ("Leia o guia em outra página.", "a/guide.md"),
+        ("Declare um Body opcional", "a/guide.md"),
+        ("O corpo é None por padrão.", "a/guide.md"),
+        ("Outra página do guia", "b.md"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["fastapi-pt-en", "fastapi-en-pt"])
+@needs_bench
+def test_every_question_across_languages_is_of_a_file_that_is_there(name: str) -> None:
+    dataset = load_dataset(Path(BENCH or ""), name)
+    texts = {text.source: text.text for text in dataset.texts}
+    assert len({question.text for question in dataset.questions}) == 600
+    assert all(question.sources <= texts.keys() for question in dataset.questions)
+    assert all(texts[one.source][one.start :].startswith(one.text) for one in dataset.pieces)
 
 
 def test_an_unknown_set_is_named_with_those_possible(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,17 @@
-"""Measure retrieval side by side with other systems on the same texts and MiniLM weights.
+"""Measure retrieval side by side with other systems on the same texts.
 
-    python -m benchmarks.retrieval --bench FOLDER [--sets A,B] [--systems A,B] [--json FILE]
+    python -m benchmarks.retrieval --bench FOLDER [--weights minilm|e5] [--sets A,B]
+        [--systems A,B] [--json FILE]
 
 Every system runs as its own documentation sets it up and is asked for the same number of texts.
-A system whose packages are missing is skipped. "its terms" and "its meaning" are the two searches
-that rag-app fuses. The weights of its ranking were chosen on the even questions: what is held out
-is "odd", every second question.
+A system whose packages are missing is skipped. The other hybrid searches embed with the weights of
+--weights and the prompts of that model; rag-app always with its default, bundled:e5-small-en-pt.
+"its terms" and "its meaning" are the two searches that it fuses; "MiniLM" and "e5" are those models
+alone. The weights of its ranking were chosen on the even questions: what is held out is "odd",
+every second question.
+
+RAG_BENCH_INDEXES names a folder in which rag-app's indexes are kept from run to run; remove one
+after a change to how documents are cut or embedded.
 """
 
 from __future__ import annotations
@@ -22,7 +28,7 @@ from pathlib import Path
 
 from benchmarks.retrieval.datasets import SETS, Dataset, load_dataset
 from benchmarks.retrieval.measures import measures
-from benchmarks.retrieval.systems import SYSTEMS, Found, System
+from benchmarks.retrieval.systems import SYSTEMS, WEIGHTS, Found, System
 
 OURS = "rag-app"
 _WARM = 5
@@ -51,11 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     options = _options(arguments)
     os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
-    systems = _make(options.systems)
+    systems = _make(options.systems, options.weights)
     results: list[Result] = []
     for name in options.sets:
         results += evaluate(systems, load_dataset(options.bench, name))
-    print(table(results))
+    print(table(results, options.weights))
     if options.json:
         options.json.write_text(json.dumps([asdict(one) for one in results], indent=2))
 
@@ -98,10 +104,10 @@ def score(dataset: Dataset, found: Sequence[Sequence[Found]]) -> dict[str, tuple
     return means
 
 
-def table(results: Sequence[Result]) -> str:
+def table(results: Sequence[Result], title: str) -> str:
     """Return the results as a Markdown table, a column for each system."""
     systems = list(dict.fromkeys(one.system for one in results))
-    rows = [["", *systems]]
+    rows = [[title, *systems]]
     for dataset in dict.fromkeys(one.dataset for one in results):
         rows += _rows(dataset, [one for one in results if one.dataset == dataset])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -134,24 +140,29 @@ def _timed(system: System, question: str) -> tuple[list[Found], float]:
     return found, time.perf_counter() - started
 
 
-def _make(names: Sequence[str]) -> dict[str, System]:
+def _make(names: Sequence[str], weights: str) -> dict[str, System]:
     systems = {}
     for name in names:
         if missing := SYSTEMS[name].missing:
             print(f"{name} skipped: not installed: {', '.join(missing)}", file=sys.stderr)
         else:
-            systems[name] = SYSTEMS[name].make()
+            systems[name] = SYSTEMS[name].make(WEIGHTS[weights])
     return systems
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.retrieval", description=(__doc__ or "").splitlines()[0]
+        prog="python -m benchmarks.retrieval",
+        description=(__doc__ or "").splitlines()[0],
+        epilog=(__doc__ or "").rpartition("\n\n")[2],
     )
     parser.add_argument("--bench", type=Path, required=True, help="folder of the question sets")
     parser.add_argument("--sets", type=_names(SETS), default=SETS, help=", ".join(SETS))
     parser.add_argument(
         "--systems", type=_names(SYSTEMS), default=tuple(SYSTEMS), help=", ".join(SYSTEMS)
+    )
+    parser.add_argument(
+        "--weights", choices=WEIGHTS, default="minilm", help="of the other hybrid searches"
     )
     parser.add_argument("--json", type=Path, help="write the results, in seconds, to this file")
     return parser.parse_args(arguments)

@@ -2,7 +2,8 @@
 
 The folder has one folder a set. SciFact, FaQuAD and CLAP NQ are passages (``corpus.jsonl`` and
 ``qrels.tsv``), XQuAD is whole articles with the span of the evidence, and of the quarterly reports
-(``sec-10-q``, PDF) and the office folders only the file that answers is known.
+(``sec-10-q``, PDF) and the office folders only the file that answers is known. ``fastapi-pt-en``
+asks the English files of ``fastapi-docs`` in Portuguese, ``fastapi-en-pt`` the other way.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ingest import Language
+from benchmarks.retrieval.translations import section_questions
+from ingest import Document, Language
 from ingest.loaders import load_document
 
 
@@ -41,10 +44,11 @@ class Dataset:
     """A set of questions over texts.
 
     Attributes:
-        name: The folder it comes from.
-        language: Of the texts and questions.
-        texts: What a system is given: passages, articles or pages.
-        pieces: The same for a system that doesn't split: passages, lines of articles, or pages.
+        name: The folder it comes from, or what is made of it.
+        language: Of the texts; the questions of some sets are in two languages, or in another.
+        texts: What a system is given: passages, articles, pages or files.
+        pieces: The same for a system that doesn't split: passages, lines of articles, sections of
+            Markdown, pages or files.
         questions: In their published order.
         documents: The folder of the files; None for passages.
     """
@@ -57,7 +61,8 @@ class Dataset:
     documents: Path | None = None
 
 
-SETS = ("scifact", "faquad", "clapnq", "xquad-en", "sec-10-q")
+ACROSS = ("fastapi-pt-en", "fastapi-en-pt")
+SETS = ("scifact", "faquad", "clapnq", "xquad-en", "sec-10-q", "office", *ACROSS)
 
 
 def load_dataset(folder: Path, name: str) -> Dataset:
@@ -69,6 +74,10 @@ def load_dataset(folder: Path, name: str) -> Dataset:
             return _reports(folder / name)
         case "office":
             return _office(folder / name)
+        case "fastapi-pt-en":
+            return _across(folder / "fastapi-docs", name, "pt", "en")
+        case "fastapi-en-pt":
+            return _across(folder / "fastapi-docs", name, "en", "pt")
     return _passages(folder / name, "pt" if name == "faquad" else "en")
 
 
@@ -116,7 +125,9 @@ def _office(folder: Path) -> Dataset:
     documents = folder / "documents"
     paths = (path for path in sorted(documents.rglob("*")) if path.is_file())
     texts = tuple(
-        Text(path.relative_to(documents).as_posix(), load_document(path.name, path.read_bytes()).text)
+        Text(
+            path.relative_to(documents).as_posix(), load_document(path.name, path.read_bytes()).text
+        )
         for path in paths
     )
     questions = tuple(
@@ -125,6 +136,29 @@ def _office(folder: Path) -> Dataset:
         if row["answerable"]
     )
     return Dataset(folder.name, "en", texts, texts, questions, documents)
+
+
+def _across(folder: Path, name: str, asked: Language, language: Language) -> Dataset:
+    """Return questions in one language on the files of another."""
+    documents = folder / "documents" / language
+    files = [
+        (path.relative_to(documents).as_posix(), load_document(path.name, path.read_bytes()))
+        for path in sorted(documents.rglob("*.md"))
+    ]
+    texts = tuple(Text(source, document.text) for source, document in files)
+    sections = tuple(section for file in files for section in _sections(*file))
+    questions = tuple(
+        Question(text, frozenset([source]))
+        for text, source in section_questions(folder / "documents" / asked, documents)
+    )
+    return Dataset(name, language, texts, sections, questions, documents)
+
+
+def _sections(source: str, document: Document) -> Iterator[Text]:
+    starts = [0, *(heading.start for heading in document.headings), len(document.text)]
+    for start, end in pairwise(starts):
+        if document.text[start:end].strip():
+            yield Text(source, document.text[start:end], start)
 
 
 def _pages(path: Path) -> Iterator[Text]:

@@ -12,8 +12,7 @@ from langchain_huggingface import HuggingFaceEmbeddings
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from benchmarks.retrieval.datasets import Dataset
-from benchmarks.retrieval.systems import DEPTH, Found
-from ingest.embeddings.bundled import bundled_folder
+from benchmarks.retrieval.systems import DEPTH, Found, ModelWeights
 
 with warnings.catch_warnings():
     # The community package announces its end on import.
@@ -26,8 +25,12 @@ with warnings.catch_warnings():
 class Ensemble:
     """Reciprocal rank fusion of terms and meaning."""
 
-    def __init__(self) -> None:
-        self._embeddings = HuggingFaceEmbeddings(model_name=str(bundled_folder()))
+    def __init__(self, weights: ModelWeights) -> None:
+        self._embeddings = HuggingFaceEmbeddings(
+            model_name=str(weights.folder()),
+            encode_kwargs={"prompt": weights.document_prompt},
+            query_encode_kwargs={"prompt": weights.query_prompt},
+        )
 
     def index(self, dataset: Dataset) -> None:
         """Split, count the terms and embed."""
@@ -57,6 +60,6 @@ def _found(document: Document) -> Found:
     return Found(document.metadata["source"], start, start + len(document.page_content))
 
 
-def make() -> Ensemble:
+def make(weights: ModelWeights) -> Ensemble:
     """Return the system."""
-    return Ensemble()
+    return Ensemble(weights)

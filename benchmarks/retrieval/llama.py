@@ -17,15 +17,19 @@ from llama_index.retrievers.bm25 import BM25Retriever
 
 from benchmarks.retrieval.bm25 import STEMMERS
 from benchmarks.retrieval.datasets import Dataset, Text
-from benchmarks.retrieval.systems import DEPTH, Found
-from ingest.embeddings.bundled import bundled_folder
+from benchmarks.retrieval.systems import DEPTH, Found, ModelWeights
 
 
 class Fusion:
     """Reciprocal rank fusion of terms and meaning."""
 
-    def __init__(self) -> None:
-        self._embedding = HuggingFaceEmbedding(model_name=str(bundled_folder()), device="cpu")
+    def __init__(self, weights: ModelWeights) -> None:
+        self._embedding = HuggingFaceEmbedding(
+            model_name=str(weights.folder()),
+            query_instruction=weights.query_prompt,
+            text_instruction=weights.document_prompt,
+            device="cpu",
+        )
 
     def index(self, dataset: Dataset) -> None:
         """Split, count the terms and embed."""
@@ -72,6 +76,6 @@ def _document(place: str, text: Text, dataset: Dataset) -> Document:
     )
 
 
-def make() -> Fusion:
+def make(weights: ModelWeights) -> Fusion:
     """Return the system."""
-    return Fusion()
+    return Fusion(weights)

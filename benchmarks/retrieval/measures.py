@@ -16,7 +16,7 @@ def measures(dataset: Dataset) -> dict[str, Measure]:
     match dataset.name:
         case "xquad-en":
             return {"hit@1": span_hit}
-        case "office":
+        case "office" | "fastapi-pt-en" | "fastapi-en-pt":
             return {"hit@1": any_hit(1), "hit@5": any_hit(5)}
         case "sec-10-q":
             return {"hit@1": file_hit(1), "hit@5": file_hit(5), "files@10": file_coverage}

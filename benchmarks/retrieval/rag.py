@@ -1,10 +1,16 @@
-"""rag-app with its defaults: a folder is synced, passages are added, the retriever is asked."""
+"""rag-app with its defaults: a folder is synced, passages are added, the retriever is asked.
+
+A set is indexed once for the whole retriever and its two parts. With RAG_BENCH_INDEXES set, the
+indexes are kept in that folder and used by later runs too: a folder of files is synced, passages
+that are there stay.
+"""
 
 from __future__ import annotations
 
 import atexit
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,6 +47,7 @@ class Rag:
         return [Found(one["source"], one["start"], one["end"]) for one in found]
 
 
+@cache
 def _folder() -> Path:
     """Return where the indexes are: a folder that is kept, or one that goes with the process."""
     if kept := os.environ.get("RAG_BENCH_INDEXES"):

@@ -5,15 +5,19 @@ from __future__ import annotations
 from txtai import Embeddings
 
 from benchmarks.retrieval.datasets import Dataset
-from benchmarks.retrieval.systems import DEPTH, Found
-from ingest.embeddings.bundled import bundled_folder
+from benchmarks.retrieval.systems import DEPTH, Found, ModelWeights
 
 
 class Hybrid:
     """The weighted sum of BM25 and cosine."""
 
-    def __init__(self) -> None:
-        self._embeddings = Embeddings(hybrid=True, path=str(bundled_folder()), gpu=False)
+    def __init__(self, weights: ModelWeights) -> None:
+        self._embeddings = Embeddings(
+            hybrid=True,
+            path=str(weights.folder()),
+            instructions={"query": weights.query_prompt, "data": weights.document_prompt},
+            gpu=False,
+        )
 
     def index(self, dataset: Dataset) -> None:
         """Count the terms and embed."""
@@ -26,6 +30,6 @@ class Hybrid:
         return [Found.whole(self._pieces[place]) for place, _ in places]
 
 
-def make() -> Hybrid:
+def make(weights: ModelWeights) -> Hybrid:
     """Return the system."""
-    return Hybrid()
+    return Hybrid(weights)
