@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -59,11 +60,12 @@ def _walk(
             name = os.fsencode(entry.name).decode(errors="replace")
             if name.startswith((".", "~$")):
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                if entry.path != skipped:
-                    _walk(entry.path, f"{prefix}{name}/", wanted, skipped, found)
-            elif wanted(name) and entry.is_file(follow_symlinks=False):
-                found[prefix + name] = _signature(entry.stat(follow_symlinks=False))
+            with suppress(FileNotFoundError):  # it was deleted since it was listed
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.path != skipped:
+                        _walk(entry.path, f"{prefix}{name}/", wanted, skipped, found)
+                elif wanted(name) and entry.is_file(follow_symlinks=False):
+                    found[prefix + name] = _signature(entry.stat(follow_symlinks=False))
 
 
 def _read_once(path: Path, limit: int) -> FileContent | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import docx
+import hypothesis
 import pytest
 from docx.oxml.ns import qn
 from docx.oxml.parser import OxmlElement
@@ -443,6 +444,7 @@ SAMPLES = {
 }
 
 
+@hypothesis.settings(deadline=None)
 @given(
     source=st.sampled_from(sorted(SAMPLES)),
     changes=st.lists(st.tuples(st.integers(0, 40_000), st.binary(max_size=8)), max_size=12),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import astuple, replace
@@ -21,6 +22,7 @@ from ingest import (
     open_index,
     sync_folder,
 )
+from ingest.folder import find_files
 from ingest.index import layout
 from ingest.index.catalog import Catalog
 
@@ -337,6 +339,18 @@ def test_bad_settings_change_nothing(
         sync_folder(replace_settings(three, **change))
 
     assert _files(three.index) == before
+
+
+def test_a_file_that_is_deleted_while_the_folder_is_listed_is_not_there(
+    three: IndexSettings,
+) -> None:
+    def delete_the_others(name: str) -> bool:
+        for path in (three.documents / "dogs.md", three.documents / "cats.txt"):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(three.documents / "pt", ignore_errors=True)
+        return True
+
+    assert find_files(three.documents, delete_the_others, skip=three.index) == {}
 
 
 def test_an_emptied_folder_does_not_empty_the_index(
