@@ -22,7 +22,7 @@ _TRAILER_BYTES = _SIZE_BYTES + _CHECKSUM_BYTES
 
 
 def cache_file(kind: str, made_for: Sequence[str]) -> Path:
-    """Return the path for what depends on ``made_for``, below ``RAG_COMPILE_CACHE`` or the user's cache."""
+    """Return the path for what depends on ``made_for``, see :func:`cache_folder`."""
     key = xxhash.xxh3_128_hexdigest("\0".join(made_for).encode())
     return cache_folder() / f"{kind}-{key}.bin"
 
