@@ -84,18 +84,11 @@ def with_sentences(
     if all(chunk.sentences for chunk in chunks):
         return tuple(chunks)
     query = embedding.embed_query(question)
-    passages = [
-        Passage(" > ".join(chunk.headings), chunk.text, tuple(split_sentences(chunk.text)))
-        for chunk in chunks
-    ]
-    return tuple(
-        replace(
-            chunk,
-            dense=float(vectors.whole @ query),
-            sentences=vectors.sentences.scored(query),
-        )
-        for chunk, vectors in zip(chunks, embedding.embed_passages(passages), strict=True)
-    )
+    passages = [_passages(chunk, embedding) for chunk in chunks]
+    vectors = embedding.embed_passages([passage for own in passages for _, passage in own])
+    read = ((float(own.whole @ query), own.sentences.scored(query)) for own in vectors)
+    parts = [[(at, *next(read)) for at, _ in own] for own in passages]
+    return tuple(_scored(chunk, own) for chunk, own in zip(chunks, parts, strict=True))
 
 
 def candidates(question: str, chunks: Sequence[ScoredChunk], language: Language) -> list[Candidate]:
