@@ -25,6 +25,8 @@ LOST = 0.09
 _ASKED = {"clapnq": 2.0}
 # A chat model is asked all but so many of them.
 _NEVER = 0.01
+# The signals that can be unknown.
+_UNKNOWN = ("terms", "lead")
 _RIDGE = 2e-3
 _DIGITS = 3
 
@@ -81,7 +83,7 @@ def fit_answers(sets: Sequence[Cases], sentence: Mapping[str, float]) -> Calibra
         sentence,
         _named(SIGNALS, slopes),
         bias=round(float(model.intercept_[0] - slopes @ center), _DIGITS),
-        lead=round(float(center[SIGNALS.index("lead")]), _DIGITS),
+        usual={name: round(float(center[SIGNALS.index(name)]), _DIGITS) for name in _UNKNOWN},
         threshold=0.0,
         floor=0.0,
     )

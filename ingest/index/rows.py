@@ -110,9 +110,12 @@ class ChunkRow:
     document: int = 0
 
     @property
+    def path(self) -> str:
+        """The path of the document's file; empty if it was added under an id."""
+        return "" if self.origin is Origin.ADDED else self.source
+
+    @property
     def lexical_text(self) -> str:
         """The text whose terms are counted: the chunk under its headings and its file's path."""
-        if self.origin is Origin.ADDED:
-            return self.chunk.embedding_text
-        words = _NOT_WORD.sub(" ", _ENDING.sub("", self.source))
-        return f"{words}\n{self.chunk.embedding_text}"
+        words = _NOT_WORD.sub(" ", _ENDING.sub("", self.path))
+        return f"{words}\n{self.chunk.embedding_text}" if words else self.chunk.embedding_text

@@ -32,15 +32,19 @@ class Signals:
     lead: float
 
     @classmethod
-    def of(cls, chunks: Sequence[ScoredChunk], best: Features) -> Signals:
-        """Return the signals of what was retrieved, best first, and of the best sentence in it."""
+    def of(cls, chunks: Sequence[ScoredChunk], best: Features, *, across: bool = False) -> Signals:
+        """Return the signals of what was retrieved, best first, and of the best sentence in it.
+
+        What can't be told is taken to be as usual: the lead of a lone chunk, or without scores, and
+        the terms of a sentence in another language than the question (``across``).
+        """
         first, *others = (chunk.score for chunk in chunks)
-        lead = first - math.fsum(others) / len(others) if others else first
+        leads = first > 0 and len(others) > 0
+        usual = calibration().usual
         return cls(
             dense=max(chunk.dense for chunk in chunks),
-            terms=best.terms + best.before + best.around,
-            # Some retrievers give no scores.
-            lead=lead if first else calibration().lead,
+            terms=usual["terms"] if across else best.terms + best.before + best.around,
+            lead=first - math.fsum(others) / len(others) if leads else usual["lead"],
         )
 
 
@@ -52,7 +56,7 @@ class Calibration:
         sentence: What each of the `Features` counts for a sentence, by its name.
         answer: What each of the `Signals` counts for an answer, by its name.
         bias: What is added to the sum of the signals.
-        lead: The mean lead of the questions that it was fitted to.
+        usual: The mean of the signals that can be unknown, by their names.
         threshold: The least probability at which the extractive reader answers.
         floor: The least probability of hardly any answerable question; below it, another chat
             model is not asked at all.
@@ -61,7 +65,7 @@ class Calibration:
     sentence: Mapping[str, float]
     answer: Mapping[str, float]
     bias: float
-    lead: float
+    usual: Mapping[str, float]
     threshold: float
     floor: float
 

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingest import EmbeddingModel, Language, detect_language
+from ingest import (
+    UNDETERMINED,
+    EmbeddingModel,
+    Language,
+    detect_language,
+    identify_language,
+)
 from rag_app.llms.confidence import Signals, calibration
 from rag_app.llms.sentences import Candidate, candidates, with_sentences
 from rag_app.types import ScoredChunk
@@ -42,24 +48,32 @@ class Reading:
     """What a question finds in chunks.
 
     Attributes:
-        language: Of the question.
+        language: Of the question, as far as the app speaks it.
+        asked_in: Of the question, as it is identified.
         chunks: What was retrieved, best first.
         sentences: The distinct sentences of the chunks, best first; at least one.
     """
 
     language: Language
+    asked_in: str
     chunks: tuple[ScoredChunk, ...]
     sentences: tuple[Sentence, ...]
 
     @property
     def signals(self) -> Signals:
         """What the confidence in an answer is made of."""
-        return Signals.of(self.chunks, self.sentences[0].candidate.features)
+        best = self.sentences[0].candidate
+        return Signals.of(self.chunks, best.features, across=self._is_across(best))
 
     @property
     def confidence(self) -> float:
         """The probability, 0 to 1, that the chunks answer the question."""
         return calibration().probability(self.signals)
+
+    def _is_across(self, sentence: Candidate) -> bool:
+        """Return whether a sentence is in another language than the question, if both are known."""
+        found = identify_language(self.chunks[sentence.chunk].text)
+        return UNDETERMINED not in (self.asked_in, found) and found != self.asked_in
 
     @property
     def margin(self) -> float:
@@ -88,7 +102,8 @@ def read(question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel
     language = detect_language(question)
     chunks = with_sentences(question, chunks, embedding)
     found = candidates(question, chunks, language)
-    return Reading(language, chunks, tuple(rank(found))) if found else None
+    asked_in = identify_language(question)
+    return Reading(language, asked_in, chunks, tuple(rank(found))) if found else None
 
 
 def rank(found: Sequence[Candidate]) -> list[Sentence]:

@@ -95,7 +95,7 @@ def _scored(question: str, candidates: Sequence[Candidate], weights: Weights) ->
     sentence = scaled([_nearest_sentence(one) for one in candidates])
     lexical = scaled([one.lexical for one in candidates])
     grams = scaled(gram_scores(question, [one.row.lexical_text for one in candidates]))
-    named = named_scores(question, [one.row.source for one in candidates])
+    named = named_scores(question, [one.row.path for one in candidates])
     share = np.where(_is_across(question, candidates), weights.across, weights.meaning)
     meaning = (1 - weights.sentence) * dense + weights.sentence * sentence
     words = (1 - weights.grams) * lexical + weights.grams * grams

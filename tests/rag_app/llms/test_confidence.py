@@ -32,18 +32,18 @@ def test_signals_are_of_the_nearest_chunk_and_of_the_best_sentence() -> None:
     assert signals.lead == pytest.approx(0.9 - (0.5 + 0.3) / 2)
 
 
-def test_a_single_chunk_leads_by_all_of_its_score() -> None:
-    assert Signals.of(chunks(0.6), NOTHING).lead == 0.6
+def test_a_lone_chunk_leads_as_most_do() -> None:
+    assert Signals.of(chunks(0.6), NOTHING).lead == calibration().usual["lead"]
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_chunks_without_scores_lead_as_most_do(count: int) -> None:
-    assert Signals.of(chunks(*[0.0] * count), NOTHING).lead == calibration().lead
+    assert Signals.of(chunks(*[0.0] * count), NOTHING).lead == calibration().usual["lead"]
 
 
 def test_the_probability_is_the_logistic_function_of_the_weighted_sum() -> None:
     answer = {"dense": 2.0, "terms": -1.0}
-    weights = Calibration({}, answer, bias=0.5, lead=0.0, threshold=0.4, floor=0.1)
+    weights = Calibration({}, answer, bias=0.5, usual={}, threshold=0.4, floor=0.1)
 
     probability = weights.probability(Signals(dense=0.5, terms=0.25, lead=9.0))
 
@@ -71,7 +71,8 @@ def test_the_margin_of_a_reading_is_what_it_has_above_the_threshold() -> None:
     def reading(signals: Signals) -> Reading:
         features = replace(NOTHING, terms=signals.terms)
         best = Sentence(Candidate(0, 0, "Text.", features), share=1.0)
-        return Reading("en", (chunk(signals.dense, signals.lead),), (best,))
+        found = chunk(signals.dense, signals.lead), chunk(0.0, 0.0)
+        return Reading("en", "en", found, (best,))
 
     weights = calibration()
     for signals in (NEAR, FAR):
