@@ -49,8 +49,8 @@ class Weights:
         return 1 + self.named
 
 
-# Chosen by benchmarks/retrieval/weights.py on every second question of the public sets; what is
-# reported of them is the other half.
+# Chosen by hand on a coarse grid over the public sets, alike for all of them;
+# benchmarks/retrieval/weights.py searches closer on every second question.
 WEIGHTS = Weights()
 
 
