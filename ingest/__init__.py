@@ -25,7 +25,13 @@ from ingest.errors import (
 from ingest.index.check import Damage
 from ingest.index.documents import Candidate
 from ingest.index.store import Index, chunk_document
-from ingest.language import UNDETERMINED, Language, detect_language, identify_language
+from ingest.language import (
+    UNDETERMINED,
+    Language,
+    detect_language,
+    identify_language,
+    in_different_languages,
+)
 from ingest.offline import is_loopback, keep_offline, openai_address, trace_addresses
 from ingest.rollback import Rollback, roll_back
 from ingest.sentences import split_sentences
@@ -86,6 +92,7 @@ __all__ = [
     "identify_language",
     "import_index",
     "import_langchain",
+    "in_different_languages",
     "install_command",
     "is_loopback",
     "keep_offline",

@@ -104,6 +104,11 @@ def identify_language(text: str) -> str:
     return UNDETERMINED if _is_chance(found[best], signs) else best
 
 
+def in_different_languages(one: str, other: str) -> bool:
+    """Return whether two codes of :func:`identify_language` differ, and neither is undetermined."""
+    return one != other and UNDETERMINED not in (one, other)
+
+
 def _signs(text: str) -> list[str]:
     text = " ".join(token for token in text.split() if not _IDENTIFIER.search(token))
     text = text.lower() if text.isupper() else text[:1].lower() + text[1:]

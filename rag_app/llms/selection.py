@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingest import (
-    UNDETERMINED,
     EmbeddingModel,
     Language,
     detect_language,
     identify_language,
+    in_different_languages,
 )
 from rag_app.llms.confidence import Signals, calibration
 from rag_app.llms.sentences import Candidate, candidates, with_sentences
@@ -63,17 +63,14 @@ class Reading:
     def signals(self) -> Signals:
         """What the confidence in an answer is made of."""
         best = self.sentences[0].candidate
-        return Signals.of(self.chunks, best.features, across=self._is_across(best))
+        found = identify_language(self.chunks[best.chunk].text)
+        across = in_different_languages(self.asked_in, found)
+        return Signals.of(self.chunks, best.features, across=across)
 
     @property
     def confidence(self) -> float:
         """The probability, 0 to 1, that the chunks answer the question."""
         return calibration().probability(self.signals)
-
-    def _is_across(self, sentence: Candidate) -> bool:
-        """Return whether a sentence is in another language than the question, if both are known."""
-        found = identify_language(self.chunks[sentence.chunk].text)
-        return UNDETERMINED not in (self.asked_in, found) and found != self.asked_in
 
     @property
     def margin(self) -> float:

@@ -55,24 +55,29 @@ class Prompt:
         """
         if problems := list(name_problems(frozenset(values), frozenset(self.variables))):
             raise UsageError(f"the prompt '{self.name}' {' and '.join(problems)}")
-        return self.as_chat_template().format_messages(**values)
+        from langchain_core.messages import HumanMessage, SystemMessage
+
+        return [
+            SystemMessage(self.system.format_map(values)),
+            *self._example_messages(),
+            HumanMessage(self.user.format_map(values)),
+        ]
 
     def as_chat_template(self) -> ChatPromptTemplate:
         """Return the prompt as a LangChain template, to be composed with ``|``."""
-        from langchain_core.messages import AIMessage, HumanMessage
+        # Takes a third of a second to import, most of it for template languages we don't use.
         from langchain_core.prompts import ChatPromptTemplate
 
-        pairs = (
-            message
-            for example in self.examples
-            for message in (
-                HumanMessage(self.user.format_map(example.values)),
-                AIMessage(example.answer),
-            )
-        )
         return ChatPromptTemplate.from_messages(
-            [("system", self.system), *pairs, ("human", self.user)]
+            [("system", self.system), *self._example_messages(), ("human", self.user)]
         )
+
+    def _example_messages(self) -> Iterator[BaseMessage]:
+        from langchain_core.messages import AIMessage, HumanMessage
+
+        for example in self.examples:
+            yield HumanMessage(self.user.format_map(example.values))
+            yield AIMessage(example.answer)
 
 
 def name_problems(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ingest import UNDETERMINED, Candidate, identify_language
+from ingest import Candidate, identify_language, in_different_languages
 from rag_app.retrieval.file_names import named_scores
 from rag_app.retrieval.grams import gram_scores
 
@@ -96,20 +96,14 @@ def _scored(question: str, candidates: Sequence[Candidate], weights: Weights) ->
     lexical = scaled([one.lexical for one in candidates])
     grams = scaled(gram_scores(question, [one.row.lexical_text for one in candidates]))
     named = named_scores(question, [one.row.path for one in candidates])
-    share = np.where(_is_across(question, candidates), weights.across, weights.meaning)
+    asked = identify_language(question)
+    across = [in_different_languages(asked, one.row.language) for one in candidates]
+    share = np.where(across, weights.across, weights.meaning)
     meaning = (1 - weights.sentence) * dense + weights.sentence * sentence
     words = (1 - weights.grams) * lexical + weights.grams * grams
     scores = (share * meaning + (1 - share) * words + weights.named * named) / weights.total
     parts = (part.tolist() for part in (scores, dense, sentence, lexical, grams, named))
     return [Ranked(one, *values) for one, *values in zip(candidates, *parts, strict=True)]
-
-
-def _is_across(question: str, candidates: Sequence[Candidate]) -> NDArray[np.bool_]:
-    """Return which candidates are in another language than the question, where both are known."""
-    asked = identify_language(question)
-    same = {asked, UNDETERMINED}
-    others = [asked != UNDETERMINED and one.row.language not in same for one in candidates]
-    return np.array(others, np.bool_)
 
 
 def _nearest_sentence(candidate: Candidate) -> float:
