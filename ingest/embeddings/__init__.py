@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from langchain_core.embeddings import Embeddings
 
-from ingest.embeddings.bundled import E5, MINILM, BundledEmbeddings
+from ingest.embeddings.bundled import E5, MINILM, BundledEmbeddings, BundledModel
 from ingest.embeddings.e5 import read_tokenizer
 from ingest.embeddings.e5_folder import e5_folder
 from ingest.embeddings.identity import EmbeddingIdentity
@@ -43,7 +44,7 @@ def embedding_model(settings: IndexSettings) -> EmbeddingModel:
     keep_offline(settings, f"embedding model '{settings.embedding}'", address)
     match provider, model:
         case "bundled", E5.name | MINILM.name:
-            return wrap_embeddings(BundledEmbeddings(E5 if model == E5.name else MINILM))
+            return wrap_embeddings(_loaded(E5 if model == E5.name else MINILM))
         case "huggingface", model if model:
             _require(settings.embedding, "huggingface", "langchain_huggingface")
             from ingest.embeddings.huggingface import huggingface_model
@@ -77,6 +78,12 @@ def model_folder(settings: IndexSettings) -> Path:
                 "bundled:e5-small-en-pt or huggingface:<id or folder>"
             )
     raise UsageError(f"unknown embedding model '{settings.embedding}'; possible: {_POSSIBLE}")
+
+
+@cache
+def _loaded(model: BundledModel) -> BundledEmbeddings:
+    """Return the model, loaded once in a process."""
+    return BundledEmbeddings(model)
 
 
 def wrap_embeddings(embeddings: Embeddings) -> EmbeddingModel:

