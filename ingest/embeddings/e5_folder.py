@@ -7,6 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ingest.embeddings import e5
 from ingest.embeddings.bert import BertWeights, Config
 from ingest.embeddings.compile_cache import cache_folder
@@ -41,10 +44,19 @@ def write_folder(folder: Path) -> None:
 
     weights = e5.read_weights()
     (folder / _POOLING).mkdir(parents=True)
-    save_file({name: weights.dense(name) for name in weights.tensors}, folder / "model.safetensors")
+    tensors = {name: weights.dense(name) for name in weights.tensors}
+    save_file(tensors | _unused_pooler(weights.config.width), folder / "model.safetensors")
     e5.read_tokenizer().save(str(folder / "tokenizer.json"))
     for name, content in _settings(weights).items():
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+
+def _unused_pooler(width: int) -> dict[str, NDArray[np.float32]]:
+    """Return the layer that e5 has no use for, but without which transformers warns."""
+    return {
+        "pooler.dense.weight": np.zeros((width, width), np.float32),
+        "pooler.dense.bias": np.zeros(width, np.float32),
+    }
 
 
 def _settings(weights: BertWeights) -> dict[str, Any]:
