@@ -23,7 +23,8 @@ demo: install
 	$(BASE)/bin/rag ask "Quanto ocupa um milhão de vetores de 384 dimensões?"
 
 test: check
-	$(DEV)/bin/pytest
+	$(DEV)/bin/pytest tests/faults
+	$(DEV)/bin/pytest --ignore tests/faults --numprocesses 2 --dist loadfile
 
 check: $(DEV)/installed
 	$(DEV)/bin/ruff check

@@ -9,12 +9,12 @@ from kills import command_kills, kills
 
 @pytest.mark.slow
 def test_a_killed_change_leaves_a_committed_state(tmp_path: Path) -> None:
-    outcome = kills(60, tmp_path)
+    outcome = kills(30, tmp_path)
 
     assert outcome.breaks == ()
-    assert outcome.kept == outcome.tried == 60
+    assert outcome.kept == outcome.tried == 30
     if shutil.which("cc"):
-        assert dict(outcome.facts)["killed at a call"] == 48
+        assert dict(outcome.facts)["killed at a call"] == 24
 
 
 @pytest.mark.slow

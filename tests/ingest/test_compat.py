@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import warnings
@@ -49,12 +50,19 @@ def load_the_model_once(embedding: EmbeddingModel, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(f"{module}.embedding_model", lambda settings: embedding)
 
 
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of the sample documents, to be copied."""
+    index = tmp_path_factory.mktemp("samples") / "index"
+    sync_folder(IndexSettings(documents=SAMPLES, index=index))
+    return index
+
+
 @pytest.fixture
-def samples(tmp_path: Path) -> IndexSettings:
+def samples(indexed: Path, tmp_path: Path) -> IndexSettings:
     """An index of the sample documents."""
-    settings = IndexSettings(documents=SAMPLES, index=tmp_path / "index")
-    sync_folder(settings)
-    return settings
+    index = shutil.copytree(indexed, tmp_path / "index")
+    return IndexSettings(documents=SAMPLES, index=index)
 
 
 @pytest.fixture

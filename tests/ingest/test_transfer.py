@@ -41,7 +41,7 @@ Hits = list[tuple[str, int, str, float, float, tuple[ScoredSpan, ...]]]
 
 CATS = "Cats sleep sixteen hours a day."
 BIRDS = "Um beija-flor bate as asas oitenta vezes por segundo."
-LONG = "\n\n".join(f"# Part {n}\n\n" + f"Sentence {n} of this part. " * 40 for n in range(5))
+LONG = "\n\n".join(f"# Part {n}\n\n" + f"Sentence {n} of this part. " * 12 for n in range(5))
 
 
 @pytest.fixture(autouse=True)

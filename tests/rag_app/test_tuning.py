@@ -14,7 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import DOCUMENTS, Rag
 
-from ingest import UsageError, embedding_model, model_folder, open_index, split_sentences
+from ingest import (
+    UsageError,
+    embedding_model,
+    model_folder,
+    open_index,
+    split_sentences,
+    sync_folder,
+)
 from rag_app.settings import Settings
 from rag_app.tuning import KnownQuestion, TuningProgress, TuningReport, tune
 from rag_app.tuning.card import model_card, verdict
@@ -325,17 +332,38 @@ def test_a_model_without_weights_here_can_not_be_tuned(embedding: str, tmp_path:
         tune(Settings(embedding=embedding), [], tmp_path / "model")
 
 
-def test_a_folder_with_something_in_it_is_left_alone(sample_index: Path, tmp_path: Path) -> None:
+def test_a_folder_with_something_in_it_is_left_alone(small: Settings, tmp_path: Path) -> None:
     pytest.importorskip("datasets")
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="is there already"):
-        tune(Settings(index=sample_index), sample_questions(sample_index), tmp_path)
+        tune(small, sample_questions(small), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def sample_questions(index: Path) -> list[KnownQuestion]:
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The sample documents in an index of the smaller model, which is tuned in a quarter of the
+    time."""
+    settings = Settings(
+        documents=DOCUMENTS,
+        index=tmp_path_factory.mktemp("small") / "index",
+        embedding="bundled:all-MiniLM-L6-v2",
+    )
+    sync_folder(settings)
+    return settings
+
+
+@pytest.fixture
+def small_rag(rag: Rag, small: Settings, monkeypatch: pytest.MonkeyPatch) -> Rag:
+    """Run a command on that index."""
+    monkeypatch.setenv("RAG_INDEX", str(small.index))
+    monkeypatch.setenv("RAG_EMBEDDING", small.embedding)
+    return rag
+
+
+def sample_questions(settings: Settings) -> list[KnownQuestion]:
     """The middle of sentences of the sample documents, to be found in their chunks."""
-    with closing(open_index(Settings(index=index))) as opened:
+    with closing(open_index(settings)) as opened:
         chunks = read_chunks(opened)
     return [
         KnownQuestion(
@@ -391,14 +419,15 @@ def test_a_batch_has_no_question_or_chunk_twice_and_every_pair_is_dealt_once() -
 @pytest.mark.slow
 @pytest.mark.parametrize("adapter", [False, True], ids=["whole", "adapter"])
 def test_a_tuned_folder_is_an_embedding_model_of_its_own(
-    adapter: bool, sample_index: Path, tmp_path: Path
+    adapter: bool, small: Settings, sample_index: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("datasets")
-    questions = sample_questions(sample_index)
+    chosen = Settings(index=sample_index) if adapter else small
+    questions = sample_questions(chosen)
     folder = tmp_path / "models" / "ours"
     seen: list[TuningProgress] = []
     made = tune(
-        Settings(index=sample_index),
+        chosen,
         questions,
         folder,
         adapter=adapter,
@@ -418,7 +447,7 @@ def test_a_tuned_folder_is_an_embedding_model_of_its_own(
     assert all(one.done <= one.total for one in seen)
     assert {one.stage for one in seen} >= {"measuring before", "training"}
 
-    base = embedding_model(Settings(embedding=f"huggingface:{model_folder(Settings())}"))
+    base = embedding_model(Settings(embedding=f"huggingface:{model_folder(chosen)}"))
     tuned = embedding_model(Settings(embedding=f"huggingface:{folder}"))
     changed = {line.partition(":")[0] for line in tuned.identity.differences(base.identity)}
     assert changed == {"model", "weights"}
@@ -439,15 +468,15 @@ def test_the_saved_adapter_does_what_was_measured(tmp_path: Path) -> None:
     matrix[:100, 50:150] += np.random.default_rng(0).normal(0, 0.05, (100, 100))
     adapter, network = Adapter(matrix, 1), load_network(model_folder(Settings()))
     texts = ["Who wrote the rules?", "O prazo é de dez dias."]
-    expected = adapter.apply(embed(network, texts, prompts(network)[1]))
+    questions, chunks = (adapter.apply(embed(network, texts, one)) for one in prompts(network))
     save_network(adapter.put_on(network), tmp_path / "model")
     saved = embedding_model(Settings(embedding=f"huggingface:{tmp_path / 'model'}"))
-    assert saved.embed_documents(texts) == pytest.approx(expected, abs=1e-5)
-    assert saved.embed_query(texts[1]) == pytest.approx(expected[1], abs=1e-5)
+    assert saved.embed_documents(texts) == pytest.approx(chunks, abs=1e-5)
+    assert saved.embed_query(texts[1]) == pytest.approx(questions[1], abs=1e-5)
 
 
 @pytest.mark.slow
-def test_an_interrupted_tuning_leaves_nothing(sample_index: Path, tmp_path: Path) -> None:
+def test_an_interrupted_tuning_leaves_nothing(small: Settings, tmp_path: Path) -> None:
     pytest.importorskip("datasets")
 
     def interrupt(progress: TuningProgress) -> None:
@@ -455,27 +484,22 @@ def test_an_interrupted_tuning_leaves_nothing(sample_index: Path, tmp_path: Path
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune(
-            Settings(index=sample_index),
-            sample_questions(sample_index),
-            tmp_path / "model",
-            progress=interrupt,
-        )
+        tune(small, sample_questions(small), tmp_path / "model", adapter=True, progress=interrupt)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
 def test_a_model_that_learnt_nonsense_is_saved_but_not_recommended(
-    rag: Rag, sample_index: Path, tmp_path: Path
+    small_rag: Rag, small: Settings, tmp_path: Path
 ) -> None:
     pytest.importorskip("datasets")
-    questions = sample_questions(sample_index)
+    questions = sample_questions(small)
     others = random.Random(0).sample(questions, len(questions))
     wrong = [replace(one, text=other.text) for one, other in zip(questions, others, strict=True)]
     file, folder = tmp_path / "q.jsonl", tmp_path / "model"
     stray = KnownQuestion("What else?", "", source="gone.md", answers=("x",))
     write_questions(file, [*wrong, stray])
-    run = rag("tune", str(file), "--output", str(folder), "--adapter")
+    run = small_rag("tune", str(file), "--output", str(folder), "--adapter")
     assert run.code == 1
     assert "\nnot recommended: " in run.out
     assert "next:" not in run.out
@@ -497,11 +521,11 @@ def test_a_recommended_model_comes_with_the_next_command(
 
 
 @pytest.mark.slow
-def test_the_next_command_works(rag: Rag, sample_index: Path, tmp_path: Path) -> None:
+def test_the_next_command_works(small_rag: Rag, small: Settings, tmp_path: Path) -> None:
     pytest.importorskip("datasets")
     file, folder = tmp_path / "q.jsonl", tmp_path / "our model"
-    write_questions(file, sample_questions(sample_index))
-    run = rag("tune", str(file), "--output", str(folder), "--adapter", "--json")
+    write_questions(file, sample_questions(small))
+    run = small_rag("tune", str(file), "--output", str(folder), "--adapter", "--json")
     found = json.loads(run.out)
     assert found["folder"] == str(folder)
     assert run.code == (0 if found["recommended"] else 1)
@@ -509,6 +533,6 @@ def test_the_next_command_works(rag: Rag, sample_index: Path, tmp_path: Path) ->
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAG_EMBEDDING", f"huggingface:{folder}")
         environment.setenv("RAG_INDEX", str(tmp_path / "index"))
-        assert rag("index", "--rebuild", "--quiet").code == 0
-        assert json.loads(rag("status", "--json").out)["embedding"] == f"huggingface:{folder}"
-        assert rag("search", "word2vec", "--json").code == 0
+        assert small_rag("index", "--rebuild", "--quiet").code == 0
+        assert json.loads(small_rag("status", "--json").out)["embedding"] == f"huggingface:{folder}"
+        assert small_rag("search", "word2vec", "--json").code == 0
