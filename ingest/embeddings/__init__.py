@@ -82,7 +82,7 @@ def model_folder(settings: IndexSettings) -> Path:
 
 @cache
 def _loaded(model: BundledModel) -> BundledEmbeddings:
-    """Return the model, loaded once in a process."""
+    """Return the model, loaded once in a process; its threads do not survive a fork."""
     return BundledEmbeddings(model)
 
 
