@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.retrieval.__main__ import main
+from benchmarks.retrieval.__main__ import evaluate, main
 from benchmarks.retrieval.datasets import Question, load_dataset
 from benchmarks.retrieval.measures import file_coverage, file_hit, ndcg, span_hit
+from benchmarks.retrieval.rag import Rag
 from benchmarks.retrieval.systems import Found
 from benchmarks.retrieval.translations import section_questions
 
@@ -140,3 +141,12 @@ def test_the_gold_spans_are_in_the_lines_of_their_article() -> None:
         assert question.span is not None
         lines = [Found(one.source, one.start, one.start + len(one.text)) for one in dataset.pieces]
         assert any(span_hit(question, [line]) for line in lines)
+
+
+@needs_bench
+@pytest.mark.slow
+def test_portuguese_passages_are_found_as_well_as_before() -> None:
+    dataset = load_dataset(Path(BENCH or ""), "faquad")
+    (result,) = evaluate({"rag-app": Rag()}, dataset)
+    assert len(dataset.questions) == 900
+    assert result.scores["nDCG@10"] == pytest.approx((0.949, 0.949), abs=0.01)
