@@ -44,12 +44,6 @@ QUESTIONS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def load_the_model_once(embedding: EmbeddingModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("ingest", "ingest.sync", "ingest.compat"):
-        monkeypatch.setattr(f"{module}.embedding_model", lambda settings: embedding)
-
-
 @pytest.fixture(scope="module")
 def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of the sample documents, to be copied."""

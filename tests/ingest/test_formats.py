@@ -31,12 +31,6 @@ Write = Callable[[str, str], Path]
 REBUILD = r"has format 1, this version reads 2: run 'rag index --rebuild'"
 
 
-@pytest.fixture(autouse=True)
-def load_the_model_once(embedding: EmbeddingModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("ingest.sync", "ingest.verify"):
-        monkeypatch.setattr(f"{module}.embedding_model", lambda settings: embedding)
-
-
 @pytest.fixture
 def indexed(settings: IndexSettings, write: Write, embedding: EmbeddingModel) -> IndexSettings:
     """An index of one file and two added documents."""

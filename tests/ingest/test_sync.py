@@ -34,11 +34,6 @@ DOGS = "Dogs were the first animals that people kept."
 BIRDS = "Um beija-flor bate as asas oitenta vezes por segundo."
 
 
-@pytest.fixture(autouse=True)
-def load_the_model_once(embedding: EmbeddingModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.sync.embedding_model", lambda settings: embedding)
-
-
 def counts(report: SyncReport) -> dict[str, int]:
     names = ("new", "changed", "renamed", "deleted", "unchanged", "embedded", "reused")
     return {name: getattr(report, name) for name in names if getattr(report, name)}

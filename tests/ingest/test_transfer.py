@@ -44,12 +44,6 @@ BIRDS = "Um beija-flor bate as asas oitenta vezes por segundo."
 LONG = "\n\n".join(f"# Part {n}\n\n" + f"Sentence {n} of this part. " * 12 for n in range(5))
 
 
-@pytest.fixture(autouse=True)
-def load_the_model_once(embedding: EmbeddingModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("ingest", "ingest.sync", "ingest.transfer"):
-        monkeypatch.setattr(f"{module}.embedding_model", lambda settings: embedding)
-
-
 @pytest.fixture
 def three(settings: IndexSettings, write: Write) -> IndexSettings:
     """An index of three files and one that failed."""

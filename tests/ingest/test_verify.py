@@ -38,12 +38,6 @@ SOURCES = ["note", *(f"part{n % 2}/file{n}.md" for n in range(7))]
 
 
 @pytest.fixture(autouse=True)
-def load_the_model_once(embedding: EmbeddingModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("ingest.sync", "ingest.verify"):
-        monkeypatch.setattr(f"{module}.embedding_model", lambda settings: embedding)
-
-
-@pytest.fixture(autouse=True)
 def small_base(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot, "TAIL_LIMIT", 5)
 
