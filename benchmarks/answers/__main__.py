@@ -26,7 +26,7 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter
 from benchmarks.answers.calibration import LOST, fit_answers, fit_sentences, write
 from benchmarks.answers.cases import Case, Cases, load_cases
 from benchmarks.retrieval.datasets import load_dataset
-from ingest import EmbeddingModel, IndexSettings, embedding_model
+from ingest import EmbeddingModel, IndexSettings, detect_language, embedding_model
 from rag_app.evaluation.statistics import auroc
 from rag_app.llms.confidence import Calibration, calibration
 from rag_app.llms.selection import choose
@@ -161,7 +161,7 @@ def _sentences(case: Case, count: int) -> str:
 
 def _naive(embedding: EmbeddingModel) -> Callable[[Case, int], str]:
     def naive(case: Case, count: int) -> str:
-        language = case.reading.language
+        language = detect_language(case.question)
         terms = content_terms(case.question, language).values()
         found = (one.candidate for one in case.reading.sentences)
         texts = [one.text for one in found if one.chunk < _NAIVE_CHUNKS]

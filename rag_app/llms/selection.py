@@ -14,7 +14,6 @@ import numpy as np
 
 from ingest import (
     EmbeddingModel,
-    Language,
     detect_language,
     identify_language,
     in_different_languages,
@@ -48,13 +47,11 @@ class Reading:
     """What a question finds in chunks.
 
     Attributes:
-        language: Of the question, as far as the app speaks it.
-        asked_in: Of the question, as it is identified.
+        asked_in: The language of the question, as it is identified.
         chunks: What was retrieved, best first.
         sentences: The distinct sentences of the chunks, best first; at least one.
     """
 
-    language: Language
     asked_in: str
     chunks: tuple[ScoredChunk, ...]
     sentences: tuple[Sentence, ...]
@@ -96,11 +93,9 @@ def is_worth_asking(
 
 def read(question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel) -> Reading | None:
     """Return what the question finds in ``chunks``, best first; None if they have no sentence."""
-    language = detect_language(question)
     chunks = with_sentences(question, chunks, embedding)
-    found = candidates(question, chunks, language)
-    asked_in = identify_language(question)
-    return Reading(language, asked_in, chunks, tuple(rank(found))) if found else None
+    found = candidates(question, chunks, detect_language(question))
+    return Reading(identify_language(question), chunks, tuple(rank(found))) if found else None
 
 
 def rank(found: Sequence[Candidate]) -> list[Sentence]:

@@ -72,7 +72,7 @@ def test_the_margin_of_a_reading_is_what_it_has_above_the_threshold() -> None:
         features = replace(NOTHING, terms=signals.terms)
         best = Sentence(Candidate(0, 0, "Text.", features), share=1.0)
         found = chunk(signals.dense, signals.lead), chunk(0.0, 0.0)
-        return Reading("en", "en", found, (best,))
+        return Reading("en", found, (best,))
 
     weights = calibration()
     for signals in (NEAR, FAR):
