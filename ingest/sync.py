@@ -28,7 +28,7 @@ from ingest.types import (
     SyncReport,
 )
 
-_LOADERS_VERSION = 2
+_LOADERS_VERSION = 3
 _BATCH_CHARACTERS = 500_000
 
 Files = Mapping[str, FileSignature]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from ingest.errors import LoadError
 from ingest.loaders.facts import stated
@@ -34,11 +35,22 @@ _ANCHOR = re.compile(r"\s*\{[^{}]*\}\s*$")
 _LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
 _MARKS = re.compile(r"(\*\*|__|\*|`|<[^>]+>)")
 _ADORNMENT = re.compile(r"([^\w\s])\1{2,}[ \t]*$")
+# A line of a plain text that may be a title: it opens like one, has no end and no columns.
+_LABEL = re.compile(r"(?=.*[^\W\d_])[A-ZÀ-Þ\d](?!.*(?:\t| {2,}| \|))[^\n]{0,99}(?<![.,;:!?…\s])$")
+_BLOCK = re.compile(r"\S.*(?:\n[ \t]*\S.*)*")
+_MOST_TITLE_LINES = 2
+_NARROWEST_WRAP, _NOT_WRAPPED = 24, 0.7
 
 
 def load_text(content: bytes) -> Document:
-    """Return the text of a plain file; raises LoadError if it is binary."""
-    return Document(decode(content))
+    """Return a plain file verbatim, with its title and the lines that stand above its sections.
+
+    Raises:
+        LoadError: The file is binary.
+    """
+    text = decode(content)
+    headings = tuple(_plain_headings(text))
+    return Document(text, headings=headings, metadata=stated(_first_title(headings), ""))
 
 
 def load_markdown(content: bytes) -> Document:
@@ -118,6 +130,24 @@ def _decode_guessed(content: bytes) -> str:
 
 def _first_title(headings: tuple[Heading, ...]) -> str:
     return next((heading.title for heading in headings if heading.level == 1), "")
+
+
+def _plain_headings(text: str) -> Iterator[Heading]:
+    """Yield the title, one or two lines alone at the top, and the lines alone above a section."""
+    blocks = [
+        (match.start(), [line.strip() for line in match[0].splitlines()])
+        for match in _BLOCK.finditer(text)
+    ]
+    if len(blocks) > 1 and len(blocks[0][1]) <= _MOST_TITLE_LINES:
+        start, lines = blocks.pop(0)
+        if all(map(_LABEL.match, lines)):
+            yield Heading(start, 1, " ".join(lines))
+    for (start, (line, *rest)), (_, after) in zip_longest(blocks, blocks[1:], fillvalue=(0, [""])):
+        following = rest[0] if rest else after[0]
+        is_wrapped = len(line) > max([_NARROWEST_WRAP, *(_NOT_WRAPPED * len(one) for one in rest)])
+        may_open = following and not following[0].islower() and not _LABEL.match(following)
+        if _LABEL.match(line) and may_open and not (rest and is_wrapped):
+            yield Heading(start, 2, line)
 
 
 def _markdown_headings(text: str, start: int) -> Iterator[Heading]:

@@ -112,6 +112,60 @@ def test_text_is_decoded_by_what_it_is(content: bytes, text: str) -> None:
     assert load_document("a.txt", content).text == text
 
 
+PLAIN = """Lease of the mill: Orchard Estates to Wool Traders
+
+Signed on 3 May 2024 by both parties.
+
+1. Rent
+
+The tenant pays GBP 900 a month.
+
+Repairs
+The landlord repairs the roof.
+
+ANNEX
+- keys
+- plans
+
+Part        Every
+tiles       3 years
+
+Orla
+Finn
+"""
+
+
+def test_a_plain_text_has_a_title_and_the_lines_alone_above_its_sections() -> None:
+    document = load_document("a.txt", PLAIN.encode())
+    assert document.text == PLAIN
+    assert titles(document) == [
+        (1, "Lease of the mill: Orchard Estates to Wool Traders"),
+        (2, "1. Rent"),
+        (2, "Repairs"),
+        (2, "ANNEX"),
+    ]
+    assert heading_lines(document) == [title for _, title in titles(document)]
+    assert document.metadata["title"] == "Lease of the mill: Orchard Estates to Wool Traders"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("Only one line", id="a line"),
+        pytest.param("It rained.\n\nNobody came.", id="sentences"),
+        pytest.param(
+            "She went down the long road to the harbour in the early\n"
+            "Morning light that lay on all the boats and houses.\n\nThe end.",
+            id="a wrapped line",
+        ),
+        pytest.param("Rome\n\nOslo\n\nLima", id="a list of names"),
+        pytest.param("Key: value;\n\nOther: value;", id="values"),
+    ],
+)
+def test_prose_and_lists_have_no_headings(text: str) -> None:
+    assert [level for level, _ in titles(load_document("a.txt", text.encode()))] in ([], [1])
+
+
 def test_a_text_in_another_script_is_recognised() -> None:
     text = "Съешь же ещё этих мягких французских булок, да выпей чаю. " * 20
     assert load_document("a.txt", text.encode("cp1251")).text == text
