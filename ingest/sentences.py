@@ -24,7 +24,9 @@ _ITEM = re.compile(
 )
 _TITLE = re.compile(r"#{1,6}\s")
 _NUMBER = r"[(\-−+]?(?:[$€£]|R\$|US\$)?\d[\d.,]*(?<![.,])[%)]*"
-_ROW = re.compile(rf".*\s\|(?:\s|$)|\|.*\||.*\t|.*(?<!\S){_NUMBER}(?:\s+[$€£—–-])*\s+{_NUMBER}$")
+_ROW = re.compile(
+    rf".*\s\|(?:\s|$)|\|.*\||.*\t|.*\S {{3,}}\S|.*(?<!\S){_NUMBER}(?:\s+[$€£—–-])*\s+{_NUMBER}$"
+)
 _RULE = re.compile(r"[\W_]*$")
 
 _END = re.compile(r"""(?<![.!?…])[.!?…]+(?:[ ]?\[\d+\]|["'”’»)\]*_`])*(?=\s)|[。！？]+[」』）]?""")
@@ -36,12 +38,12 @@ _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]$")
 _NEVER_LAST = frozenset(
     "dr dra drs mr mrs ms mx prof profa sr sra srs sras srta jr gen col capt lt sgt rev hon st mt "
     "messrs eng engª av exmo exma ilmo ilma vs viz cf ca approx aprox e.g i.e p.ex ex obs v.g "
-    "séc tel incl resp".split()
+    "séc tel incl resp pe fr msgr mons sto sta sen gov rep pres maj cel brig".split()
 )
 _BEFORE_NUMBER = frozenset(
     "no nos nº nro núm num art arts p pp pg pág págs fig figs eq eqs sec sect secs vol ch chap cap "
     "caps tab ed inc par parág al jan feb fev mar apr abr jun jul aug ago sep sept set oct out nov "
-    "dec dez ref refs".split()
+    "dec dez ref refs op opp nr fl fls ap apt bl cl".split()
 )
 _MAYBE_LAST = frozenset("etc inc ltd ltda corp co cia bros univ dept depto ph.d phd s.a".split())
 _STARTERS = frozenset(

@@ -28,6 +28,10 @@ WHOLE = [
     pytest.param("The price rose from 3.14 to 1.000,50 in v2.0.1.", id="decimals"),
     pytest.param("It was written by J. R. R. Tolkien and George W. Bush.", id="initials"),
     pytest.param("The U.S. Senate and the U.K. Parliament met.", id="countries"),
+    pytest.param("It was blessed by Fr. Brown and Msgr. Ryan.", id="clergy"),
+    pytest.param("Casou-se na igreja de Sto. Amaro com o Pe. Manuel.", id="clergy-pt"),
+    pytest.param("They played the sonata op. 27 and opp. 9 to 11.", id="works"),
+    pytest.param("Mora na rua A, nr. 12, bl. 3, apt. 41.", id="address-pt"),
     pytest.param("Vaswani et al. (2017) introduced it.", id="et-al"),
     pytest.param("Apple Inc. Notes due 2024 are listed.", id="company"),
     pytest.param("Open https://example.com/a.b?c=d.e now.", id="address"),
@@ -45,6 +49,11 @@ def test_a_dot_that_ends_nothing_does_not_split(text: str) -> None:
 
 
 SPLIT = [
+    pytest.param(
+        "Ana    12    a@b.c\nRui    13    d@e.f",
+        ["Ana    12    a@b.c", "Rui    13    d@e.f"],
+        id="columns",
+    ),
     pytest.param("One. Two! Three? Four", ["One.", "Two!", "Three?", "Four"], id="marks"),
     pytest.param("The answer is no. We left.", ["The answer is no.", "We left."], id="no"),
     pytest.param("It is modern art. He likes it.", ["It is modern art.", "He likes it."], id="art"),
