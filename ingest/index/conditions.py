@@ -13,11 +13,15 @@ from ingest.index.rows import DocumentRow
 def meeting(rows: Iterable[tuple[int, DocumentRow]], conditions: Mapping[str, str]) -> list[int]:
     """Return the ids of the documents that meet every condition.
 
-    ``source`` is a pattern with ``*``, ``?`` and ``[…]``, where ``*`` also takes slashes, and
-    ``language`` a code; any other key is one of the metadata, whose text or JSON has to be equal.
+    ``source`` is a source, or a pattern with ``*``, ``?`` and ``[…]``, where ``*`` also takes
+    slashes, and ``language`` a code; any other key is one of the metadata, whose text or JSON has
+    to be equal.
     """
+    rows = list(rows)
     wanted = {key: str(value) for key, value in conditions.items()}
-    pattern = re.compile(translate(wanted.pop("source", "*")))
+    source = wanted.pop("source", "*")
+    is_name = any(row.source == source for _, row in rows)
+    pattern = re.compile(re.escape(source) + r"\Z" if is_name else translate(source))
     language = wanted.pop("language", None)
     return [
         document_id

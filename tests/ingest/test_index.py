@@ -140,6 +140,7 @@ def test_candidates_are_the_best_of_each_side(index: Index) -> None:
     ("conditions", "sources"),
     [
         pytest.param({"source": "dogs"}, {"dogs#0"}, id="source"),
+        pytest.param({"source": "[cd]ogs"}, {"dogs#0"}, id="brackets"),
         pytest.param({"source": "*s"}, {"cats#0", "dogs#0", "birds#0"}, id="pattern"),
         pytest.param({"language": "pt"}, {"birds#0"}, id="language"),
         pytest.param({"animal": "fish"}, {"fish#0"}, id="metadata"),
