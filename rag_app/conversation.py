@@ -119,6 +119,7 @@ class Conversation:
             question,
             [(turn.condensed, turn.answer.text) for turn in self._history],
             None if isinstance(llm, ExtractiveChatModel) else llm,
+            self.app.embedding,
         )
         seconds = time.perf_counter() - started
         if standalone.usage:
