@@ -2,7 +2,8 @@
 
 Kept precise rather than broad. The question has to ask for a figure; both sentences have to hold
 the same terms of the question, or nearly the same words; their figures have to be of one kind and
-unit; and they must not be about different names or, unless a date is asked for, years.
+unit; and they must not be about different things: names, years unless a date is asked for, words of
+the question in whose place the other sentence has others, or that stand above only one of them.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 
 from ingest import Language, detect_language, split_sentences
 from rag_app.citations import Cited
 from rag_app.figures import Figure, Kind, find_figures
 from rag_app.quotes import MARKER
-from rag_app.terms import content_terms, fold, is_number, is_stopword, term_keys, words
+from rag_app.terms import content_terms, fold, is_number, is_stopword, term, term_keys, words
 from rag_app.types import Citation, ScoredChunk
 
 _DATES: tuple[Kind, ...] = ("date", "time")
@@ -42,6 +44,8 @@ _FIGURE_WORDS = frozenset(
     "numero quantidade percentual porcentagem valor ano data dia hora horas horario mes".split()
 )
 _LEAST_SHARE, _NEARLY_ALL, _FEWEST = 0.6, 0.66, 2
+_SAME_SENTENCE = 0.6
+_WORD = re.compile(r"[^\W_]+")
 _MOST_FIGURES = 2
 _MOST_OTHERS = 2
 
@@ -60,7 +64,7 @@ def with_conflicts(
         return cited, ()
     reader = _Reader(question, kinds)
     for citation in cited.citations:
-        said = reader.read(citation.quote)
+        said = reader.read(citation.quote, _above_quote(citation, chunks))
         if citation.verified and said:
             others = list(_others(reader, said, citation, chunks))[:_MOST_OTHERS]
             if others:
@@ -90,6 +94,8 @@ class _Said:
         figures: Its figures of the kinds asked for.
         years: The years it names.
         names: The names it holds.
+        above: The question's terms that stand above it: in headings, title or file name.
+        spoken: The keys of each of its words, in their order.
     """
 
     terms: frozenset[_Keys]
@@ -97,6 +103,8 @@ class _Said:
     figures: tuple[Figure, ...]
     years: frozenset[object]
     names: frozenset[str]
+    above: frozenset[_Keys]
+    spoken: tuple[_Keys, ...]
 
     def contradicts(self, other: _Said, asks_date: bool) -> bool:
         """Return whether both answer the question, with different figures."""
@@ -105,6 +113,8 @@ class _Said:
             return False
         if self.names - other.names and other.names - self.names:
             return False
+        if self._differs_in_thing(other) or other._differs_in_thing(self):
+            return False
         if not asks_date and self.years and other.years and self.years.isdisjoint(other.years):
             return False
         if copies and len(self.figures) == len(other.figures):
@@ -112,6 +122,24 @@ class _Said:
             return any(a.is_like(b) and not a.agrees(b) for a, b in in_place)
         pairs = [(a, b) for a in self.figures for b in other.figures if a.is_like(b)]
         return bool(pairs) and not any(a.agrees(b) for a, b in pairs)
+
+    def _differs_in_thing(self, other: _Said) -> bool:
+        """Return whether this is about a thing of the question, and the other about another.
+
+        The question's word stands above this one only, or the other has another in its place.
+        """
+        if self.above - other.above - other.terms:
+            return True
+        missing = self.terms - other.terms
+        matcher = SequenceMatcher(None, self.spoken, other.spoken, autojunk=False)
+        return (
+            bool(missing)
+            and matcher.ratio() >= _SAME_SENTENCE
+            and any(
+                tag == "replace" and not missing.isdisjoint(self.spoken[first:last])
+                for tag, first, last, _, _ in matcher.get_opcodes()
+            )
+        )
 
 
 class _Reader:
@@ -130,18 +158,23 @@ class _Reader:
         self._counted = term_keys(match[1], self._language) if match else frozenset()
         self.asks_date = "date" in kinds
 
-    def read(self, sentence: str) -> _Said | None:
+    def read(self, sentence: str, above: str) -> _Said | None:
         """Return what a sentence says to the question; None without a figure it asks for."""
         figures = find_figures(sentence, self._language)
         asked = tuple(figure for figure in figures if self._is_asked(figure))
         if not 0 < len(asked) <= _MOST_FIGURES:
             return None
         keys, names = term_keys(sentence, self._language), _names(sentence, self._language)
-        terms = frozenset(term for term in self._terms if not term.isdisjoint(keys))
+        terms, above_it = self._held(keys), self._held(term_keys(above, self._language))
         if len(terms) < _LEAST_SHARE * len(self._terms) or not self._names <= names:
             terms = frozenset()
         years = frozenset(one.value[0] for one in figures if one.kind == "date" and one.value[0])
-        return _Said(terms, _wording(sentence, self._language), asked, years, names)
+        spoken = tuple(term(word, self._language) for word in words(sentence))
+        wording = _wording(sentence, self._language)
+        return _Said(terms, wording, asked, years, names, above_it, spoken)
+
+    def _held(self, keys: frozenset[str]) -> frozenset[_Keys]:
+        return frozenset(one for one in self._terms if not one.isdisjoint(keys))
 
     def _is_asked(self, figure: Figure) -> bool:
         if figure.kind == "count" and self._counted:
@@ -173,10 +206,26 @@ def _others(
     seen = {citation.source}
     for chunk in chunks:
         for start, end in split_sentences(chunk.text):
-            other = None if chunk.source in seen else reader.read(chunk.text[start:end])
+            if chunk.source in seen:
+                continue
+            other = reader.read(chunk.text[start:end], _above(chunk, start))
             if other and said.contradicts(other, reader.asks_date):
                 seen.add(chunk.source)
                 yield chunk, start, end
+
+
+def _above(chunk: ScoredChunk, offset: int) -> str:
+    """Return what stands above a place of a chunk: headings, title and file name."""
+    return " ".join((*chunk.headings_at(offset), chunk.title, *_WORD.findall(chunk.source)))
+
+
+def _above_quote(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
+    found = (
+        _above(chunk, citation.start - chunk.start)
+        for chunk in chunks
+        if chunk.source == citation.source and chunk.start <= citation.start < chunk.end
+    )
+    return next(found, "")
 
 
 def _added(

@@ -119,6 +119,24 @@ def test_another_figure_of_the_same_kind_is_a_conflict(question: str, one: str, 
     [
         pytest.param(LEAVE, OLD, "Employees get 22 days of paid leave, in 3 parts.", id="same"),
         pytest.param(
+            "How long is the trial period of cooks?",
+            "The trial period of cooks is 3 months.",
+            "The trial period of waiters is 6 months.",
+            id="another job",
+        ),
+        pytest.param(
+            "Quanto custa a entrada de idosos?",
+            "A entrada de idosos custa 8 reais.",
+            "A entrada de estudantes custa 5 reais.",
+            id="outro público",
+        ),
+        pytest.param(
+            "How many litres does the left tank hold?",
+            "The left tank holds 40 litres.",
+            "The right tank holds 55 litres.",
+            id="another side",
+        ),
+        pytest.param(
             "When was the pond dug?",
             "The pond was dug in 1998.",
             "The pond was dug on 12 March 1998.",
@@ -218,3 +236,16 @@ def test_both_quotes_are_shown_with_the_dates_of_their_files(rag_alone: Rag) -> 
     assert {place.rpartition(" ")[2] for place in places} == {"2001-09-09)", "2023-11-14)"}
     record = json.loads(rag_alone("ask", LEAVE, "--index", "i", "--json").out)
     assert record["conflicts"] == [[1, 2]]
+
+
+def test_what_stands_above_only_one_of_them_tells_two_things_apart() -> None:
+    def said(title: str, weeks: int) -> ScoredChunk:
+        text = f"The notice period is {weeks} weeks."
+        return ScoredChunk(text, f"{title}.md", 0, len(text), headings=(f"Rules for {title}",))
+
+    cooks, waiters = said("cooks", 2), said("waiters", 6)
+    question = "What is the notice period for cooks?"
+    cited = cite(f"{cooks.text} [1]", [cooks, waiters])
+
+    assert with_conflicts(question, cited, [cooks, waiters])[1] == ()
+    assert with_conflicts(question, cited, [cooks, said("cooks, new", 6)])[1] == ((1, 2),)
