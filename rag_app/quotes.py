@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, zip_longest
+from typing import NamedTuple
 
 from ingest import Language, split_sentences
 from rag_app.support import agrees, supports
-from rag_app.terms import fold, is_number, words
+from rag_app.tables import has_rule, is_head, is_row, spell_out
+from rag_app.terms import fold
 from rag_app.types import ScoredChunk
 from rag_app.wording import Wording
 
@@ -22,8 +24,6 @@ _SHORTEST_PART = 3
 _MOST_CUTS = 8
 _EDGES = " \t\n.,;:!?…\"'()*-"
 _CUT = re.compile(r"\s*[,;:]\s+(?:and|but|e|mas|while|enquanto)?\b|\s+(?:and|but|e|mas)\s+")
-_ROW = re.compile(r"\s\|(?:\s|$)|^\||\t")
-_RULE = re.compile(r"\n[\s|:+=-]*-[\s|:+=-]*$")
 _AFTER_STOP = re.compile(r"(?<=[.!?]\s)[a-zà-ÿ]")
 
 
@@ -70,6 +70,14 @@ class Claim:
                 yield left, right
 
 
+class _Sentence(NamedTuple):
+    """A stretch of a chunk, and what it says: a row with the names of its columns."""
+
+    start: int
+    end: int
+    said: str
+
+
 class Evidence:
     """A chunk, taken apart once to be compared with every claim of an answer."""
 
@@ -99,28 +107,28 @@ class Evidence:
         return _Plain(self.chunk.text)
 
     @cached_property
-    def _sentences(self) -> list[tuple[int, int]]:
+    def _sentences(self) -> list[_Sentence]:
         text = _with_capitals(self.chunk.text)
         spans = [(start, end) for start, end in split_sentences(text) if end > start]
         return list(_with_heads(self.chunk.text, spans))
 
     @cached_property
     def _wordings(self) -> list[Wording]:
-        return [Wording(self.chunk.text[s:e], self._language) for s, e in self._sentences]
+        return [Wording(sentence.said, self._language) for sentence in self._sentences]
 
     def _compare(self, claim: Claim, index: int) -> Quote:
         """Return the sentence, with the one before it if that names what this is about."""
         said, wanted = self._wordings[index], claim.wording
-        start, end = self._sentences[index]
+        start, end, _ = self._sentences[index]
         if index and wanted.continues(said, self._wordings[index - 1]):
-            before = self._sentences[index - 1][0]
+            before = self._sentences[index - 1].start
             both = Wording(self.chunk.text[before:end], self._language)
             if supports(both, wanted, claim.least):
                 return self._quote(before, end, wanted.share(both), True)
         return self._quote(start, end, wanted.share(said), supports(said, wanted, claim.least))
 
     def _whole_sentences(self, claim: Claim, start: int, end: int) -> Quote | None:
-        touched = [(s, e) for s, e in self._sentences if s < end and e > start]
+        touched = [(s, e) for s, e, _ in self._sentences if s < end and e > start]
         if not touched:
             return None
         first = min([start, *(s for s, _ in touched)])
@@ -163,23 +171,21 @@ def _with_capitals(text: str) -> str:
     return _AFTER_STOP.sub(lambda match: match[0].upper(), text) if text.islower() else text
 
 
-def _with_heads(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield the spans, the head of a table up to the end of its first row, or not without one."""
-    in_table = False
+def _with_heads(text: str, spans: list[tuple[int, int]]) -> Iterator[_Sentence]:
+    """Yield the sentences, the head of a table up to the end of its first row."""
+    head, in_table = "", False
     for (start, end), after in zip_longest(spans, spans[1:]):
         row = text[start:end]
-        is_row = _ROW.search(row) is not None
-        head = is_row and not in_table and _is_head(row)
-        in_table = is_row
-        if head and after and _ROW.search(text[slice(*after)]):
-            yield start, after[1]
-        elif not (head and _RULE.search(row)):
-            yield start, end
-
-
-def _is_head(row: str) -> bool:
-    """Return whether the first row of a table is its head: over a rule, or without a number."""
-    return _RULE.search(row) is not None or not any(map(is_number, words(row)))
+        begins_table = is_row(row) and not in_table and is_head(row)
+        in_table = is_row(row)
+        if begins_table and after and is_row(first := text[slice(*after)]):
+            head = row
+            yield _Sentence(start, after[1], spell_out(first, head))
+        elif in_table and head:
+            yield _Sentence(start, end, spell_out(row, head))
+        elif not (begins_table and has_rule(row)):
+            head = ""
+            yield _Sentence(start, end, row)
 
 
 def _without_markers(text: str) -> Iterator[tuple[int, str]]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import Stemmer
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_][^\W_]*(?:'[^\W\d_]+)?")
+_HYPHENED = re.compile(r"(?<![\w-])([^\W\d_]+)[-–‑](\d+)(?![\w-])")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 _QUOTES = str.maketrans("‘’ʼ´`“”„«»–—‑−", "'''''\"\"\"\"\"----")
 _ENGLISH = (
@@ -101,15 +102,30 @@ def term(word: str, language: str) -> frozenset[str]:
 def content_terms(text: str, language: str) -> dict[str, frozenset[str]]:
     """Return the words of ``text`` that are no stopwords with their keys, each term once."""
     found: dict[frozenset[str], str] = {}
+    joined = _joined(text)
     for word in words(text):
         if not is_stopword(word, language):
-            found.setdefault(term(word, language), word)
+            found.setdefault(term(word, language) | joined.get(word, frozenset()), word)
     return {word: keys for keys, word in found.items()}
+
+
+def distinguishing_words(text: str, language: str) -> frozenset[str]:
+    """Return the words that tell one thing from another: names, numbers and identifiers."""
+    found = words(text)
+    named = [] if text.isupper() else [word for word in found[1:] if word[0].isupper()]
+    numbered = [word for word in found if any(map(str.isdigit, word))]
+    return frozenset(word for word in named + numbered if not is_stopword(word, language))
 
 
 def term_keys(text: str, language: str) -> frozenset[str]:
     """Return every key of every word of ``text``."""
-    return frozenset().union(*(term(word, language) for word in words(text)))
+    keys = (term(word, language) for word in words(text))
+    return frozenset().union(*keys, *_joined(text).values())
+
+
+def _joined(text: str) -> dict[str, frozenset[str]]:
+    """Return for the number of an identifier such as E-1042 the key of E1042, which it also is."""
+    return {match[2]: frozenset((fold(match[1] + match[2]),)) for match in _HYPHENED.finditer(text)}
 
 
 def is_number(word: str) -> bool:
