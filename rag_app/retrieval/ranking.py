@@ -2,9 +2,9 @@
 
 Half of a score is meaning: the cosine of the chunk, and that of its nearest sentence. The other
 half is words: BM25 by whole terms, and by parts of words. Where chunk and question are in different
-languages, the words count little. A file that the question names is lifted. Each part is put on a
-scale from 0 to 1 over the question's candidates (Bruch et al., "An Analysis of Fusion Functions for
-Hybrid Retrieval", 2023).
+languages, cosines are lower, which is made good, and the words count little. A file that the
+question names is lifted. Each part is put on a scale from 0 to 1 over the question's candidates
+(Bruch et al., "An Analysis of Fusion Functions for Hybrid Retrieval", 2023).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Weights:
     Attributes:
         meaning: Meaning against words.
         across: The same for a chunk in another language than the question.
+        gap: By how much the cosines of such a chunk are lower, to be made good.
         sentence: The nearest sentence against the whole chunk, within meaning.
         grams: Parts of words against whole terms, within words.
         named: A file that the question names, on top.
@@ -38,6 +39,7 @@ class Weights:
 
     meaning: float = 0.5
     across: float = 0.95
+    gap: float = 0.03
     sentence: float = 0.5
     grams: float = 0.4
     named: float = 0.2
@@ -91,13 +93,14 @@ def scaled(scores: ArrayLike) -> Scores:
 
 
 def _scored(question: str, candidates: Sequence[Candidate], weights: Weights) -> list[Ranked]:
-    dense = scaled([one.dense for one in candidates])
-    sentence = scaled([_nearest_sentence(one) for one in candidates])
+    asked = identify_language(question)
+    across = np.array([in_different_languages(asked, one.row.language) for one in candidates])
+    gaps = weights.gap * across
+    dense = scaled([one.dense for one in candidates] + gaps)
+    sentence = scaled([_nearest_sentence(one) for one in candidates] + gaps)
     lexical = scaled([one.lexical for one in candidates])
     grams = scaled(gram_scores(question, [one.row.lexical_text for one in candidates]))
     named = named_scores(question, [one.row.path for one in candidates])
-    asked = identify_language(question)
-    across = [in_different_languages(asked, one.row.language) for one in candidates]
     share = np.where(across, weights.across, weights.meaning)
     meaning = (1 - weights.sentence) * dense + weights.sentence * sentence
     words = (1 - weights.grams) * lexical + weights.grams * grams
