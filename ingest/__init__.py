@@ -38,7 +38,7 @@ from ingest.sentences import split_sentences
 from ingest.settings import IndexSettings
 from ingest.sync import sync_folder
 from ingest.transfer import Exported, Imported, export_index, import_index
-from ingest.types import Document, FileProblem, IndexStatus, SyncProgress, SyncReport
+from ingest.types import Document, FileProblem, Heading, IndexStatus, SyncProgress, SyncReport
 from ingest.verify import VerifyReport, verify_index
 from ingest.watch import watch_folder
 
@@ -62,6 +62,7 @@ __all__ = [
     "EmbeddingModel",
     "Exported",
     "FileProblem",
+    "Heading",
     "IdentityError",
     "Imported",
     "Index",

@@ -1,4 +1,4 @@
-"""The one sentence that says the documents don't hold the answer."""
+"""What is said in place of an answer: the documents don't hold it, or none is sure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ ABSTENTION = MappingProxyType(
         "en": "I don't know: the documents don't say.",
         "pt": "Não sei: os documentos não dizem.",
     }
+)
+# Some places come near: they are shown in place of an answer.
+UNSURE = MappingProxyType(
+    {"en": "I found no sure answer.", "pt": "Não encontrei uma resposta segura."}
 )
 
 _MARKER = re.compile(r"\[[\d\s,;–-]*\]")
@@ -31,6 +35,6 @@ def _plain(text: str) -> str:
 
 _PLAIN = frozenset(
     _plain(part)
-    for sentence in ABSTENTION.values()
+    for sentence in (*ABSTENTION.values(), *UNSURE.values())
     for part in (sentence, sentence.partition(":")[0])
 )

@@ -14,14 +14,15 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from ingest import Language, ProviderError, UsageError, detect_language
-from rag_app.abstention import ABSTENTION, is_abstention
-from rag_app.citations import OnUnsupported, cite_answer, format_context
+from rag_app.abstention import ABSTENTION, UNSURE, is_abstention
+from rag_app.citations import OnUnsupported, cite_answer, format_context, quote_sentence
 from rag_app.conflicts import with_conflicts
 from rag_app.entailment import Entails
+from rag_app.llms.sentences import Candidate
 from rag_app.prompts import ANSWERING, Prompt, load_prompt
 from rag_app.question import check_question
 from rag_app.telemetry import Clock
-from rag_app.types import Answer, Event, Retrieved, ScoredChunk, Token
+from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, Token
 from rag_app.usage import add_usage, message_usage, start_spending
 from rag_app.window import count_tokens, max_tokens
 
@@ -29,6 +30,7 @@ _PROMPTS = {"en": "qa", "pt": "qa-pt"}
 
 
 WorthAsking = Callable[[str, Sequence[ScoredChunk]], bool]
+Nearest = Callable[[str, Sequence[ScoredChunk]], Sequence[Candidate]]
 OnAnswer = Callable[[tuple[ScoredChunk, ...], Answer], None]
 
 
@@ -85,6 +87,8 @@ class RetrievalQA(Runnable[str, Answer]):
         self.on_answer: OnAnswer | None = None
         # Tells whether the chunks may hold an answer; without one, the model is always asked.
         self.worth_asking: WorthAsking | None = None
+        # Finds what comes nearest where nothing answers.
+        self.nearest: Nearest | None = None
         # Confirms the quotes; without one, the words alone decide.
         self.entails: Entails | None = None
 
@@ -233,12 +237,14 @@ class _Turn:
         cited = cite_answer(text, self._read, self._language, chain.on_unsupported, chain.entails)
         cited, conflicts = with_conflicts(self.question, cited, self._read)
         abstained = is_abstention(cited.text)
+        nearest = self._nearest() if abstained else ()
         self.clock.done("cite", citations=len(cited.citations), abstained=abstained)
         answer = Answer(
             question=self.question,
-            text=cited.text,
+            text=UNSURE[self._language] if nearest else cited.text,
             citations=cited.citations,
             abstained=abstained,
+            nearest=nearest,
             unsupported=cited.unsupported,
             conflicts=conflicts,
             llm=self._answered_by(),
@@ -248,6 +254,14 @@ class _Turn:
         if self._chain.on_answer:
             self._chain.on_answer(self.chunks, answer)
         return answer
+
+    def _nearest(self) -> tuple[Citation, ...]:
+        find = self._chain.nearest
+        found = find(self.question, self._read) if find and self._read else ()
+        return tuple(
+            quote_sentence(n, self._read[one.chunk], one.start, one.start + len(one.text))
+            for n, one in enumerate(found, 1)
+        )
 
     def _text(self) -> str:
         if not self.asks:

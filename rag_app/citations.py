@@ -98,6 +98,22 @@ def cite(
     return _number(clean, sentences, drop)
 
 
+def quote_sentence(n: int, chunk: ScoredChunk, start: int, end: int) -> Citation:
+    """Return the quote of a stretch of a chunk that supports no sentence of an answer."""
+    first = chunk.start + start
+    return Citation(
+        n=n,
+        source=chunk.source,
+        page=chunk.page_at(first),
+        start=first,
+        end=chunk.start + end,
+        quote=chunk.text[start:end],
+        score=0.0,
+        verified=False,
+        language=chunk.language,
+    )
+
+
 class _Mark(NamedTuple):
     place: int
     indices: list[int]

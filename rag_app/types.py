@@ -5,11 +5,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.documents import Document
 
 from ingest import UNDETERMINED, ScoredSpan
+
+
+class Section(NamedTuple):
+    """Where in a chunk a section begins, and the titles above it, outermost first."""
+
+    start: int
+    headings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,8 @@ class ScoredChunk:
         lexical: BM25 score, 0 or more.
         sentences: The sentences of the text, with their cosines to the question; empty if the
             retriever gives none.
+        title: What the document calls itself; may be empty.
+        sections: The sections that the text is of, in order; empty if the retriever gives none.
     """
 
     text: str
@@ -44,6 +53,13 @@ class ScoredChunk:
     dense: float = 0.0
     lexical: float = 0.0
     sentences: tuple[ScoredSpan, ...] = ()
+    title: str = ""
+    sections: tuple[Section, ...] = ()
+
+    def headings_at(self, offset: int) -> tuple[str, ...]:
+        """Return the titles above the character at ``offset`` of the chunk, outermost first."""
+        at = bisect_right(self.sections, offset, key=lambda section: section.start) - 1
+        return self.sections[at].headings if at >= 0 else self.headings
 
     def page_at(self, offset: int) -> int | None:
         """Return the page of the character at ``offset`` of the document."""
@@ -67,6 +83,8 @@ class ScoredChunk:
             dense=float(data.get("dense", 0.0)),
             lexical=float(data.get("lexical", 0.0)),
             sentences=tuple(data.get("sentences", ())),
+            title=str(data.get("title", "")),
+            sections=tuple(data.get("sections", ())),
         )
 
     def to_document(self) -> Document:
@@ -110,7 +128,9 @@ class Answer:
         question: The question as asked.
         text: The answer; its ``[n]`` refer to ``citations``.
         citations: The quotes, in the order of ``n``.
-        abstained: True when the documents don't say.
+        abstained: True when no answer was found, or none that is sure.
+        nearest: Of an abstention, the places that come nearest, best first; none where the
+            documents hardly hold the answer.
         unsupported: Sentences of the chat model for which no quote was found; with the setting
             ``on_unsupported`` they may not be in ``text``.
         conflicts: Groups of citations, by their ``n``, that give different numbers or dates.
@@ -127,6 +147,7 @@ class Answer:
     text: str
     citations: tuple[Citation, ...] = ()
     abstained: bool = False
+    nearest: tuple[Citation, ...] = ()
     unsupported: tuple[str, ...] = ()
     conflicts: tuple[tuple[int, ...], ...] = ()
     llm: str = ""
@@ -139,6 +160,7 @@ class Answer:
             "question": self.question,
             "answer": self.text,
             "abstained": self.abstained,
+            "nearest": [asdict(citation) for citation in self.nearest],
             "citations": [asdict(citation) for citation in self.citations],
             "unsupported": list(self.unsupported),
             "conflicts": [list(group) for group in self.conflicts],
@@ -154,6 +176,7 @@ class Answer:
         return cls(
             text=record["answer"],
             citations=tuple(Citation(**citation) for citation in record["citations"]),
+            nearest=tuple(Citation(**one) for one in record.get("nearest", ())),
             unsupported=tuple(record["unsupported"]),
             conflicts=tuple(map(tuple, record.get("conflicts", ()))),
             **values,

@@ -20,7 +20,7 @@ from rag_app.llms.sentences import Features
 SENTENCE = tuple(field.name for field in fields(Features))
 SIGNALS = tuple(field.name for field in fields(Signals))
 # Answers of this share of the answerable questions may be lost.
-LOST = 0.09
+LOST = 0.07
 # How much the unanswerable questions of a set count that people asked.
 _ASKED = {"clapnq": 2.0}
 # A chat model is asked all but so many of them.
@@ -61,13 +61,13 @@ def fit_sentences(cases: Sequence[Case]) -> dict[str, float]:
 def fit_answers(sets: Sequence[Cases], sentence: Mapping[str, float]) -> Calibration:
     """Return the whole calibration, learned from all sets.
 
-    Questions without an answer are those of the set, or its own questions among the chunks that
+    Questions without an answer are those of the set, and its own questions among the chunks that
     don't answer them. Answerable or not, each side counts half of its set. A set with unanswerable
     questions that people asked counts twice.
     """
     signals, right, weights = [], [], []
     for cases in sets:
-        every = (*cases.asked, *cases.without)
+        every = cases.every
         answerable = np.array([case.answerable for case in every])
         share = np.where(answerable, answerable.mean(), 1 - answerable.mean())
         signals += [astuple(case.reading.signals) for case in every]

@@ -10,9 +10,10 @@ from typing import Any
 from benchmarks.office import right
 from benchmarks.retrieval.datasets import Question, load_dataset, read_rows
 from benchmarks.retrieval.rag import Rag
-from ingest import Candidate, EmbeddingModel, detect_language
+from ingest import Candidate, EmbeddingModel, Index, detect_language
 from ingest.index.rows import ChunkRow
 from rag_app.evaluation.answers import contains
+from rag_app.followups import carry_on
 from rag_app.llms.selection import Reading, rank, read
 from rag_app.retrieval.ranking import rank as rank_chunks
 from rag_app.retrieval.retriever import CANDIDATES, ranked_document
@@ -55,11 +56,16 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """A set as cases, in its order; ``without`` never had the chunks that answer."""
+    """A set as cases, in its order; ``without`` never had what answers: chunks, or documents."""
 
     name: str
     asked: tuple[Case, ...]
     without: tuple[Case, ...]
+
+    @property
+    def every(self) -> tuple[Case, ...]:
+        """All cases."""
+        return (*self.asked, *self.without)
 
     @property
     def even(self) -> Cases:
@@ -78,29 +84,36 @@ class Cases:
 
 
 def load_cases(bench: Path, name: str) -> Cases:
-    """Return the cases of a set; a set with unanswerable questions has none ``without``."""
+    """Return the cases of a set; only ClapNQ, whose passages are a sample, has none ``without``."""
     dataset, rows = load_dataset(bench, name), read_rows(bench / name / "queries.jsonl")
     rag = Rag()
     rag.index(dataset)
     index = rag.retriever.index
     gold = {question.text: question for question in dataset.questions}
     asked, without = [], []
-    every_answerable = all(row["answerable"] for row in rows)
-    for row in rows:
-        found = index.candidates(row["text"], CANDIDATES)
-        asked.append(_case(row, row["answerable"], found, index.embedding))
-        if every_answerable:
-            others = [one for one in found if not _answers(one.row, gold[row["text"]])]
-            without.append(_case(row, False, others, index.embedding))
+    for given in rows:
+        row = given | {"text": _alone(given, index.embedding)}
+        if not row.setdefault("answerable", True) or given["text"] in gold:
+            found = index.candidates(row["text"], CANDIDATES)
+            asked.append(_case(row, row["answerable"], found, index))
+        if row["answerable"] and given["text"] in gold and name != "clapnq":
+            others = [one for one in found if not _answers(one.row, gold[given["text"]])]
+            without += [_case(row, False, others, index)] if others else []
     return Cases(name, tuple(asked), tuple(without))
 
 
-def _case(
-    row: dict[str, Any], answerable: bool, found: Sequence[Candidate], embedding: EmbeddingModel
-) -> Case:
+def _alone(row: dict[str, Any], embedding: EmbeddingModel) -> str:
+    """Return the question as it can be understood without those before it."""
+    *earlier, question = [*row.get("before", ()), row["text"]]
+    for at, asked in enumerate(earlier):
+        earlier[at] = carry_on(asked, earlier[at - 1], embedding) if at else asked
+    return carry_on(question, earlier[-1], embedding) if earlier else str(question)
+
+
+def _case(row: dict[str, Any], answerable: bool, found: Sequence[Candidate], index: Index) -> Case:
     ranked = rank_chunks(row["text"], found)[:TOP_K]
-    chunks = [ScoredChunk.from_document(ranked_document(one)) for one in ranked]
-    reading = read(row["text"], chunks, embedding)
+    chunks = [ScoredChunk.from_document(ranked_document(one, index)) for one in ranked]
+    reading = read(row["text"], chunks, index.embedding)
     assert reading
     return Case(row, answerable, reading)
 

@@ -29,7 +29,7 @@ class Rag:
 
     def index(self, dataset: Dataset) -> None:
         """Make an index on disk; for files that includes reading them."""
-        settings = IndexSettings(index=_folder() / dataset.name)
+        settings = IndexSettings(index=index_folder(dataset))
         if dataset.documents:
             settings = settings.model_copy(update={"documents": dataset.documents})
             sync_folder(settings, embedding=self._embedding)
@@ -45,6 +45,11 @@ class Rag:
         """Return the chunks found."""
         found = (document.metadata for document in self.retriever.invoke(question))
         return [Found(one["source"], one["start"], one["end"]) for one in found]
+
+
+def index_folder(dataset: Dataset) -> Path:
+    """Return where the index of a set is."""
+    return _folder() / dataset.name
 
 
 @cache

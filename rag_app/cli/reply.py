@@ -63,13 +63,15 @@ def stream_reply(events: Iterable[Event], silent: bool = False, quiet: bool = Fa
 
 
 def print_places(reply: Reply, app: RagApp) -> None:
-    """Print one line a citation: its number, file, page and headings."""
+    """Print one line a citation: its number, file, page and headings; the nearest quotes whole."""
+    _print_nearest(reply, app)
     for citation in reply.answer.citations:
         print_linked(app, _line(citation, reply, app), citation.source, citation.page)
 
 
 def print_citations(reply: Reply, app: RagApp) -> None:
     """Print each quote under its number, file, page and headings, then what has no quote."""
+    _print_nearest(reply, app)
     for citation in reply.answer.citations:
         print()
         print_linked(app, _line(citation, reply, app), citation.source, citation.page)
@@ -77,6 +79,16 @@ def print_citations(reply: Reply, app: RagApp) -> None:
     if reply.answer.unsupported:
         print("\nwithout support in the documents:")
         print("\n".join(printable(sentence) for sentence in reply.answer.unsupported))
+
+
+def _print_nearest(reply: Reply, app: RagApp) -> None:
+    if reply.answer.nearest:
+        print("\nnearest:")
+    for citation in reply.answer.nearest:
+        headings = _headings(citation, reply.chunks)
+        shown = f"[{citation.n}] {source_line(citation.source, citation.page, headings)}"
+        print_linked(app, shown, citation.source, citation.page)
+        print(printable(citation.quote))
 
 
 def print_linked(app: RagApp, shown: str, source: str, page: int | None) -> None:
@@ -119,16 +131,18 @@ def warning(text: str) -> str:
 
 def place(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
     """Return one line: the citation's number, file, page and headings, and any doubt."""
-    headings = next(
-        (
-            chunk.headings
-            for chunk in chunks
-            if chunk.source == citation.source and chunk.start <= citation.start < chunk.end
-        ),
-        (),
-    )
+    headings = _headings(citation, chunks)
     shown = f"[{citation.n}] {source_line(citation.source, citation.page, headings)}"
     return shown if citation.verified else f"{shown} (does not clearly support the answer)"
+
+
+def _headings(citation: Citation, chunks: Sequence[ScoredChunk]) -> tuple[str, ...]:
+    found = (
+        chunk.headings_at(citation.start - chunk.start)
+        for chunk in chunks
+        if chunk.source == citation.source and chunk.start <= citation.start < chunk.end
+    )
+    return next(found, ())
 
 
 def _line(citation: Citation, reply: Reply, app: RagApp) -> str:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from rag_app.llms.sentences import Features
+from rag_app.llms.sentences import Candidate, Features
 from rag_app.types import ScoredChunk
+
+_NAMING = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +25,36 @@ class Signals:
 
     Attributes:
         dense: The cosine of the nearest chunk.
-        terms: The share of the question's terms in the best sentence and around it.
+        across: 1 if the best sentence is in another language than the question.
+        terms: The share of the question's terms in the best sentence, above it and around it.
+        unnamed: The share of those that are names or numbers, and neither in nor above any of the
+            three best sentences: what they say may be of another thing.
         lead: The score of the best chunk above the mean of the others.
     """
 
     dense: float
+    across: float
     terms: float
+    unnamed: float
     lead: float
 
     @classmethod
-    def of(cls, chunks: Sequence[ScoredChunk], best: Features, *, across: bool = False) -> Signals:
-        """Return the signals of what was retrieved, best first, and of the best sentence in it.
+    def of(cls, chunks: Sequence[ScoredChunk], sentences: Sequence[Candidate]) -> Signals:
+        """Return the signals of what was retrieved and of the sentences in it, both best first.
 
         What can't be told is taken to be as usual: the lead of a lone chunk, or without scores, and
-        the terms of a sentence in another language than the question (``across``).
+        the terms of a sentence in another language than the question.
         """
         first, *others = (chunk.score for chunk in chunks)
         leads = first > 0 and len(others) > 0
         usual = calibration().usual
+        best = sentences[0]
+        across = best.features.across
         return cls(
             dense=max(chunk.dense for chunk in chunks),
-            terms=usual["terms"] if across else best.terms + best.before + best.around,
+            across=across,
+            terms=usual["terms"] if across else best.covered,
+            unnamed=min(one.unnamed for one in sentences[:_NAMING]),
             lead=first - math.fsum(others) / len(others) if leads else usual["lead"],
         )
 

@@ -14,7 +14,11 @@ from pydantic import Field, InstanceOf
 from ingest import EmbeddingModel, detect_language, split_sentences
 from rag_app.abstention import ABSTENTION
 from rag_app.llms.selection import best_sentences
+from rag_app.llms.sentences import Candidate
+from rag_app.tables import is_row, spell_out
 from rag_app.types import ScoredChunk
+
+_FENCES = ("```", "~~~")
 
 
 class ExtractiveChatModel(BaseChatModel):
@@ -64,15 +68,21 @@ class ExtractiveChatModel(BaseChatModel):
             yield ABSTENTION[detect_language(question)]
         before = ""
         for sentence in chosen:
-            text = _on_one_line(sentence.text)
+            text = _shown(sentence)
             yield f"{_gap(before, text)}{text} [{sentence.chunk + 1}]"
             before = text
+
+
+def _shown(sentence: Candidate) -> str:
+    """Return a row with the names of its columns instead of bars, any other sentence on a line."""
+    is_table = is_row(sentence.text) and not sentence.text.startswith(_FENCES)
+    return spell_out(sentence.text, sentence.head) if is_table else _on_one_line(sentence.text)
 
 
 def _on_one_line(text: str) -> str:
     """Return a wrapped sentence without its line breaks; out of its page they would end it."""
     lines = text.splitlines()
-    is_prose = text[0] not in "`~|" and all(any(map(str.isalpha, line)) for line in lines)
+    is_prose = not text.startswith(_FENCES) and all(any(map(str.isalpha, line)) for line in lines)
     return " ".join(map(str.strip, lines)) if is_prose else text
 
 

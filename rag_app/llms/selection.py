@@ -1,23 +1,19 @@
 """Choose the sentences of the chunks that answer a question, or none.
 
 A sentence is chosen by how near it comes in meaning to the question, by the share of the question's
-terms in it and around it, by how well its chunk was retrieved, and by whether it holds what is
-asked for. What each counts was fitted (see `confidence`), alike for all languages.
+terms in it, above it and before it, by how well its chunk was retrieved, and by whether it holds
+what is asked for. What each counts was fitted (see `confidence`), alike for all languages.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ingest import (
-    EmbeddingModel,
-    detect_language,
-    identify_language,
-    in_different_languages,
-)
+from ingest import EmbeddingModel, detect_language
 from rag_app.llms.confidence import Signals, calibration
 from rag_app.llms.sentences import Candidate, candidates, with_sentences
 from rag_app.types import ScoredChunk
@@ -25,6 +21,7 @@ from rag_app.types import ScoredChunk
 # An answer has so many sentences, or more if they are short.
 _SENTENCES, _MOST_SENTENCES = 3, 6
 _MOST_WORDS = 60
+_LONGEST_LIST = 80  # words
 # It ends when it holds, this probably, what the chunks say of the question.
 _ENOUGH = 0.95
 
@@ -47,22 +44,17 @@ class Reading:
     """What a question finds in chunks.
 
     Attributes:
-        asked_in: The language of the question, as it is identified.
         chunks: What was retrieved, best first.
         sentences: The distinct sentences of the chunks, best first; at least one.
     """
 
-    asked_in: str
     chunks: tuple[ScoredChunk, ...]
     sentences: tuple[Sentence, ...]
 
     @property
     def signals(self) -> Signals:
         """What the confidence in an answer is made of."""
-        best = self.sentences[0].candidate
-        found = identify_language(self.chunks[best.chunk].text)
-        across = in_different_languages(self.asked_in, found)
-        return Signals.of(self.chunks, best.features, across=across)
+        return Signals.of(self.chunks, [one.candidate for one in self.sentences])
 
     @property
     def confidence(self) -> float:
@@ -83,6 +75,16 @@ def best_sentences(
     return choose(reading.sentences) if reading and reading.margin >= 0 else []
 
 
+def nearest_sentences(
+    question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel
+) -> list[Candidate]:
+    """Return what comes nearest to an answer, best first; nothing where hardly anything may be."""
+    reading = read(question, chunks, embedding)
+    if reading is None or reading.confidence < calibration().floor:
+        return []
+    return [one.candidate for one in reading.sentences[:_SENTENCES]]
+
+
 def is_worth_asking(
     question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel
 ) -> bool:
@@ -95,7 +97,7 @@ def read(question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel
     """Return what the question finds in ``chunks``, best first; None if they have no sentence."""
     chunks = with_sentences(question, chunks, embedding)
     found = candidates(question, chunks, detect_language(question))
-    return Reading(identify_language(question), chunks, tuple(rank(found))) if found else None
+    return Reading(chunks, tuple(rank(found))) if found else None
 
 
 def rank(found: Sequence[Candidate]) -> list[Sentence]:
@@ -115,10 +117,14 @@ def choose(sentences: Sequence[Sentence]) -> list[Candidate]:
     """Return the fewest of the best sentences that are enough, in reading order.
 
     At most three, or up to six in at most 60 words: rows of a table and items of a list are short.
+    A list of which two items are chosen comes whole, if that takes at most 80 words; of a table
+    come the rows that hold terms of the question, if one does.
     """
     chosen: list[Candidate] = []
     share, words = 0.0, 0
     for sentence in sentences[:_MOST_SENTENCES]:
+        if any(_adds_nothing(sentence.candidate, one) for one in chosen):
+            continue
         words += len(sentence.candidate.text.split())
         if len(chosen) >= _SENTENCES and words > _MOST_WORDS:
             break
@@ -126,4 +132,21 @@ def choose(sentences: Sequence[Sentence]) -> list[Candidate]:
         share += sentence.share
         if share >= _ENOUGH:
             break
+    lists = Counter(_list(one) for one in chosen if one.list is not None)
+    for where, count in lists.items():
+        whole = [one.candidate for one in sentences if _list(one.candidate) == where]
+        if count > 1 and sum(len(one.text.split()) for one in whole) <= _LONGEST_LIST:
+            chosen += (one for one in whole if one not in chosen)
     return sorted(chosen, key=lambda one: (one.chunk, one.start))
+
+
+def _adds_nothing(candidate: Candidate, chosen: Candidate) -> bool:
+    """Return whether it says the same, or is a row beside one that holds the question's terms."""
+    same_table = candidate.head and (candidate.chunk, candidate.head) == (chosen.chunk, chosen.head)
+    return candidate.text == chosen.text or bool(
+        same_table and chosen.features.terms > 0 and candidate.features.terms == 0
+    )
+
+
+def _list(candidate: Candidate) -> tuple[int, int | None]:
+    return candidate.chunk, candidate.list

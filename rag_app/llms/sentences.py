@@ -1,80 +1,103 @@
-"""The sentences of chunks, and what speaks for each as the answer to a question."""
+"""The sentences of chunks, and what speaks for each as the answer to a question.
+
+A sentence is read under what stands above it: the title and the file name of its document, the
+headings, the head of its table, the line that opens its list. What these say counts as said of it.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
-from ingest import EmbeddingModel, Language, Passage, ScoredSpan, split_sentences
+from ingest import (
+    UNDETERMINED,
+    EmbeddingModel,
+    Language,
+    Passage,
+    ScoredSpan,
+    identify_language,
+    in_different_languages,
+    split_sentences,
+)
 from rag_app.llms.asked import asked_for
-from rag_app.terms import content_terms, term_keys, words
+from rag_app.tables import has_rule, is_head, is_row
+from rag_app.terms import content_terms, distinguishing_words, fold, term_keys
 from rag_app.types import ScoredChunk
 
-_END = re.compile(r"""[.!?…:;]["'”’)\]]*(?:\[\d+\])*$""")
-_ROW = re.compile(r"\||\t")
-_FEWEST_WORDS = 5
+_ITEM = re.compile(r"(?:[-*+•‣▪–—·]|\(?\d{1,3}[.)]|\(?[a-z]\))\s+\S")
+_ENDING = re.compile(r"\.[^./]*$")
+_NOT_WORD = re.compile(r"[\W_]+")
+# A word of so many letters may be misspelt; it is so alike to what was meant, of 100.
+_FEWEST_LETTERS, _ALIKE = 5, 80
 
 _Keys = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What speaks for a sentence, and against it.
+    """What speaks for a sentence.
 
     Attributes:
         terms: Its share of the question's terms, 0 to 1; rare ones count more.
+        above: The share of those that are only above it.
         before: The share of those that are only in the sentence before.
-        around: The share of those that are only elsewhere in the chunk, or above it.
         cosine: Of the sentence, read within its chunk, with the question.
+        across: 1 if it is in another language than the question, where cosines are lower.
         retrieved: The score of its chunk, 1 for the best.
         asked: 1 if it holds what is asked for: a name, a date, a number.
-        unfinished: 1 if it has no end, but for a row of a table that shares a term with the
-            question.
-        question: 1 if it asks itself.
-        short: 1 if it has fewer than five words, but for such a row.
     """
 
     terms: float
+    above: float
     before: float
-    around: float
     cosine: float
+    across: float
     retrieved: float
     asked: float
-    unfinished: float
-    question: float
-    short: float
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A sentence of a chunk.
+    """A sentence, a row or an item of a chunk.
 
     Attributes:
         chunk: Index of the chunk among those given.
-        start: Offset of the sentence in the chunk's text.
+        start: Offset in the chunk's text.
         text: The sentence, verbatim.
         features: What speaks for it.
+        covered: The share of the question's terms in it, above it or in its chunk, 0 to 1.
+        unnamed: The share of the question's terms that are names or numbers, and neither in it nor
+            above it: it may be about another thing.
+        head: Of a row, the head of its table.
+        list: Of an item, the offset of its list in the chunk's text.
     """
 
     chunk: int
     start: int
     text: str
     features: Features
+    covered: float = 0.0
+    unnamed: float = 0.0
+    head: str = ""
+    list: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
     chunk: int
-    start: int
+    span: ScoredSpan
     text: str
-    cosine: float
-    keys: _Keys
+    own: _Keys
+    above: _Keys
     before: _Keys
     around: _Keys
-    is_whole: bool
+    across: bool
+    head: str
+    list: int | None
 
 
 def with_sentences(
@@ -92,31 +115,65 @@ def with_sentences(
 
 
 def candidates(question: str, chunks: Sequence[ScoredChunk], language: Language) -> list[Candidate]:
-    """Return the distinct sentences of ``chunks``, which come with the cosines of theirs.
+    """Return the sentences of ``chunks``, which come with the cosines of theirs.
 
     The chunks of a retriever without scores all count as the best.
     """
-    terms = content_terms(question, language).values()
-    places = list(_places(chunks, language, frozenset().union(*terms)))
-    shares = _term_shares(terms, places)
+    asked_in = identify_language(question)
+    places = [
+        place
+        for index, chunk in enumerate(chunks)
+        for place in _places(index, chunk, language, is_across(asked_in, chunk))
+    ]
+    known = frozenset[str]().union(*(place.own | place.above for place in places))
+    terms = {
+        word: keys | _meant(word, keys, known)
+        for word, keys in content_terms(question, language).items()
+    }
+    weights = _weights(terms, places)
+    names = distinguishing_words(question, language)
     holds_asked = asked_for(question, language)
     best = max((chunk.score for chunk in chunks), default=0.0)
 
-    def features(place: _Place) -> Features:
-        own, before, around = shares(place)
-        return Features(
-            terms=own,
-            before=before,
-            around=around,
-            cosine=place.cosine,
+    def candidate(place: _Place) -> Candidate:
+        shares = dict.fromkeys(("own", "above", "before", "around"), 0.0)
+        unnamed = 0.0
+        for word, keys in terms.items():
+            parts = (part for part in shares if not keys.isdisjoint(getattr(place, part)))
+            if (part := next(parts, None)) is not None:
+                shares[part] += weights[word]
+            if word in names and part not in ("own", "above"):
+                unnamed += weights[word]
+        features = Features(
+            terms=shares["own"],
+            above=shares["above"],
+            before=shares["before"],
+            cosine=place.span.cosine,
+            across=float(place.across),
             retrieved=chunks[place.chunk].score / best if best else 1.0,
             asked=float(holds_asked(place.text)),
-            unfinished=float(not place.is_whole and _END.search(place.text) is None),
-            question=float(place.text.endswith("?")),
-            short=float(not place.is_whole and len(words(place.text)) < _FEWEST_WORDS),
+        )
+        covered = math.fsum(shares.values())
+        return Candidate(
+            place.chunk,
+            place.span.start,
+            place.text,
+            features,
+            covered,
+            unnamed,
+            place.head,
+            place.list,
         )
 
-    return [Candidate(place.chunk, place.start, place.text, features(place)) for place in places]
+    return [candidate(place) for place in places]
+
+
+def is_across(asked_in: str, chunk: ScoredChunk) -> bool:
+    """Return whether a chunk is in another language than a question, as identified."""
+    known = chunk.language != UNDETERMINED
+    return in_different_languages(
+        asked_in, chunk.language if known else identify_language(chunk.text)
+    )
 
 
 def _passages(chunk: ScoredChunk, embedding: EmbeddingModel) -> list[tuple[int, Passage]]:
@@ -159,63 +216,96 @@ def _scored(
     )
 
 
-def _places(chunks: Sequence[ScoredChunk], language: Language, asked: _Keys) -> Iterator[_Place]:
-    """Yield the sentences; the row at the top of a table counts as part of each row below."""
-    seen: set[str] = set()
-    for index, chunk in enumerate(chunks):
-        found = [one for one in chunk.sentences if _says_something(chunk, one.start, one.end)]
-        texts = [chunk.text[one.start : one.end] for one in found]
-        own = [term_keys(text, language) for text in texts]
-        around = term_keys(" ".join(chunk.headings), language).union(*own)
-        for position, (one, top) in enumerate(zip(found, _tops(texts), strict=True)):
-            if texts[position] in seen:
-                continue
-            seen.add(texts[position])
-            keys = own[position] if top is None else own[position] | own[top]
-            before = own[position - 1] if position else frozenset()
-            is_whole = top is not None and not own[position].isdisjoint(asked)
-            yield _Place(
-                index, one.start, texts[position], one.cosine, keys, before, around, is_whole
-            )
+def _places(index: int, chunk: ScoredChunk, language: Language, across: bool) -> Iterator[_Place]:
+    """Yield what a chunk says, under what stands above it: no headings, no questions."""
+    keys = partial(term_keys, language=language)
+    named = f"{chunk.title} {_NOT_WORD.sub(' ', _ENDING.sub('', chunk.source))}"
+    around, title = keys(chunk.text), keys(named)
+    state = _Above()
+    for span in chunk.sentences:
+        text = chunk.text[span.start : span.end]
+        headings = chunk.headings_at(span.start)
+        if not any(map(str.isalnum, text)):
+            continue
+        if _is_heading(text, headings, chunk.title):
+            state = _Above()
+            continue
+        before = state.before
+        state.enter(text, span.start, chunk.text[: span.start].rstrip(" ")[-1:] in ("", "\n"))
+        if text.endswith("?") or (has_rule(text) and state.head == text):
+            continue
+        head = "" if state.head == text else state.head
+        above = title | keys(" ".join(headings)) | keys(head) | keys(state.opening)
+        yield _Place(
+            index,
+            span,
+            text,
+            keys(text),
+            above,
+            keys(before),
+            around,
+            across,
+            head,
+            state.first_item,
+        )
 
 
-def _says_something(chunk: ScoredChunk, start: int, end: int) -> bool:
-    """Tell whether a line has words and is no heading, which names what follows."""
-    text = chunk.text[start:end]
-    if not any(map(str.isalnum, text)) or text.strip("# ") in chunk.headings:
-        return False
-    return not (text.isupper() and _END.search(text) is None and not any(map(str.isdigit, text)))
+@dataclass(slots=True)
+class _Above:
+    """What stands above a sentence in its section.
+
+    Attributes:
+        before: The sentence before.
+        head: Of a row, the head of its table, which is its own.
+        opening: Of an item, the line that opens its list.
+        first_item: Of an item, the offset of the first one.
+    """
+
+    before: str = ""
+    head: str = ""
+    opening: str = ""
+    first_item: int | None = None
+
+    def enter(self, text: str, start: int, begins_line: bool) -> None:
+        """Go on to the next sentence; one that begins no line may be of an item."""
+        if not is_row(text):
+            self.head = ""
+        elif not is_row(self.before):
+            self.head = text if is_head(text) else ""
+        if _ITEM.match(text):
+            if self.first_item is None:
+                self.first_item, self.opening = start, self.before
+        elif begins_line or self.first_item is None:
+            self.first_item, self.opening = None, ""
+        self.before = text
 
 
-def _tops(texts: Sequence[str]) -> Iterator[int | None]:
-    """Yield for each row below another one where the table begins; None for all else."""
-    top: int | None = None
-    for position, text in enumerate(texts):
-        is_row = _ROW.search(text) is not None
-        yield top if is_row else None
-        if not is_row:
-            top = None
-        elif top is None:
-            top = position
+def _is_heading(text: str, headings: Sequence[str], title: str) -> bool:
+    line = _plain(text)
+    return any(line == _plain(one) for one in (*headings, title)) or (
+        text.isupper() and not any(map(str.isdigit, text)) and text[-1] not in ".!?…:;"
+    )
 
 
-def _term_shares(
-    terms: Collection[_Keys], places: Sequence[_Place]
-) -> Callable[[_Place], tuple[float, float, float]]:
-    """Return the function that gives the shares of terms in, before and around a sentence."""
-    weights: dict[_Keys, float] = {}
-    for keys in terms:
-        holding = sum(not keys.isdisjoint(place.keys) for place in places)
-        weights[keys] = math.log(1 + len(places) / (holding + 0.5))
-    total = sum(weights.values()) or 1.0
+def _plain(text: str) -> str:
+    return _NOT_WORD.sub(" ", text).strip()
 
-    def shares(place: _Place) -> tuple[float, float, float]:
-        found = [0.0, 0.0, 0.0]
-        for keys, weight in weights.items():
-            parts = (place.keys, place.before, place.around)
-            nearest = (at for at, part in enumerate(parts) if not keys.isdisjoint(part))
-            if (at := next(nearest, None)) is not None:
-                found[at] += weight / total
-        return found[0], found[1], found[2]
 
-    return shares
+def _meant(word: str, keys: _Keys, known: _Keys) -> _Keys:
+    """Return the key that is nearest to a word that no text holds, as it may be misspelt."""
+    if not keys.isdisjoint(known) or len(word) < _FEWEST_LETTERS or not word.isalpha():
+        return frozenset()
+    from rapidfuzz import fuzz, process
+
+    found = process.extractOne(fold(word), sorted(known), scorer=fuzz.ratio, score_cutoff=_ALIKE)
+    return frozenset((found[0],)) if found else frozenset()
+
+
+def _weights(terms: Mapping[str, _Keys], places: Sequence[_Place]) -> dict[str, float]:
+    """Return what each term counts: the rarer, the more, all together 1."""
+    rarity = {}
+    for word, keys in terms.items():
+        holding = sum(not keys.isdisjoint(place.own) for place in places)
+        rarity[word] = math.log(1 + len(places) / (holding + 0.5))
+    total = math.fsum(rarity.values()) or 1.0
+    return {word: value / total for word, value in rarity.items()}

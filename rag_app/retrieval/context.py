@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Literal
 
-from ingest import Document, split_sentences
-from rag_app.types import ScoredChunk
+from ingest import Document, Heading, split_sentences
+from rag_app.types import ScoredChunk, Section
 
 Width = Literal["chunk", "neighbours", "section"]
 
@@ -16,7 +16,7 @@ _LONGEST_SECTION = 4000
 
 
 def widen(
-    chunks: Sequence[ScoredChunk], width: Width, document: Callable[[str], Document | None]
+    chunks: Iterable[ScoredChunk], width: Width, document: Callable[[str], Document | None]
 ) -> list[ScoredChunk]:
     """Return the chunks with more of their documents; one inside another's text is left out.
 
@@ -35,6 +35,22 @@ def widen(
     return wide
 
 
+def sections_between(document: Document, start: int, end: int) -> tuple[Section, ...]:
+    """Return the sections that a span of a document is of, with offsets in the span."""
+    found = [Section(0, ())]
+    path: list[Heading] = []
+    for heading in document.headings:
+        if heading.start >= end:
+            break
+        path = [*(one for one in path if one.level < heading.level), heading]
+        titles = tuple(one.title for one in path)
+        if heading.start <= start:
+            found = [Section(0, titles)]
+        else:
+            found.append(Section(heading.start - start, titles))
+    return tuple(found)
+
+
 def _widened(chunk: ScoredChunk, document: Document, width: Width) -> ScoredChunk:
     find = _section if width == "section" else _neighbourhood
     start, end = find(chunk, document)
@@ -50,6 +66,8 @@ def _widened(chunk: ScoredChunk, document: Document, width: Width) -> ScoredChun
         score=chunk.score,
         dense=chunk.dense,
         lexical=chunk.lexical,
+        title=chunk.title,
+        sections=sections_between(document, start, end),
     )
 
 

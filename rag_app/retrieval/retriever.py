@@ -10,7 +10,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
 from ingest import Index, chunk_document
-from rag_app.retrieval.context import Width, widen
+from rag_app.retrieval.context import Width, sections_between, widen
 from rag_app.retrieval.diversity import diversify
 from rag_app.retrieval.ranking import Ranked, rank
 from rag_app.retrieval.reranking import Rerank, reorder
@@ -45,10 +45,11 @@ class HybridRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:
         ranked = self.rank(query)[: int(kwargs.get("k", self.k))]
+        found = [ranked_document(one, self.index) for one in ranked]
         if self.width == "chunk":
-            return [ranked_document(one) for one in ranked]
-        chunks = [ScoredChunk.from_document(ranked_document(one)) for one in ranked]
-        return [chunk.to_document() for chunk in widen(chunks, self.width, self.index.document)]
+            return found
+        chunks = map(ScoredChunk.from_document, found)
+        return [one.to_document() for one in widen(chunks, self.width, self.index.document)]
 
     def rank(self, question: str) -> list[Ranked]:
         """Return all candidates with what their scores are made of, best first."""
@@ -60,10 +61,11 @@ class HybridRetriever(BaseRetriever):
         return diversify(ranked, self.diversity)
 
 
-def ranked_document(ranked: Ranked) -> Document:
-    """Return a chunk as a LangChain Document with its place and scores."""
+def ranked_document(ranked: Ranked, index: Index) -> Document:
+    """Return a chunk of ``index`` as a LangChain Document with its place and scores."""
     candidate = ranked.candidate
     chunk = candidate.row.chunk
+    whole = index.document(candidate.row.source)
     document = chunk_document(candidate.row)
     document.metadata |= {
         "source": candidate.row.source,
@@ -77,5 +79,6 @@ def ranked_document(ranked: Ranked) -> Document:
         "dense": candidate.dense,
         "lexical": candidate.lexical,
         "sentences": candidate.sentences,
+        "sections": sections_between(whole, chunk.start, chunk.end) if whole else (),
     }
     return document

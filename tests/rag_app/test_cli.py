@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from running import DOCUMENTS, QUESTION, Rag, fingerprint, in_a_process
 
-ASK_KEYS = "question answer abstained citations unsupported conflicts llm usage timings".split()
+ASK_KEYS = (
+    "question answer abstained nearest citations unsupported conflicts llm usage timings".split()
+)
 CITATION_KEYS = "n source page start end quote score verified language".split()
 SEARCH_KEYS = "source page start end text score dense lexical".split()
 INDEX_KEYS = (
