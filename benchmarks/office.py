@@ -205,7 +205,8 @@ def _figures(group: Sequence[Asked]) -> Iterator[str]:
     yield str(sum(not one.is_right for one in answered))
     yield str(len(group) - len(answered))
     for texts in ("without_threshold", "naive", "found"):
-        yield str(sum(right(one.row, getattr(one, texts)) for one in known))
+        held = sum(right(one.row, getattr(one, texts)) for one in known)
+        yield str(held) if any(one.found for one in group) else "-"
     words = [len(one.text.split()) for one in answered]
     yield f"{np.mean(words):.0f}" if words else "-"
 

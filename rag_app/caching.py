@@ -17,7 +17,7 @@ from rag_app.ledger import Ledger
 from rag_app.prompts import load_prompt
 from rag_app.settings import Settings, llm_names
 from rag_app.telemetry import Clock
-from rag_app.types import Answer, ScoredChunk
+from rag_app.types import Answer, ScoredChunk, Section
 from rag_app.usage import add_usage
 
 if TYPE_CHECKING:
@@ -160,7 +160,8 @@ def _weights(llm: str) -> list[tuple[str, int, int]]:
 
 
 def _chunk(place: Mapping[str, Any], text: str) -> ScoredChunk:
-    tuples = {name: tuple(place[name]) for name in ("page_breaks", "headings")}
+    tuples: dict[str, Any] = {name: tuple(place[name]) for name in ("page_breaks", "headings")}
+    tuples["sections"] = tuple(Section(at, tuple(titles)) for at, titles in place["sections"])
     return ScoredChunk(text=text[place["start"] : place["end"]], **{**place, **tuples})
 
 

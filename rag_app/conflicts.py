@@ -45,6 +45,7 @@ _FIGURE_WORDS = frozenset(
 )
 _LEAST_SHARE, _NEARLY_ALL, _FEWEST = 0.6, 0.66, 2
 _SAME_SENTENCE = 0.6
+_DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[^\W_]+")
 _MOST_FIGURES = 2
 _MOST_OTHERS = 2
@@ -126,19 +127,17 @@ class _Said:
     def _differs_in_thing(self, other: _Said) -> bool:
         """Return whether this is about a thing of the question, and the other about another.
 
-        The question's word stands above this one only, or the other has another in its place.
+        The question's word stands above this one only, or the sentences are alike and one has
+        another word on the topic in the place of the other's.
         """
         if self.above - other.above - other.terms:
             return True
-        missing = self.terms - other.terms
         matcher = SequenceMatcher(None, self.spoken, other.spoken, autojunk=False)
-        return (
-            bool(missing)
-            and matcher.ratio() >= _SAME_SENTENCE
-            and any(
-                tag == "replace" and not missing.isdisjoint(self.spoken[first:last])
-                for tag, first, last, _, _ in matcher.get_opcodes()
-            )
+        return matcher.ratio() >= _SAME_SENTENCE and any(
+            tag == "replace"
+            and not self.wording.isdisjoint(self.spoken[first:last])
+            and not other.wording.isdisjoint(other.spoken[start:end])
+            for tag, first, last, start, end in matcher.get_opcodes()
         )
 
 
@@ -188,7 +187,7 @@ def _alike(one: frozenset[_Keys], other: frozenset[_Keys]) -> bool:
 
 def _wording(text: str, language: Language) -> frozenset[_Keys]:
     terms = content_terms(text, language).items()
-    return frozenset(keys for word, keys in terms if not is_number(word))
+    return frozenset(keys for word, keys in terms if not (is_number(word) or _DIGIT.search(word)))
 
 
 def _names(text: str, language: Language) -> frozenset[str]:

@@ -8,6 +8,7 @@ from rag_app.terms import is_number, words
 
 _ROW = re.compile(r"\s\|(?:\s|$)|^\||\t|\S {3,}\S")
 _RULE = re.compile(r"\n[\s|:+=-]*-[\s|:+=-]*$")
+_PAIR = 2
 _BETWEEN_CELLS = re.compile(r"\s*\|\s*|\t+| {3,}")
 
 
@@ -26,6 +27,14 @@ def has_rule(row: str) -> bool:
     return _RULE.search(row) is not None
 
 
+def names_columns(head: str) -> bool:
+    """Return whether the head of a table surely names its columns.
+
+    Without a rule, the first of two columns is as often a list of names itself.
+    """
+    return has_rule(head) or (is_head(head) and len(_cells(head)) > _PAIR)
+
+
 def spell_out(row: str, head: str) -> str:
     """Return a row without its bars, each cell after the name of its column if there is a head.
 
@@ -33,7 +42,7 @@ def spell_out(row: str, head: str) -> str:
     'Model: K1; Capacity: 30 l'
     """
     own, names = _cells(row), _cells(head)
-    if len(own) != len(names):
+    if len(own) != len(names) or not names_columns(head):
         return "; ".join(filter(None, own))
     named = zip(names, own, strict=True)
     return "; ".join(f"{name}: {cell}" if name else cell for name, cell in named if cell)

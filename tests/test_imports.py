@@ -21,6 +21,7 @@ LEAVES = {
     "rag_app.settings",
     "rag_app.abstention",
     "rag_app.cross_encoders",
+    "rag_app.tables",
     "rag_app.terms",
 }
 STAGES = (

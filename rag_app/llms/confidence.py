@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from statistics import fmean
 
 from rag_app.llms.sentences import Candidate, Features
 from rag_app.types import ScoredChunk
@@ -26,36 +27,48 @@ class Signals:
     Attributes:
         dense: The cosine of the nearest chunk.
         across: 1 if the best sentence is in another language than the question.
-        terms: The share of the question's terms in the best sentence, above it and around it.
+        terms: The share of the question's terms in the best sentence, above it and before it.
         unnamed: The share of those that are names or numbers, and neither in nor above any of the
             three best sentences: what they say may be of another thing.
-        lead: The score of the best chunk above the mean of the others.
+        dense_lead: The cosine of the best chunk above the mean of the others'.
+        lexical_lead: Its BM25 score above the mean of theirs.
     """
 
     dense: float
     across: float
     terms: float
     unnamed: float
-    lead: float
+    dense_lead: float
+    lexical_lead: float
 
     @classmethod
     def of(cls, chunks: Sequence[ScoredChunk], sentences: Sequence[Candidate]) -> Signals:
         """Return the signals of what was retrieved and of the sentences in it, both best first.
 
-        What can't be told is taken to be as usual: the lead of a lone chunk, or without scores, and
-        the terms of a sentence in another language than the question.
+        What can't be told is taken to be as usual: the leads of a lone chunk, or without scores,
+        and the terms of a sentence in another language than the question.
         """
-        first, *others = (chunk.score for chunk in chunks)
-        leads = first > 0 and len(others) > 0
+        first, *others = chunks
         usual = calibration().usual
         best = sentences[0]
         across = best.features.across
+        held = best.features.terms + best.features.above + best.features.before
+        leads = {name: usual[f"{name}_lead"] for name in ("dense", "lexical")}
+        if first.score and others:
+            for name in leads:
+                mean = fmean(getattr(one, name) for one in others)
+                leads[name] = getattr(first, name) - mean
         return cls(
             dense=max(chunk.dense for chunk in chunks),
             across=across,
-            terms=usual["terms"] if across else best.covered,
-            unnamed=min(one.unnamed for one in sentences[:_NAMING]),
-            lead=first - math.fsum(others) / len(others) if leads else usual["lead"],
+            terms=usual["terms"] if across else held,
+            unnamed=math.fsum(
+                share
+                for name, share in best.missing.items()
+                if all(name in one.missing for one in sentences[:_NAMING])
+            ),
+            dense_lead=leads["dense"],
+            lexical_lead=leads["lexical"],
         )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ingest import EmbeddingModel, detect_language
 from rag_app.llms.confidence import Signals, calibration
-from rag_app.llms.sentences import Candidate, candidates, with_sentences
+from rag_app.llms.sentences import Candidate, candidates, misses_number, with_sentences
 from rag_app.types import ScoredChunk
 
 # An answer has so many sentences, or more if they are short.
@@ -45,11 +45,13 @@ class Reading:
 
     Attributes:
         chunks: What was retrieved, best first.
-        sentences: The distinct sentences of the chunks, best first; at least one.
+        sentences: The sentences of the chunks, best first; at least one.
+        is_of_another: Whether a number or identifier of the question stands nowhere in the chunks.
     """
 
     chunks: tuple[ScoredChunk, ...]
     sentences: tuple[Sentence, ...]
+    is_of_another: bool = False
 
     @property
     def signals(self) -> Signals:
@@ -59,6 +61,8 @@ class Reading:
     @property
     def confidence(self) -> float:
         """The probability, 0 to 1, that the chunks answer the question."""
+        if self.is_of_another:
+            return 0.0
         return calibration().probability(self.signals)
 
     @property
@@ -96,8 +100,11 @@ def is_worth_asking(
 def read(question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel) -> Reading | None:
     """Return what the question finds in ``chunks``, best first; None if they have no sentence."""
     chunks = with_sentences(question, chunks, embedding)
-    found = candidates(question, chunks, detect_language(question))
-    return Reading(chunks, tuple(rank(found))) if found else None
+    language = detect_language(question)
+    found = candidates(question, chunks, language)
+    if not found:
+        return None
+    return Reading(chunks, tuple(rank(found)), misses_number(question, chunks, language))
 
 
 def rank(found: Sequence[Candidate]) -> list[Sentence]:
@@ -117,21 +124,16 @@ def choose(sentences: Sequence[Sentence]) -> list[Candidate]:
     """Return the fewest of the best sentences that are enough, in reading order.
 
     At most three, or up to six in at most 60 words: rows of a table and items of a list are short.
-    A list of which two items are chosen comes whole, if that takes at most 80 words; of a table
-    come the rows that hold terms of the question, if one does.
+    Of a table come only the rows that the question names, if it names one. Then comes the best
+    sentence for each name or number of the question that none of these is about, and the rest of a
+    list of which two items are chosen, if the whole takes at most 80 words.
     """
-    chosen: list[Candidate] = []
-    share, words = 0.0, 0
-    for sentence in sentences[:_MOST_SENTENCES]:
-        if any(_adds_nothing(sentence.candidate, one) for one in chosen):
-            continue
-        words += len(sentence.candidate.text.split())
-        if len(chosen) >= _SENTENCES and words > _MOST_WORDS:
-            break
-        chosen.append(sentence.candidate)
-        share += sentence.share
-        if share >= _ENOUGH:
-            break
+    chosen = _enough(sentences)
+    missing = set(chosen[0].missing).intersection(*(one.missing for one in chosen))
+    for sentence in sentences:
+        if not missing <= sentence.candidate.missing.keys():
+            chosen.append(sentence.candidate)
+            missing &= sentence.candidate.missing.keys()
     lists = Counter(_list(one) for one in chosen if one.list is not None)
     for where, count in lists.items():
         whole = [one.candidate for one in sentences if _list(one.candidate) == where]
@@ -140,12 +142,27 @@ def choose(sentences: Sequence[Sentence]) -> list[Candidate]:
     return sorted(chosen, key=lambda one: (one.chunk, one.start))
 
 
+def _enough(sentences: Sequence[Sentence]) -> list[Candidate]:
+    chosen: list[Candidate] = []
+    share, words = 0.0, 0
+    for sentence in sentences[:_MOST_SENTENCES]:
+        if not any(_adds_nothing(sentence.candidate, one) for one in chosen):
+            words += len(sentence.candidate.text.split())
+            if len(chosen) >= _SENTENCES and words > _MOST_WORDS:
+                break
+            chosen.append(sentence.candidate)
+        share += sentence.share
+        if share >= _ENOUGH:
+            break
+    return chosen
+
+
 def _adds_nothing(candidate: Candidate, chosen: Candidate) -> bool:
-    """Return whether it says the same, or is a row beside one that holds the question's terms."""
-    same_table = candidate.head and (candidate.chunk, candidate.head) == (chosen.chunk, chosen.head)
-    return candidate.text == chosen.text or bool(
-        same_table and chosen.features.terms > 0 and candidate.features.terms == 0
-    )
+    """Return whether it says the same, or is a row beside the one that the question names."""
+    if not candidate.head or (candidate.chunk, candidate.head) != (chosen.chunk, chosen.head):
+        return candidate.text == chosen.text
+    names_other = candidate.missing.keys() > chosen.missing.keys()
+    return names_other or candidate.features.terms == 0 < chosen.features.terms
 
 
 def _list(candidate: Candidate) -> tuple[int, int | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 
@@ -24,7 +24,7 @@ from ingest import (
     split_sentences,
 )
 from rag_app.llms.asked import asked_for
-from rag_app.tables import has_rule, is_head, is_row
+from rag_app.tables import is_head, is_row, names_columns
 from rag_app.terms import content_terms, distinguishing_words, fold, term_keys
 from rag_app.types import ScoredChunk
 
@@ -69,9 +69,8 @@ class Candidate:
         start: Offset in the chunk's text.
         text: The sentence, verbatim.
         features: What speaks for it.
-        covered: The share of the question's terms in it, above it or in its chunk, 0 to 1.
-        unnamed: The share of the question's terms that are names or numbers, and neither in it nor
-            above it: it may be about another thing.
+        missing: The names and numbers of the question that are neither in it nor above it, with
+            their shares of the question's terms: it may be about another thing.
         head: Of a row, the head of its table.
         list: Of an item, the offset of its list in the chunk's text.
     """
@@ -80,8 +79,7 @@ class Candidate:
     start: int
     text: str
     features: Features
-    covered: float = 0.0
-    unnamed: float = 0.0
+    missing: Mapping[str, float] = field(default_factory=dict)
     head: str = ""
     list: int | None = None
 
@@ -94,7 +92,6 @@ class _Place:
     own: _Keys
     above: _Keys
     before: _Keys
-    around: _Keys
     across: bool
     head: str
     list: int | None
@@ -125,7 +122,7 @@ def candidates(question: str, chunks: Sequence[ScoredChunk], language: Language)
         for index, chunk in enumerate(chunks)
         for place in _places(index, chunk, language, is_across(asked_in, chunk))
     ]
-    known = frozenset[str]().union(*(place.own | place.above for place in places))
+    known = sorted(frozenset[str]().union(*(place.own | place.above for place in places)))
     terms = {
         word: keys | _meant(word, keys, known)
         for word, keys in content_terms(question, language).items()
@@ -136,14 +133,14 @@ def candidates(question: str, chunks: Sequence[ScoredChunk], language: Language)
     best = max((chunk.score for chunk in chunks), default=0.0)
 
     def candidate(place: _Place) -> Candidate:
-        shares = dict.fromkeys(("own", "above", "before", "around"), 0.0)
-        unnamed = 0.0
+        shares = dict.fromkeys(("own", "above", "before"), 0.0)
+        held: set[str] = set()
         for word, keys in terms.items():
             parts = (part for part in shares if not keys.isdisjoint(getattr(place, part)))
             if (part := next(parts, None)) is not None:
                 shares[part] += weights[word]
-            if word in names and part not in ("own", "above"):
-                unnamed += weights[word]
+            if part in ("own", "above"):
+                held.add(word)
         features = Features(
             terms=shares["own"],
             above=shares["above"],
@@ -153,19 +150,28 @@ def candidates(question: str, chunks: Sequence[ScoredChunk], language: Language)
             retrieved=chunks[place.chunk].score / best if best else 1.0,
             asked=float(holds_asked(place.text)),
         )
-        covered = math.fsum(shares.values())
         return Candidate(
             place.chunk,
             place.span.start,
             place.text,
             features,
-            covered,
-            unnamed,
+            {word: weights[word] for word in terms if word in names - held},
             place.head,
             place.list,
         )
 
     return [candidate(place) for place in places]
+
+
+def misses_number(question: str, chunks: Sequence[ScoredChunk], language: Language) -> bool:
+    """Return whether a number or identifier of the question stands nowhere in the chunks."""
+    texts = (" ".join((one.text, one.title, *one.headings, _file_name(one))) for one in chunks)
+    known = frozenset[str]().union(*(term_keys(text, language) for text in texts))
+    return any(
+        keys.isdisjoint(known)
+        for word, keys in content_terms(question, language).items()
+        if any(map(str.isdigit, word))
+    )
 
 
 def is_across(asked_in: str, chunk: ScoredChunk) -> bool:
@@ -219,8 +225,8 @@ def _scored(
 def _places(index: int, chunk: ScoredChunk, language: Language, across: bool) -> Iterator[_Place]:
     """Yield what a chunk says, under what stands above it: no headings, no questions."""
     keys = partial(term_keys, language=language)
-    named = f"{chunk.title} {_NOT_WORD.sub(' ', _ENDING.sub('', chunk.source))}"
-    around, title = keys(chunk.text), keys(named)
+    named = f"{chunk.title} {_file_name(chunk)}"
+    title = keys(named)
     state = _Above()
     for span in chunk.sentences:
         text = chunk.text[span.start : span.end]
@@ -232,7 +238,7 @@ def _places(index: int, chunk: ScoredChunk, language: Language, across: bool) ->
             continue
         before = state.before
         state.enter(text, span.start, chunk.text[: span.start].rstrip(" ")[-1:] in ("", "\n"))
-        if text.endswith("?") or (has_rule(text) and state.head == text):
+        if text.endswith("?") or (state.head == text and names_columns(text)):
             continue
         head = "" if state.head == text else state.head
         above = title | keys(" ".join(headings)) | keys(head) | keys(state.opening)
@@ -243,7 +249,6 @@ def _places(index: int, chunk: ScoredChunk, language: Language, across: bool) ->
             keys(text),
             above,
             keys(before),
-            around,
             across,
             head,
             state.first_item,
@@ -280,6 +285,10 @@ class _Above:
         self.before = text
 
 
+def _file_name(chunk: ScoredChunk) -> str:
+    return _NOT_WORD.sub(" ", _ENDING.sub("", chunk.source))
+
+
 def _is_heading(text: str, headings: Sequence[str], title: str) -> bool:
     line = _plain(text)
     return any(line == _plain(one) for one in (*headings, title)) or (
@@ -291,14 +300,17 @@ def _plain(text: str) -> str:
     return _NOT_WORD.sub(" ", text).strip()
 
 
-def _meant(word: str, keys: _Keys, known: _Keys) -> _Keys:
-    """Return the key that is nearest to a word that no text holds, as it may be misspelt."""
+def _meant(word: str, keys: _Keys, known: Sequence[str]) -> _Keys:
+    """Return the keys that are nearest to a word that no text holds, as it may be misspelt."""
     if not keys.isdisjoint(known) or len(word) < _FEWEST_LETTERS or not word.isalpha():
         return frozenset()
     from rapidfuzz import fuzz, process
 
-    found = process.extractOne(fold(word), sorted(known), scorer=fuzz.ratio, score_cutoff=_ALIKE)
-    return frozenset((found[0],)) if found else frozenset()
+    found = (
+        process.extractOne(key, known, scorer=fuzz.ratio, score_cutoff=_ALIKE)
+        for key in (fold(word), *keys)
+    )
+    return frozenset(one[0] for one in found if one)
 
 
 def _weights(terms: Mapping[str, _Keys], places: Sequence[_Place]) -> dict[str, float]:

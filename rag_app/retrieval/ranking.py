@@ -39,7 +39,7 @@ class Weights:
 
     meaning: float = 0.5
     across: float = 0.95
-    gap: float = 0.03
+    gap: float = 0.02
     sentence: float = 0.5
     grams: float = 0.4
     named: float = 0.2

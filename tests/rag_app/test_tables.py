@@ -40,11 +40,21 @@ def test_a_head_stands_over_a_rule_or_has_no_number() -> None:
             "Model: K1; Capacity: 30 l",
             id="bars",
         ),
-        pytest.param("K1      30 l", "Model   Capacity", "Model: K1; Capacity: 30 l", id="columns"),
-        pytest.param("K1\t30 l", "Model\tCapacity", "Model: K1; Capacity: 30 l", id="tabs"),
-        pytest.param("| K1 | |", "| Model | Note |", "Model: K1", id="an empty cell"),
-        pytest.param("| K1 | 30 l |", "| | Capacity |", "K1; Capacity: 30 l", id="no name"),
+        pytest.param(
+            "K1      30 l   red",
+            "Model   Volume   Hue",
+            "Model: K1; Volume: 30 l; Hue: red",
+            id="columns",
+        ),
+        pytest.param(
+            "K1\t30 l\tred", "Model\tVolume\tHue", "Model: K1; Volume: 30 l; Hue: red", id="tabs"
+        ),
+        pytest.param("| K1 | |", "| Model | Note |\n|---|---|", "Model: K1", id="an empty cell"),
+        pytest.param(
+            "| K1 | 30 l |", "| | Capacity |\n|---|---|", "K1; Capacity: 30 l", id="no name"
+        ),
         pytest.param("| K1 | 30 l | red |", "| Model | Capacity |", "K1; 30 l; red", id="no fit"),
+        pytest.param("Owner | Ana", "Model | Note", "Owner; Ana", id="a list of pairs"),
         pytest.param("| K1 | 30 l |", "", "K1; 30 l", id="no head"),
     ],
 )

@@ -11,53 +11,63 @@ from rag_app.llms.sentences import Candidate, Features
 from rag_app.types import ScoredChunk
 
 NOTHING = Features(*[0.0] * len(fields(Features)))
-NEAR = Signals(dense=0.9, across=0.0, terms=0.9, unnamed=0.0, lead=0.5)
-FAR = Signals(dense=0.7, across=0.0, terms=0.1, unnamed=0.4, lead=0.1)
+NEAR = Signals(dense=0.9, across=0.0, terms=0.9, unnamed=0.0, dense_lead=0.03, lexical_lead=6.0)
+FAR = Signals(dense=0.7, across=0.0, terms=0.1, unnamed=0.4, dense_lead=0.0, lexical_lead=0.0)
 
 
 def candidate(
-    features: Features = NOTHING, covered: float = 0.0, unnamed: float = 0.0
+    terms: float = 0.0,
+    above: float = 0.0,
+    before: float = 0.0,
+    across: float = 0.0,
+    **missing: float,
 ) -> Candidate:
-    return Candidate(0, 0, "Text.", features, covered, unnamed)
+    features = replace(NOTHING, terms=terms, above=above, before=before, across=across)
+    return Candidate(0, 0, "Text.", features, missing)
 
 
-def chunk(dense: float, score: float = 0.0) -> ScoredChunk:
-    return ScoredChunk("Text.", "a.md", 0, 5, score=score, dense=dense)
+def chunk(dense: float, score: float = 0.0, lexical: float = 0.0) -> ScoredChunk:
+    return ScoredChunk("Text.", "a.md", 0, 5, score=score, dense=dense, lexical=lexical)
 
 
-def chunks(*scores: float) -> list[ScoredChunk]:
-    return [chunk(0.6, score) for score in scores]
-
-
-def test_signals_are_of_the_nearest_chunk_and_of_the_best_sentence() -> None:
+def test_signals_are_of_the_chunks_and_of_the_best_sentences() -> None:
     sentences = [
-        candidate(covered=covered, unnamed=unnamed)
-        for covered, unnamed in ((0.875, 0.5), (0.5, 0.25), (0.5, 0.5), (0.5, 0.0))
+        candidate(0.5, 0.25, 0.125, Ana=0.25, Rui=0.125),
+        candidate(Rui=0.125),
+        candidate(Ana=0.25, Rui=0.125),
+        candidate(),
     ]
+    found = [chunk(0.4, 0.9, 6.0), chunk(0.6, 0.5, 1.0), chunk(0.1, 0.3, 2.0)]
 
-    signals = Signals.of([chunk(0.4, 0.9), chunk(0.6, 0.5), chunk(0.1, 0.3)], sentences)
+    signals = Signals.of(found, sentences)
 
-    assert (signals.dense, signals.terms, signals.unnamed) == (0.6, 0.875, 0.25)
+    assert (signals.dense, signals.terms, signals.unnamed) == (0.6, 0.875, 0.125)
     assert signals.across == 0.0
-    assert signals.lead == pytest.approx(0.9 - (0.5 + 0.3) / 2)
+    assert signals.dense_lead == pytest.approx(0.4 - (0.6 + 0.1) / 2)
+    assert signals.lexical_lead == pytest.approx(6.0 - (1.0 + 2.0) / 2)
 
 
 def test_the_terms_of_a_sentence_in_another_language_are_as_usual() -> None:
-    best = candidate(replace(NOTHING, across=1.0), covered=0.1, unnamed=0.25)
+    best = candidate(terms=0.1, across=1.0, Ana=0.25)
 
-    signals = Signals.of(chunks(0.6, 0.2), [best])
+    signals = Signals.of([chunk(0.6), chunk(0.5)], [best])
 
     assert (signals.across, signals.unnamed) == (1.0, 0.25)
     assert signals.terms == calibration().usual["terms"]
 
 
-def test_a_lone_chunk_leads_as_most_do() -> None:
-    assert Signals.of(chunks(0.6), [candidate()]).lead == calibration().usual["lead"]
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param([chunk(0.6, 0.6, 2.0)], id="a lone chunk"),
+        pytest.param([chunk(0.6), chunk(0.5)], id="without scores"),
+    ],
+)
+def test_a_lead_that_cannot_be_told_is_as_most_are(found: list[ScoredChunk]) -> None:
+    signals, usual = Signals.of(found, [candidate()]), calibration().usual
 
-
-@pytest.mark.parametrize("count", [1, 3])
-def test_chunks_without_scores_lead_as_most_do(count: int) -> None:
-    assert Signals.of(chunks(*[0.0] * count), [candidate()]).lead == calibration().usual["lead"]
+    assert signals.dense_lead == usual["dense_lead"]
+    assert signals.lexical_lead == usual["lexical_lead"]
 
 
 def test_the_probability_is_the_logistic_function_of_the_weighted_sum() -> None:
@@ -65,7 +75,7 @@ def test_the_probability_is_the_logistic_function_of_the_weighted_sum() -> None:
     weights = Calibration({}, answer, bias=0.5, usual={}, threshold=0.4, floor=0.1)
 
     probability = weights.probability(
-        Signals(dense=0.5, across=9.0, terms=0.25, unnamed=9.0, lead=9.0)
+        Signals(dense=0.5, across=9.0, terms=0.25, unnamed=9.0, dense_lead=9.0, lexical_lead=9.0)
     )
 
     assert probability == pytest.approx(1 / (1 + math.exp(-(2 * 0.5 - 0.25 + 0.5))))
@@ -89,17 +99,21 @@ def test_what_is_near_is_answered_and_what_is_far_is_declined() -> None:
 
 
 def test_the_margin_of_a_reading_is_what_it_has_above_the_threshold() -> None:
-    def reading(signals: Signals) -> Reading:
-        best = Sentence(candidate(covered=signals.terms, unnamed=signals.unnamed), share=1.0)
-        found = chunk(signals.dense, signals.lead), chunk(0.0, 0.0)
-        return Reading(found, (best,))
+    def reading(dense: float, terms: float, **missing: float) -> Reading:
+        best = Sentence(candidate(terms, **missing), share=1.0)
+        return Reading((chunk(dense, 0.9, 6.0), chunk(dense - 0.03, 0.5, 2.0)), (best,))
 
     weights = calibration()
-    for signals in (NEAR, FAR):
-        found = reading(signals)
-        assert found.signals == signals
-        assert found.confidence == weights.probability(signals)
+    for found in (reading(0.9, 0.9), reading(0.7, 0.1, Ana=0.4)):
+        assert found.confidence == weights.probability(found.signals)
         assert found.margin == pytest.approx(found.confidence - weights.threshold)
+    assert reading(0.9, 0.9).margin > 0 > reading(0.7, 0.1, Ana=0.4).margin
+
+
+def test_a_number_that_is_nowhere_leaves_no_confidence() -> None:
+    best = Sentence(candidate(0.9), share=1.0)
+
+    assert Reading((chunk(0.9),), (best,), is_of_another=True).confidence == 0.0
 
 
 def test_a_chat_model_is_asked_wherever_the_reader_answers() -> None:

@@ -24,9 +24,7 @@ def index(sample_index: Path) -> Iterator[Index]:
     ("question", "source"),
     [
         pytest.param("Who published word2vec?", "en/embeddings.md", id="a word of the text"),
-        pytest.param(
-            "meaning of a sentence as a list of numbers", "en/embeddings.md", id="other words"
-        ),
+        pytest.param("how near two texts are in meaning", "en/embeddings.md", id="other words"),
         pytest.param("O que o LoRA congela?", "pt/ajuste-fino-ou-prompt.html", id="portuguese"),
     ],
 )
