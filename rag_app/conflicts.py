@@ -46,6 +46,7 @@ _FIGURE_WORDS = frozenset(
 _LEAST_SHARE, _NEARLY_ALL, _FEWEST = 0.6, 0.66, 2
 _SAME_SENTENCE = 0.6
 _DIGIT = re.compile(r"\d")
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _WORD = re.compile(r"[^\W_]+")
 _MOST_FIGURES = 2
 _MOST_OTHERS = 2
@@ -58,7 +59,8 @@ def with_conflicts(
 ) -> tuple[Cited, tuple[tuple[int, ...], ...]]:
     """Return the answer with what other documents say instead, and which citations disagree.
 
-    Such a sentence is added to the text with its citation, unless it is cited already.
+    Such a sentence is added to the text with its citation, unless it is cited already: before the
+    rest if its document is of a later date.
     """
     kinds = asked_kinds(question)
     if not kinds:
@@ -69,8 +71,23 @@ def with_conflicts(
         if citation.verified and said:
             others = list(_others(reader, said, citation, chunks))[:_MOST_OTHERS]
             if others:
-                return _added(cited, citation, others)
+                return _added(cited, citation, others, _date_of(citation, chunks))
     return cited, ()
+
+
+def stated_date(title: str, source: str) -> str:
+    """Return the date in the title of a document or in its path, as in ISO 8601.
+
+    As much as is said, such as 2025-03-25, 2025-03 or 2025; empty without a year.
+    """
+    for text in (title, source):
+        for language in ("en", "pt"):
+            for figure in find_figures(text, language):
+                if figure.kind == "date" and figure.value[0]:
+                    return "-".join(f"{int(part):02}" for part in figure.value if part is not None)
+        if years := _YEAR.findall(text):
+            return str(max(years))
+    return ""
 
 
 def asked_kinds(question: str) -> tuple[Kind, ...]:
@@ -227,8 +244,16 @@ def _above_quote(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
     return next(found, "")
 
 
+def _date_of(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
+    titles = (chunk.title for chunk in chunks if chunk.source == citation.source)
+    return stated_date(next(titles, ""), citation.source)
+
+
 def _added(
-    cited: Cited, citation: Citation, others: Sequence[tuple[ScoredChunk, int, int]]
+    cited: Cited,
+    citation: Citation,
+    others: Sequence[tuple[ScoredChunk, int, int]],
+    date: str,
 ) -> tuple[Cited, tuple[tuple[int, ...], ...]]:
     text, citations, numbers = cited.text, list(cited.citations), [citation.n]
     for chunk, start, end in others:
@@ -246,6 +271,8 @@ def _added(
                 n, chunk.source, page, first, last, quote, 1.0, True, chunk.language
             )
             citations.append(citation)
-            text = f"{text}\n\n{MARKER.sub('', quote)} [{n}]"
+            said = f"{MARKER.sub('', quote)} [{n}]"
+            is_newer = bool(date) and stated_date(chunk.title, chunk.source) > date
+            text = f"{said}\n\n{text}" if is_newer else f"{text}\n\n{said}"
         numbers.append(n)
     return replace(cited, text=text, citations=tuple(citations)), (tuple(sorted(numbers)),)

@@ -1,12 +1,13 @@
 """Measure the extractive reader: does its answer hold what was asked, and does it decline?
 
-    python -m benchmarks.answers --bench FOLDER [--fit] [--json FILE]
+    python -m benchmarks.answers --bench FOLDER [--fit | --ablate] [--json FILE]
 
 Everything reported is of the odd questions; ``--fit`` chooses the reader's weights anew on the
-even ones and writes them into the package. Beside it stand naive picking (half the question's
-terms, half the cosine, over four chunks), LangChain's classic four texts of 1,000 characters, and
-a plain threshold on the cosine, with the same share of answers lost on the even questions. The sets
-across languages are headings, not questions: they count little in the decision to answer.
+even ones and writes them into the package, ``--ablate`` fits without one signal after the other and
+prints what each set loses. Beside it stand naive picking (half the question's terms, half the
+cosine, over four chunks), LangChain's classic four texts of 1,000 characters, and a plain threshold
+on the cosine, with the same share of answers lost on the even questions. The sets across languages
+are headings, not questions: they count little in the decision to answer.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ import numpy as np
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from benchmarks.answers.calibration import LOST, fit_answers, fit_sentences, write
+from benchmarks.answers.calibration import (
+    LOST,
+    SENTENCE,
+    SIGNALS,
+    fit_answers,
+    fit_sentences,
+    write,
+)
 from benchmarks.answers.cases import Case, Cases, load_cases
 from benchmarks.retrieval.datasets import ACROSS, load_dataset
 from ingest import EmbeddingModel, IndexSettings, detect_language, embedding_model
@@ -67,12 +75,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--bench", type=Path, required=True, help="folder of the question sets")
     parser.add_argument("--fit", action="store_true", help="choose the weights anew")
+    parser.add_argument("--ablate", action="store_true", help="show what each signal adds")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
-    cases = {}
+    cases: dict[str, Cases] = {}
     for name in SETS:
         print(f"{name}: asks", file=sys.stderr)
         cases[name] = load_cases(options.bench, name)
+    if options.ablate:
+        _print_ablation(cases)
+        return
     if options.fit:
         cases = _fitted(cases)
     rows = [row for name in SPANS for row in _answers(options.bench, cases[name])]
@@ -88,10 +100,38 @@ def _fitted(cases: dict[str, Cases]) -> dict[str, Cases]:
     """Write new weights, and return the cases as they have them."""
     learned = [case for name in SPANS for case in cases[name].even.asked if case.answerable]
     sentence = fit_sentences(learned)
-    _use(replace(calibration(), sentence=sentence))
-    cases = {name: one.reranked() for name, one in cases.items()}
+    weights = replace(calibration(), sentence=sentence)
+    cases = {name: one.reranked(weights) for name, one in cases.items()}
     _use(fit_answers([one.even for one in cases.values()], sentence))
     return cases
+
+
+def _print_ablation(cases: dict[str, Cases]) -> None:
+    """Print what each set loses without one of the features or signals, fitted anew."""
+    learned = [case for name in SPANS for case in cases[name].even.asked if case.answerable]
+    print(f"| without, answers held | {' | '.join(SPANS)} |\n|{'---|' * (len(SPANS) + 1)}")
+    for left_out in ("", *SENTENCE):
+        kept = [name for name in SENTENCE if name != left_out]
+        weights = replace(calibration(), sentence=fit_sentences(learned, kept))
+        odd = [cases[name].reranked(weights).odd.asked for name in SPANS]
+        held = [
+            np.mean([one.holds_answer(_chosen(one)) for one in each if one.answerable])
+            for each in odd
+        ]
+        print(f"| {left_out or 'nothing'} | {' | '.join(f'{one:.3f}' for one in held)} |")
+    print(f"\n| without, AUROC | {' | '.join(cases)} |\n|{'---|' * (len(cases) + 1)}")
+    for left_out in ("", *SIGNALS):
+        kept = [name for name in SIGNALS if name != left_out]
+        fitted = fit_answers([one.even for one in cases.values()], calibration().sentence, kept)
+        values = [_auroc(one, fitted) for one in cases.values()]
+        print(f"| {left_out or 'nothing'} | {' | '.join(f'{one:.3f}' for one in values)} |")
+
+
+def _auroc(cases: Cases, fitted: Calibration) -> float:
+    def score(case: Case) -> float:
+        return fitted.probability(case.reading.signals)
+
+    return _refusal(cases.name, "", _judged(cases), score, 0.0).auroc
 
 
 def _use(fitted: Calibration) -> None:
@@ -120,11 +160,17 @@ def _answers(bench: Path, cases: Cases) -> Iterable[Row]:
 
 
 def _refusals(cases: Cases) -> Iterable[Refusal]:
-    odd = cases.odd.asked if any(not one.answerable for one in cases.asked) else cases.odd.every
+    odd = _judged(cases)
     yield _refusal(cases.name, "ours", odd, lambda case: case.reading.margin, 0.0)
     cosines = [_cosine(case) for case in cases.even.asked if case.answerable]
     threshold = float(np.quantile(cosines, LOST))
     yield _refusal(cases.name, "cosine", odd, _cosine, threshold)
+
+
+def _judged(cases: Cases) -> tuple[Case, ...]:
+    """Return the odd cases: those as they were asked, if some of them have no answer."""
+    has_both = any(not one.answerable for one in cases.asked)
+    return cases.odd.asked if has_both else cases.odd.every
 
 
 def _refusal(

@@ -34,13 +34,14 @@ _DIGITS = 3
 Array = NDArray[np.float64]
 
 
-def fit_sentences(cases: Sequence[Case]) -> dict[str, float]:
+def fit_sentences(cases: Sequence[Case], features: Sequence[str] = SENTENCE) -> dict[str, float]:
     """Return the weights under which sentences that hold the answer are the most probable.
 
     The probability is the softmax of the scores of a question's sentences; questions of which no
     sentence holds the answer teach nothing.
     """
-    lists = [(_features(case), _right(case)) for case in cases]
+    columns = [SENTENCE.index(name) for name in features]
+    lists = [(_features(case)[:, columns], _right(case)) for case in cases]
     known = [(values, right) for values, right in lists if right.any()]
     every = np.concatenate([values for values, _ in known])
     center, scale = every.mean(axis=0), every.std(axis=0) + 1e-9
@@ -55,11 +56,13 @@ def fit_sentences(cases: Sequence[Case]) -> dict[str, float]:
             slope = slope + push / len(scaled)
         return value, slope
 
-    best = minimize(loss, np.zeros(len(SENTENCE)), jac=True, method="L-BFGS-B").x
-    return _named(SENTENCE, best / scale)
+    best = minimize(loss, np.zeros(len(features)), jac=True, method="L-BFGS-B").x
+    return _named(features, best / scale)
 
 
-def fit_answers(sets: Sequence[Cases], sentence: Mapping[str, float]) -> Calibration:
+def fit_answers(
+    sets: Sequence[Cases], sentence: Mapping[str, float], names: Sequence[str] = SIGNALS
+) -> Calibration:
     """Return the whole calibration, learned from all sets.
 
     Questions without an answer are those of the set, and its own questions among the chunks that
@@ -75,14 +78,15 @@ def fit_answers(sets: Sequence[Cases], sentence: Mapping[str, float]) -> Calibra
         weights += (_COUNTS.get(cases.name, 1.0) / share / len(every)).tolist()
     values, each = np.array(signals, np.float64), np.array(weights)
     center, scale = values.mean(axis=0), values.std(axis=0)
+    columns = [SIGNALS.index(name) for name in names]
     model = LogisticRegression(C=0.3).fit(
-        (values - center) / scale, right, each * len(each) / each.sum()
+        ((values - center) / scale)[:, columns], right, each * len(each) / each.sum()
     )
-    slopes = model.coef_[0] / scale
+    slopes = model.coef_[0] / scale[columns]
     fitted = Calibration(
         sentence,
-        _named(SIGNALS, slopes),
-        bias=round(float(model.intercept_[0] - slopes @ center), _DIGITS),
+        _named(names, slopes),
+        bias=round(float(model.intercept_[0] - slopes @ center[columns]), _DIGITS),
         usual={name: round(float(center[SIGNALS.index(name)]), _DIGITS) for name in _UNKNOWN},
         threshold=0.0,
         floor=0.0,

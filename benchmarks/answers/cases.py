@@ -14,6 +14,7 @@ from ingest import Candidate, EmbeddingModel, Index, detect_language
 from ingest.index.rows import ChunkRow
 from rag_app.evaluation.answers import contains
 from rag_app.followups import carry_on
+from rag_app.llms.confidence import Calibration
 from rag_app.llms.selection import Reading, rank, read
 from rag_app.retrieval.ranking import rank as rank_chunks
 from rag_app.retrieval.retriever import CANDIDATES, ranked_document
@@ -50,10 +51,10 @@ class Case:
         language = detect_language(self.question)
         return any(contains(text, answer, language) for answer in self.row["answers"])
 
-    def reranked(self) -> Case:
-        """Return the case as the weights of sentences now have it."""
+    def reranked(self, weights: Calibration) -> Case:
+        """Return the case as other weights of sentences have it."""
         found = [one.candidate for one in self.reading.sentences]
-        return replace(self, reading=replace(self.reading, sentences=tuple(rank(found))))
+        return replace(self, reading=replace(self.reading, sentences=tuple(rank(found, weights))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,11 @@ class Cases:
         """Every second case, from the second on: those that are reported."""
         return Cases(self.name, self.asked[1::2], self.without[1::2])
 
-    def reranked(self) -> Cases:
-        """Return the cases as the weights of sentences now have them."""
-        asked, without = ([case.reranked() for case in each] for each in (self.asked, self.without))
+    def reranked(self, weights: Calibration) -> Cases:
+        """Return the cases as other weights of sentences have them."""
+        asked, without = (
+            [case.reranked(weights) for case in each] for each in (self.asked, self.without)
+        )
         return Cases(self.name, tuple(asked), tuple(without))
 
 

@@ -38,6 +38,7 @@ WITHOUT: Mapping[str, dict[str, float]] = {
     "words": {"meaning": 1.0, "across": 1.0},
     "meaning": {"meaning": 0.0, "across": 0.0},
     "the question's language": {"across": WEIGHTS.meaning},
+    "the gap between languages": {"gap": 0.0},
     "the nearest sentence": {"sentence": 0.0},
     "the whole chunk": {"sentence": 1.0},
     "parts of words": {"grams": 0.0},

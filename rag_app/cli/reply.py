@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ingest import UNDETERMINED, identify_language
 from rag_app.cli.output import note, printable, terminal
+from rag_app.conflicts import stated_date
 from rag_app.injection import instructs
 from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, Token
 
@@ -160,10 +161,11 @@ def _line(citation: Citation, reply: Reply, app: RagApp) -> str:
 def _dated(app: RagApp, source: str) -> str:
     """Return when the document was last changed, to tell which of two is newer.
 
-    What the document states counts; the file's own date may be that of a copy.
+    What the document states counts, its name first; the file's own date may be that of a copy.
     """
     document, file = app.document(source), _file(app, source)
-    if document and (stated := document.metadata.get("date")):
+    metadata = document.metadata if document else {}
+    if stated := stated_date(metadata.get("title", ""), source) or metadata.get("date"):
         return f"; of {stated}"
     if not file.is_file():
         return ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingest import EmbeddingModel, detect_language
-from rag_app.llms.confidence import Signals, calibration
+from rag_app.llms.confidence import Calibration, Signals, calibration
 from rag_app.llms.sentences import Candidate, candidates, misses_number, with_sentences
 from rag_app.types import ScoredChunk
 
@@ -107,13 +107,16 @@ def read(question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel
     return Reading(chunks, tuple(rank(found)), misses_number(question, chunks, language))
 
 
-def rank(found: Sequence[Candidate]) -> list[Sentence]:
+def rank(found: Sequence[Candidate], weights: Calibration | None = None) -> list[Sentence]:
     """Return the sentences best first, with the probability that each is the answer.
+
+    They are scored by the weights of the package, or by others.
 
     The probabilities are the softmax of the scores, as their weights were fitted (Cao et al.,
     "Learning to Rank: From Pairwise Approach to Listwise Approach", 2007).
     """
-    scores = np.array([calibration().score(one.features) for one in found])
+    weights = weights or calibration()
+    scores = np.array([weights.score(one.features) for one in found])
     shares = np.exp(scores - scores.max())
     shares /= shares.sum()
     order = np.argsort(-scores, kind="stable")

@@ -14,7 +14,7 @@ from test_chain import ListRetriever
 
 from rag_app.chain import retrieval_qa
 from rag_app.citations import cite
-from rag_app.conflicts import with_conflicts
+from rag_app.conflicts import stated_date, with_conflicts
 from rag_app.types import Answer, ScoredChunk
 
 LEAVE = "How many days of paid leave do employees get?"
@@ -249,3 +249,34 @@ def test_what_stands_above_only_one_of_them_tells_two_things_apart() -> None:
 
     assert with_conflicts(question, cited, [cooks, waiters])[1] == ()
     assert with_conflicts(question, cited, [cooks, said("cooks, new", 6)])[1] == ((1, 2),)
+
+
+@pytest.mark.parametrize(
+    ("title", "source", "date"),
+    [
+        ("Minutes of 25 March 2025", "minutes.md", "2025-03-25"),
+        ("Ata do conselho, 22 de janeiro de 2025", "ata.md", "2025-01-22"),
+        ("Minutes", "meetings/2024-11-06-board.md", "2024-11-06"),
+        ("Price list 2024", "prices.md", "2024"),
+        ("Handbook", "handbook-2023.md", "2023"),
+        ("Handbook", "room-120.md", ""),
+    ],
+)
+def test_the_date_of_a_document_is_in_its_title_or_name(title: str, source: str, date: str) -> None:
+    assert stated_date(title, source) == date
+
+
+def test_what_a_later_document_says_comes_first() -> None:
+    texts = {
+        "minutes-2025-01-14.md": "The fair is planned for 4 April.",
+        "minutes-2025-02-25.md": "The fair is planned for 18 April.",
+    }
+    old, new = (ScoredChunk(text, source, 0, len(text)) for source, text in texts.items())
+    question = "When is the fair planned?"
+
+    for chunks in ((old, new), (new, old)):
+        cited = cite(f"{chunks[0].text} [1]", chunks)
+        answer, conflicts = with_conflicts(question, cited, chunks)
+        first, second = answer.text.split("\n\n")
+        assert (new.text in first, old.text in second) == (True, True)
+        assert conflicts == ((1, 2),)
