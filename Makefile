@@ -47,7 +47,7 @@ bench-retrieval: $(PEERS)/installed
 
 bench-answers: $(DEV)/installed
 	$(DEV)/bin/python -m benchmarks.answers --bench "$${RAG_BENCH:?names no folder of question sets}"
-	for name in citations claims conflicts injection; do $(DEV)/bin/python -m benchmarks.$$name --bench "$$RAG_BENCH"; done
+	for name in office citations claims conflicts injection; do $(DEV)/bin/python -m benchmarks.$$name --bench "$$RAG_BENCH"; done
 
 faults: $(DEV)/installed
 	$(DEV)/bin/python tests/faults

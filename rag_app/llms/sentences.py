@@ -24,7 +24,7 @@ from ingest import (
     split_sentences,
 )
 from rag_app.llms.asked import asked_for
-from rag_app.tables import is_head, is_row, names_columns
+from rag_app.tables import has_rule, is_head, is_row, names_columns
 from rag_app.terms import content_terms, distinguishing_words, fold, term_keys
 from rag_app.types import ScoredChunk
 
@@ -237,7 +237,10 @@ def _places(index: int, chunk: ScoredChunk, language: Language, across: bool) ->
             state = _Above()
             continue
         before = state.before
-        state.enter(text, span.start, chunk.text[: span.start].rstrip(" ")[-1:] in ("", "\n"))
+        begins_line = chunk.text[: span.start].rstrip(" ")[-1:] in ("", "\n")
+        # Where a chunk begins in the middle of a table, its first row is no head.
+        begins_table = span.start > 0 or chunk.start == 0 or has_rule(text)
+        state.enter(text, span.start, begins_line, begins_table)
         if text.endswith("?") or (state.head == text and names_columns(text)):
             continue
         head = "" if state.head == text else state.head
@@ -271,12 +274,12 @@ class _Above:
     opening: str = ""
     first_item: int | None = None
 
-    def enter(self, text: str, start: int, begins_line: bool) -> None:
+    def enter(self, text: str, start: int, begins_line: bool, begins_table: bool) -> None:
         """Go on to the next sentence; one that begins no line may be of an item."""
         if not is_row(text):
             self.head = ""
         elif not is_row(self.before):
-            self.head = text if is_head(text) else ""
+            self.head = text if begins_table and is_head(text) else ""
         if _ITEM.match(text):
             if self.first_item is None:
                 self.first_item, self.opening = start, self.before

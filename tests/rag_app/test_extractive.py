@@ -407,6 +407,22 @@ def test_headings_and_the_heads_of_tables_are_no_answers():
     ]
 
 
+@pytest.mark.parametrize(
+    ("start", "head"),
+    [
+        pytest.param(0, "Name | Job | Shift", id="the document begins with the table"),
+        pytest.param(900, "", id="the chunk begins in the middle of it"),
+    ],
+)
+def test_the_first_row_of_a_chunk_is_a_head_only_where_the_table_begins(start: int, head: str):
+    text = "Name | Job | Shift\nAna | porter | early\nRui | cook | late"
+    chunk = ScoredChunk(text, "staff.html", start, start + len(text))
+    rows = read_alone("Who is the cook?", chunk)
+    assert rows[-1].text == "Rui | cook | late"
+    assert rows[-1].head == head
+    assert (rows[0].text == "Name | Job | Shift") is (start > 0)
+
+
 def test_a_row_is_read_under_its_head_and_an_item_under_the_line_that_opens_its_list():
     read = {one.text: one for one in read_alone("Who repairs the gutters?", lease())}
     row, item = read["| gutters | 1 year | Finn |"], read["- the gutters."]
