@@ -31,6 +31,9 @@ from rag_app.types import ScoredChunk
 _ITEM = re.compile(r"(?:[-*+•‣▪–—·]|\(?\d{1,3}[.)]|\(?[a-z]\))\s+\S")
 _ENDING = re.compile(r"\.[^./]*$")
 _NOT_WORD = re.compile(r"[\W_]+")
+_DATE_OR_TIME = re.compile(
+    r"\b\d{1,4}([/.-])\d{1,2}\1\d{1,4}\b|\b\d{1,2}(?::\d\d)? ?(?:[ap]m|h)\b", re.IGNORECASE
+)
 # A word of so many letters may be misspelt; it is so alike to what was meant, of 100.
 _FEWEST_LETTERS, _ALIKE = 5, 80
 
@@ -164,12 +167,15 @@ def candidates(question: str, chunks: Sequence[ScoredChunk], language: Language)
 
 
 def misses_number(question: str, chunks: Sequence[ScoredChunk], language: Language) -> bool:
-    """Return whether a number or identifier of the question stands nowhere in the chunks."""
+    """Return whether a number or identifier of the question stands nowhere in the chunks.
+
+    Dates and times of day may stand there in another form.
+    """
     texts = (" ".join((one.text, one.title, *one.headings, _file_name(one))) for one in chunks)
     known = frozenset[str]().union(*(term_keys(text, language) for text in texts))
     return any(
         keys.isdisjoint(known)
-        for word, keys in content_terms(question, language).items()
+        for word, keys in content_terms(_DATE_OR_TIME.sub(" ", question), language).items()
         if any(map(str.isdigit, word))
     )
 

@@ -22,7 +22,13 @@ from rag_app.abstention import ABSTENTION
 from rag_app.citations import cite
 from rag_app.llms.extractive import ExtractiveChatModel
 from rag_app.llms.selection import Sentence, choose
-from rag_app.llms.sentences import Candidate, Features, candidates, with_sentences
+from rag_app.llms.sentences import (
+    Candidate,
+    Features,
+    candidates,
+    misses_number,
+    with_sentences,
+)
 from rag_app.types import ScoredChunk, Section
 
 HANDBOOK = (
@@ -447,6 +453,21 @@ def test_a_name_or_number_of_the_question_is_missed(question: str, expected: lis
     best = "| gutters | 1 year | Finn |" if "Finn" in question else "The Tenant pays GBP 900."
     assert list(missing[best]) == expected
     assert all(0 < share <= 1 for share in missing[best].values())
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        pytest.param("What is the warranty of the KT-905?", True, id="an identifier"),
+        pytest.param("What was decided in 2019?", True, id="a year"),
+        pytest.param("Who repairs the roof of flat 900?", False, id="there as another number"),
+        pytest.param("What was agreed on 03/05/2024?", False, id="a date in another form"),
+        pytest.param("Is anybody there at 5 pm?", False, id="a time in another form"),
+        pytest.param("Who repairs the gutters?", False, id="no number"),
+    ],
+)
+def test_a_number_or_identifier_that_is_nowhere_is_missed(question: str, expected: bool):
+    assert misses_number(question, [lease()], "en") is expected
 
 
 def test_a_misspelt_word_is_taken_for_the_one_nearest_to_it():
