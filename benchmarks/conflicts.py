@@ -4,9 +4,9 @@
 
 The questions of these sets have one answer, so an answer that says that the documents disagree is
 a false alarm. Then the quote of each answer to a question for a number or date is planted in
-another document with one number changed by rule, whether that number is the one asked for or not:
-what is found of these is a lower bound. Last it is planted with another number and another thing in
-the place of a word of the question: to find these is wrong.
+another document of like name and headings with one number changed by rule, whether that number is
+the one asked for or not: what is found of these is a lower bound. Last it is planted with another
+number and another thing in the place of a word of the question: to find these is wrong.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from rag_app.terms import content_terms, term_keys
 from rag_app.types import Answer, ScoredChunk
 
 _TOP_K = 5
+_PLANTED = "planted/"
 _ANOTHER = {"en": "harbour", "pt": "cais"}
 _LAST_NUMBER = re.compile(r"(\d)(?!\d|[.,]\d)(?!.*\d)", re.DOTALL)
 
@@ -122,13 +123,16 @@ def _finds_planted(
     """Return whether the changed quote is found; None if there is nothing to change."""
     if not (answer.citations and asked_kinds(answer.question)):
         return None
-    quote = answer.citations[0].quote
-    if not (changed := change(quote, answer.question)):
+    quoted = answer.citations[0]
+    if not (changed := change(quoted.quote, answer.question)):
         return None
-    planted = ScoredChunk(changed, "planted", 0, len(changed))
+    source = f"{_PLANTED}{quoted.source}"
+    origin = next(chunk for chunk in chunks if chunk.source == quoted.source)
+    headings = origin.headings_at(quoted.start - origin.start)
+    planted = ScoredChunk(changed, source, 0, len(changed), headings=headings, title=origin.title)
     cited = Cited(answer.text, answer.citations, answer.unsupported)
     cited, conflicts = with_conflicts(answer.question, cited, [*chunks, planted])
-    return any(cited.citations[n - 1].source == "planted" for group in conflicts for n in group)
+    return any(cited.citations[n - 1].source == source for group in conflicts for n in group)
 
 
 if __name__ == "__main__":
