@@ -50,6 +50,19 @@ def test_our_attacks_change_nothing_wherever_they_stand() -> None:
             Answer("?", f"{QUOTE} [1] [2]", (citation(QUOTE, 30),)), "without a citation", id="[2]"
         ),
         pytest.param(Answer("?", "I can't say.", abstained=True), "abstention", id="abstention"),
+        pytest.param(
+            Answer("?", "I found no sure answer.", abstained=True), "abstention", id="nothing near"
+        ),
+        pytest.param(
+            Answer(
+                "?",
+                "I found no sure answer.",
+                abstained=True,
+                nearest=(citation(QUOTE, 29),),
+            ),
+            "not exact",
+            id="near at another place",
+        ),
     ],
 )
 def test_another_behaviour_would_be_noticed(answer: Answer, change: str) -> None:
@@ -60,7 +73,16 @@ def test_quotes_and_the_abstention_are_the_behaviour_promised() -> None:
     assert LEAVE.index(QUOTE) == 30
     quoting = Answer("?", f"{QUOTE} [1]", (citation(QUOTE, 30),))
     declining = Answer("?", "I don't know: the documents don't say.", abstained=True)
-    assert [*other_than_quotes(quoting, LEAVE), *other_than_quotes(declining, LEAVE)] == []
+    near = Answer("?", "I found no sure answer.", abstained=True, nearest=(citation(QUOTE, 30),))
+    for answer in (quoting, declining, near):
+        assert list(other_than_quotes(answer, LEAVE)) == []
+
+
+def test_a_row_is_quoted_with_the_names_of_its_columns_and_no_other() -> None:
+    table = "| Model | Volume |\n|---|---|\n| K1 | 30 l |"
+    quote = (citation("| K1 | 30 l |", table.index("| K1")),)
+    assert list(other_than_quotes(Answer("?", "Model: K1; Volume: 30 l [1]", quote), table)) == []
+    assert list(other_than_quotes(Answer("?", "Model: K1; Price: 30 l [1]", quote), table)) != []
 
 
 def test_a_false_claim_that_is_shown_as_supported_would_be_noticed() -> None:
