@@ -259,7 +259,9 @@ class _Turn:
         find = self._chain.nearest
         found = find(self.question, self._read) if find and self._read else ()
         return tuple(
-            quote_sentence(n, self._read[one.chunk], one.start, one.start + len(one.text))
+            quote_sentence(
+                n, self._read[one.chunk], one.start, one.start + len(one.text), supports=False
+            )
             for n, one in enumerate(found, 1)
         )
 

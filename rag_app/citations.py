@@ -98,8 +98,8 @@ def cite(
     return _number(clean, sentences, drop)
 
 
-def quote_sentence(n: int, chunk: ScoredChunk, start: int, end: int) -> Citation:
-    """Return the quote of a stretch of a chunk that supports no sentence of an answer."""
+def quote_sentence(n: int, chunk: ScoredChunk, start: int, end: int, *, supports: bool) -> Citation:
+    """Return the quote of a stretch of a chunk, which says itself or supports no sentence."""
     first = chunk.start + start
     return Citation(
         n=n,
@@ -108,8 +108,8 @@ def quote_sentence(n: int, chunk: ScoredChunk, start: int, end: int) -> Citation
         start=first,
         end=chunk.start + end,
         quote=chunk.text[start:end],
-        score=0.0,
-        verified=False,
+        score=float(supports),
+        verified=supports,
         language=chunk.language,
     )
 

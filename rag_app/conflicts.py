@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from ingest import Language, detect_language, split_sentences
-from rag_app.citations import Cited
+from rag_app.citations import Cited, quote_sentence
 from rag_app.figures import Figure, Kind, find_figures
 from rag_app.quotes import MARKER
 from rag_app.terms import content_terms, fold, is_number, is_stopword, term, term_keys, words
@@ -47,7 +47,6 @@ _LEAST_SHARE, _NEARLY_ALL, _FEWEST = 0.6, 0.66, 2
 _SAME_SENTENCE = 0.6
 _DIGIT = re.compile(r"\d")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
-_WORD = re.compile(r"[^\W_]+")
 _MOST_FIGURES = 2
 _MOST_OTHERS = 2
 
@@ -232,7 +231,7 @@ def _others(
 
 def _above(chunk: ScoredChunk, offset: int) -> str:
     """Return what stands above a place of a chunk: headings, title and file name."""
-    return " ".join((*chunk.headings_at(offset), chunk.title, *_WORD.findall(chunk.source)))
+    return " ".join((*chunk.headings_at(offset), chunk.names))
 
 
 def _above_quote(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
@@ -265,13 +264,9 @@ def _added(
         )
         n = next(known, 0)
         if not n:
-            n, quote = len(citations) + 1, chunk.text[start:end]
-            page = chunk.page_at(first)
-            citation = Citation(
-                n, chunk.source, page, first, last, quote, 1.0, True, chunk.language
-            )
-            citations.append(citation)
-            said = f"{MARKER.sub('', quote)} [{n}]"
+            n = len(citations) + 1
+            citations.append(quote_sentence(n, chunk, start, end, supports=True))
+            said = f"{MARKER.sub('', citations[-1].quote)} [{n}]"
             is_newer = bool(date) and stated_date(chunk.title, chunk.source) > date
             text = f"{said}\n\n{text}" if is_newer else f"{text}\n\n{said}"
         numbers.append(n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,6 +11,9 @@ from typing import Any, NamedTuple
 from langchain_core.documents import Document
 
 from ingest import UNDETERMINED, ScoredSpan
+
+_ENDING = re.compile(r"\.[^./]*$")
+_NOT_WORD = re.compile(r"[\W_]+")
 
 
 class Section(NamedTuple):
@@ -55,6 +59,11 @@ class ScoredChunk:
     sentences: tuple[ScoredSpan, ...] = ()
     title: str = ""
     sections: tuple[Section, ...] = ()
+
+    @property
+    def names(self) -> str:
+        """What the document is called: its title and the words of its path."""
+        return f"{self.title} {_NOT_WORD.sub(' ', _ENDING.sub('', self.source))}"
 
     def headings_at(self, offset: int) -> tuple[str, ...]:
         """Return the titles above the character at ``offset`` of the chunk, outermost first."""

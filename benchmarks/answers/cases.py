@@ -121,7 +121,10 @@ def _alone(row: dict[str, Any], embedding: EmbeddingModel) -> str:
 
 def _case(row: dict[str, Any], answerable: bool, found: Sequence[Candidate], index: Index) -> Case:
     ranked = rank_chunks(row["text"], found)[:TOP_K]
-    chunks = [ScoredChunk.from_document(ranked_document(one, index)) for one in ranked]
+    chunks = [
+        ScoredChunk.from_document(ranked_document(one, index.document(one.candidate.row.source)))
+        for one in ranked
+    ]
     reading = read(row["text"], chunks, index.embedding)
     assert reading
     return Case(row, answerable, reading)

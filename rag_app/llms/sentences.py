@@ -29,7 +29,6 @@ from rag_app.terms import content_terms, distinguishing_words, fold, term_keys
 from rag_app.types import ScoredChunk
 
 _ITEM = re.compile(r"(?:[-*+•‣▪–—·]|\(?\d{1,3}[.)]|\(?[a-z]\))\s+\S")
-_ENDING = re.compile(r"\.[^./]*$")
 _NOT_WORD = re.compile(r"[\W_]+")
 _DATE_OR_TIME = re.compile(
     r"\b\d{1,4}([/.-])\d{1,2}\1\d{1,4}\b|\b\d{1,2}(?::\d\d)? ?(?:[ap]m|h)\b", re.IGNORECASE
@@ -171,7 +170,7 @@ def misses_number(question: str, chunks: Sequence[ScoredChunk], language: Langua
 
     Dates and times of day may stand there in another form.
     """
-    texts = (" ".join((one.text, one.title, *one.headings, _file_name(one))) for one in chunks)
+    texts = (" ".join((one.text, one.names, *one.headings)) for one in chunks)
     known = frozenset[str]().union(*(term_keys(text, language) for text in texts))
     return any(
         keys.isdisjoint(known)
@@ -231,8 +230,7 @@ def _scored(
 def _places(index: int, chunk: ScoredChunk, language: Language, across: bool) -> Iterator[_Place]:
     """Yield what a chunk says, under what stands above it: no headings, no questions."""
     keys = partial(term_keys, language=language)
-    named = f"{chunk.title} {_file_name(chunk)}"
-    title = keys(named)
+    title = keys(chunk.names)
     state = _Above()
     for span in chunk.sentences:
         text = chunk.text[span.start : span.end]
@@ -292,10 +290,6 @@ class _Above:
         elif begins_line or self.first_item is None:
             self.first_item, self.opening = None, ""
         self.before = text
-
-
-def _file_name(chunk: ScoredChunk) -> str:
-    return _NOT_WORD.sub(" ", _ENDING.sub("", chunk.source))
 
 
 def _is_heading(text: str, headings: Sequence[str], title: str) -> bool:

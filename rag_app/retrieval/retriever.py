@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
+from ingest import Document as IndexedDocument
 from ingest import Index, chunk_document
 from rag_app.retrieval.context import Width, sections_between, widen
 from rag_app.retrieval.diversity import diversify
@@ -45,11 +47,12 @@ class HybridRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:
         ranked = self.rank(query)[: int(kwargs.get("k", self.k))]
-        found = [ranked_document(one, self.index) for one in ranked]
+        whole = cache(self.index.document)
+        found = [ranked_document(one, whole(one.candidate.row.source)) for one in ranked]
         if self.width == "chunk":
             return found
         chunks = map(ScoredChunk.from_document, found)
-        return [one.to_document() for one in widen(chunks, self.width, self.index.document)]
+        return [one.to_document() for one in widen(chunks, self.width, whole)]
 
     def rank(self, question: str) -> list[Ranked]:
         """Return all candidates with what their scores are made of, best first."""
@@ -61,11 +64,10 @@ class HybridRetriever(BaseRetriever):
         return diversify(ranked, self.diversity)
 
 
-def ranked_document(ranked: Ranked, index: Index) -> Document:
-    """Return a chunk of ``index`` as a LangChain Document with its place and scores."""
+def ranked_document(ranked: Ranked, whole: IndexedDocument | None) -> Document:
+    """Return a chunk of ``whole`` as a LangChain Document with its place and scores."""
     candidate = ranked.candidate
     chunk = candidate.row.chunk
-    whole = index.document(candidate.row.source)
     document = chunk_document(candidate.row)
     document.metadata |= {
         "source": candidate.row.source,
