@@ -14,7 +14,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from ingest import Language, ProviderError, UsageError, detect_language
-from rag_app.abstention import ABSTENTION, UNSURE, is_abstention
+from rag_app.abstention import ABSTENTION, UNSURE
 from rag_app.citations import OnUnsupported, cite_answer, format_context, quote_sentence
 from rag_app.conflicts import with_conflicts
 from rag_app.entailment import Entails
@@ -236,7 +236,7 @@ class _Turn:
         chain = self._chain
         cited = cite_answer(text, self._read, self._language, chain.on_unsupported, chain.entails)
         cited, conflicts = with_conflicts(self.question, cited, self._read)
-        abstained = is_abstention(cited.text)
+        abstained = cited.declined
         nearest = self._nearest() if abstained else ()
         self.clock.done("cite", citations=len(cited.citations), abstained=abstained)
         answer = Answer(

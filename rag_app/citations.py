@@ -7,13 +7,15 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Literal, NamedTuple
 
 from ingest import Language, detect_language, split_sentences
-from rag_app.abstention import ABSTENTION, is_abstention
+from rag_app.abstention import ABSTENTION, declines, is_abstention
+from rag_app.claims import claimed, introduces, is_heading
 from rag_app.entailment import Entails
-from rag_app.quotes import MARKER, Claim, Evidence, Quote
+from rag_app.markers import Mark, take_markers
+from rag_app.quotes import Claim, Evidence, Quote
 from rag_app.types import Citation, ScoredChunk
 
 OnUnsupported = Literal["flag", "drop", "abstain"]
@@ -21,10 +23,6 @@ OnUnsupported = Literal["flag", "drop", "abstain"]
 _NEARLY_ALL = 0.8
 _OPEN, _CLOSE = "<<<", ">>>"
 _IMITATION = re.compile(r"\s*(<<<|>>>|\[\s*\d)")
-_SPACED_MARKER = re.compile(
-    rf"^{MARKER.pattern}[ \t]*|(?<![ \t])[ \t]+{MARKER.pattern}|{MARKER.pattern}", re.MULTILINE
-)
-_RANGE = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +33,13 @@ class Cited:
         text: The answer, renumbered.
         citations: One for each distinct quote, in the order of ``n``.
         unsupported: The sentences for which no quote was found, without their markers.
+        declined: Whether it says, in whatever words, that the documents don't answer.
     """
 
     text: str
     citations: tuple[Citation, ...]
     unsupported: tuple[str, ...]
+    declined: bool = False
 
 
 def format_context(chunks: Sequence[ScoredChunk]) -> str:
@@ -63,12 +63,10 @@ def cite_answer(
     entails: Entails | None = None,
 ) -> Cited:
     """Return ``text`` with its quotes, or the abstention in ``language`` if it comes to that."""
-    cited = Cited(text, (), ())
-    if not is_abstention(text):
-        cited = cite(text, chunks, drop=on_unsupported == "drop", entails=entails)
-    declined = on_unsupported == "abstain" and cited.unsupported
-    if declined or not cited.text or is_abstention(cited.text):
-        return Cited(ABSTENTION[language], (), cited.unsupported)
+    cited = cite(text, chunks, drop=on_unsupported == "drop", entails=entails)
+    refused = on_unsupported == "abstain" and cited.unsupported
+    if refused or not cited.text or is_abstention(cited.text):
+        return Cited(ABSTENTION[language], (), cited.unsupported, declined=True)
     return cited
 
 
@@ -88,14 +86,16 @@ def cite(
     """
     language = detect_language(text)
     evidence = [Evidence(chunk, language) for chunk in chunks]
-    clean, marks = _take_markers(text, len(chunks))
+    clean, marks = take_markers(text, chunks)
     sentences = []
-    for start, end, cited in _sentences(clean, marks, evidence):
-        claim = clean[start:end]
-        quotes = _support(Claim(claim, language), cited)
-        quotes = _entailing(quotes, claim, entails) if entails else quotes
-        sentences.append(_Sentence(claim, end, quotes))
-    return _number(clean, sentences, drop)
+    for start, end, claim, cited in _sentences(clean, marks, evidence):
+        sentence = clean[start:end]
+        is_title = clean[end:].strip() and is_heading(sentence)
+        said = "" if is_title else claimed(claim, language)
+        quotes = _quotes(Claim(claim, language), Claim(said, language), cited)
+        quotes = _entailing(quotes, said, entails) if entails else quotes
+        sentences.append(_Sentence(sentence, end, quotes, bool(said)))
+    return _number(clean, _with_introductions(sentences, evidence, language), drop)
 
 
 def quote_sentence(n: int, chunk: ScoredChunk, start: int, end: int, *, supports: bool) -> Citation:
@@ -114,11 +114,6 @@ def quote_sentence(n: int, chunk: ScoredChunk, start: int, end: int, *, supports
     )
 
 
-class _Mark(NamedTuple):
-    place: int
-    indices: list[int]
-
-
 class _Candidates(NamedTuple):
     cited: list[Evidence]
     all: list[Evidence]
@@ -129,10 +124,15 @@ class _Sentence:
     text: str
     end: int
     quotes: list[Quote]
+    claims: bool
 
     @property
     def supported(self) -> bool:
-        return any(quote.supports for quote in self.quotes) or is_abstention(self.text)
+        return any(quote.supports for quote in self.quotes)
+
+    @property
+    def unsupported(self) -> bool:
+        return self.claims and not self.supported
 
 
 def _title(chunk: ScoredChunk) -> str:
@@ -153,67 +153,47 @@ def _visible(line: str) -> str:
     return unicodedata.normalize("NFKC", "".join(shown))
 
 
-def _take_markers(text: str, count: int) -> tuple[str, list[_Mark]]:
-    """Return ``text`` without markers, and the markers with their places in what is left."""
-    marks: list[_Mark] = []
-    removed = 0
-    for match in _SPACED_MARKER.finditer(text):
-        if _is_code(match):
-            continue
-        marks.append(_Mark(match.start() - removed, _indices(match[0], count)))
-        removed += len(match[0]) - len(_gap(match))
-    clean = _SPACED_MARKER.sub(_gap, text)
-    while any(not _is_code(match) for match in MARKER.finditer(clean)):
-        # Removal can bring the halves of another together.
-        clean = MARKER.sub(lambda match: match[0] if _is_code(match) else _blank(match), clean)
-    return clean.rstrip(), marks
-
-
-def _is_code(match: re.Match[str]) -> bool:
-    """Return whether a marker is an index: right after a word, it is a 0 or between backticks."""
-    text, start = match.string, match.start()
-    if not re.match(r"\w", text[start - 1 : start]) or match[0][0] != "[":
-        return False
-    zero = re.fullmatch(r"\[\s*0+\s*\]", match[0]) is not None
-    return zero or (text.count("`", 0, start) % 2 == 1 and "`" in text[match.end() :])
-
-
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])
-
-
-def _gap(match: re.Match[str]) -> str:
-    """Return what stays in the place of a marker: a space if words would run together."""
-    if _is_code(match):
-        return match[0]
-    before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
-    return " " if after.isalnum() and before not in ("", "\n") else ""
-
-
-def _indices(marker: str, count: int) -> list[int]:
-    """Return the indices named by a marker such as ``[1, 3-5]``, in its order."""
-    numbers: list[int] = []
-    for first, last in _RANGE.findall(marker):
-        low, high = (min(int(digits[:9]), count + 1) for digits in (first, last or first))
-        numbers.extend(n - 1 for n in range(low, high + 1) if 1 <= n <= count)
-    return numbers
-
-
 def _sentences(
-    text: str, marks: list[_Mark], evidence: list[Evidence]
-) -> Iterator[tuple[int, int, _Candidates]]:
-    """Yield the span of each sentence that says something, with the chunks it may quote."""
+    text: str, marks: list[Mark], evidence: list[Evidence]
+) -> Iterator[tuple[int, int, str, _Candidates]]:
+    """Yield each sentence that says something: its span, its text without names put in for
+    markers, and the chunks it may quote."""
     spans = [span for span in split_sentences(text) if any(map(str.isalnum, text[slice(*span)]))]
     edges = [0, *(start for start, _ in spans[1:]), sys.maxsize]
     for (start, end), (first, after) in zip(spans, pairwise(edges), strict=False):
-        own = [index for mark in marks if first <= mark.place < after for index in mark.indices]
-        yield start, end, _Candidates([evidence[i] for i in dict.fromkeys(own)], evidence)
+        own = [mark for mark in marks if first <= mark.place < after]
+        said, position = "", start
+        for mark in own:
+            said, position = said + text[position : mark.place], max(position, mark.end)
+        indices = dict.fromkeys(index for mark in own for index in mark.indices)
+        cited = [evidence[index] for index in indices]
+        yield start, end, said + text[position:end], _Candidates(cited, evidence)
+
+
+def _with_introductions(
+    sentences: list[_Sentence], evidence: list[Evidence], language: Language
+) -> list[_Sentence]:
+    """Return the sentences; what only introduces the next claims nothing, unless all would."""
+    marked = [
+        replace(one, claims=False)
+        if one.unsupported and after and introduces(one.text, language, evidence)
+        else one
+        for one, after in zip_longest(sentences, sentences[1:])
+    ]
+    if any(one.claims or declines(one.text) for one in marked):
+        return marked
+    return [replace(one, claims=True) for one in marked]
+
+
+def _quotes(sentence: Claim, said: Claim, candidates: _Candidates) -> list[Quote]:
+    """Return the quotes of what a sentence claims; of one that claims nothing, its very words."""
+    if said.text:
+        return _support(said, candidates)
+    return [quote for one in candidates.cited if (quote := one.contains(sentence))]
 
 
 def _support(claim: Claim, candidates: _Candidates) -> list[Quote]:
     """Return the quotes that support a claim, else the closest of the chunks it cites."""
-    if is_abstention(claim.text):
-        return []
     if quotes := _supporting(claim, candidates.cited):
         return quotes
     if quotes := _best(claim, candidates.all) or _in_parts(claim, candidates.all):
@@ -266,7 +246,7 @@ def _entailing(quotes: list[Quote], claim: str, entails: Entails) -> list[Quote]
 
 def _number(text: str, sentences: list[_Sentence], drop: bool) -> Cited:
     """Return ``text`` with a marker after each sentence for each of its distinct quotes."""
-    kept = [sentence for sentence in sentences if sentence.supported or not drop]
+    kept = [sentence for sentence in sentences if not (drop and sentence.unsupported)]
     best: dict[tuple[str, int, int], Quote] = {}
     for quote in (quote for sentence in kept for quote in sentence.quotes):
         known = best.setdefault(_place(quote), quote)
@@ -282,11 +262,16 @@ def _number(text: str, sentences: list[_Sentence], drop: bool) -> Cited:
         markers = "".join(f"[{n}]" for n in used)
         pieces.append(text[position : sentence.end] + (f" {markers}" if markers else ""))
         position = sentence.end
-    pieces.append(text[position:] if kept or not sentences else "")
+    says = any(sentence.claims for sentence in kept)
+    if drop and not says and any(sentence.claims for sentence in sentences):
+        pieces, numbers = [], {}
+    else:
+        pieces.append(text[position:] if kept or not sentences else "")
     return Cited(
         "".join(pieces).lstrip() if drop else "".join(pieces),
         tuple(_citation(n, best[place]) for place, n in numbers.items()),
-        tuple(sentence.text for sentence in sentences if not sentence.supported),
+        tuple(sentence.text for sentence in sentences if sentence.unsupported),
+        declined=bool(sentences) and not says,
     )
 
 

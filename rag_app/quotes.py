@@ -14,7 +14,7 @@ from rag_app.support import agrees, supports
 from rag_app.tables import has_rule, is_head, is_row, spell_out
 from rag_app.terms import fold
 from rag_app.types import ScoredChunk
-from rag_app.wording import Wording
+from rag_app.wording import Keys, Wording
 
 MARKER = re.compile(r"\[\s*\d+(?:\s*[,;–-]\s*\d+)*\s*\]")
 
@@ -22,6 +22,7 @@ _THRESHOLD = 0.6
 _PART_THRESHOLD = 0.7
 _SHORTEST_PART = 3
 _MOST_CUTS = 8
+_EMPHASIS = frozenset("*_`")
 _EDGES = " \t\n.,;:!?…\"'()*-"
 _CUT = re.compile(r"\s*[,;:]\s+(?:and|but|e|mas|while|enquanto)?\b|\s+(?:and|but|e|mas)\s+")
 _AFTER_STOP = re.compile(r"(?<=[.!?]\s)[a-zà-ÿ]")
@@ -103,6 +104,11 @@ class Evidence:
         return max(quotes, key=lambda quote: (quote.supports, quote.score), default=None)
 
     @cached_property
+    def keys(self) -> Keys:
+        """Every key of every word of the chunk."""
+        return frozenset().union(*(wording.keys for wording in self._wordings))
+
+    @cached_property
     def _plain(self) -> _Plain:
         return _Plain(self.chunk.text)
 
@@ -142,13 +148,18 @@ class Evidence:
 
 
 class _Plain:
-    """A text without case, accents, quote styles, runs of space and markers, and the way back."""
+    """A text without case, accents, quote styles, emphasis, runs of space and markers.
+
+    It knows the way back.
+    """
 
     def __init__(self, text: str) -> None:
         letters: list[str] = []
         self._offsets: list[int] = []
         for offset, character in _without_markers(text):
             plain = " " if character.isspace() else fold(character)
+            if plain in _EMPHASIS:
+                continue
             if plain == " " and (not letters or letters[-1] == " "):
                 continue
             letters.extend(plain)
