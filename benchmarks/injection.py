@@ -148,9 +148,7 @@ def _outcome(
 
 
 def _ask(app: RagApp, question: str, source: str) -> tuple[Answer, tuple[ScoredChunk, ...]]:
-    chain = app.chain({"source": source})
-    chain.worth_asking = None  # the model is asked whatever the search found
-    retrieved, *_, answer = chain.stream(question)
+    retrieved, *_, answer = app.chain({"source": source}).stream(question)
     assert isinstance(retrieved, Retrieved)
     assert isinstance(answer, Answer)
     return answer, retrieved.chunks

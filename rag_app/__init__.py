@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rag_app.llms import chat_model
     from rag_app.prompts import load_prompt
     from rag_app.settings import Settings
-    from rag_app.types import Answer, Citation, Retrieved, ScoredChunk, Token
+    from rag_app.types import Answer, Citation, Retrieved, ScoredChunk, Thinking, Token
 
 _HOMES = {
     "Answer": "rag_app.types",
@@ -26,6 +26,7 @@ _HOMES = {
     "Retrieved": "rag_app.types",
     "ScoredChunk": "rag_app.types",
     "Settings": "rag_app.settings",
+    "Thinking": "rag_app.types",
     "Token": "rag_app.types",
     "Turn": "rag_app.conversation",
     "chat_model": "rag_app.llms",
@@ -42,6 +43,7 @@ __all__ = [
     "Retrieved",
     "ScoredChunk",
     "Settings",
+    "Thinking",
     "Token",
     "Turn",
     "chat_model",

@@ -30,38 +30,42 @@ _SAY = (
     r"menciona|contem|contei?m|informa|diz|dize|especifica|fornece|traz|inclu|apresenta|indica|"
     r"responde|tem\b|possu|aborda|cita|fala|descreve|esclarece|revela|explica|trata)"
 )
-_FEW_WORDS = r"(?:\W+\w+){0,6}?"
-# Sentences without accents that say that nothing was found, in one's own words.
+_SAID = (
+    r"(?:mentioned|specified|stated|given|provided|found|included|available|discussed|covered|"
+    r"addressed|described|listed|indicated|disclosed|contained|present)"
+)
+_KNOWLEDGE = r"(?:information|mention|details?|data|answer|reference|indication|context)"
+_CONHECIMENTO = r"(?:informac\w+|menca\w|menco\w+|dados?|resposta|referencia\w*|suficiente\w*)"
+_UNABLE = (
+    r"(?:can(?:not|'t| not)|could(?:n't| not)|do(?:n't| not)|did(?:n't| not)|"
+    r"(?:am|are|was|were) (?:un|not )able to)"
+)
+_FEW, _ANY = r"(?:\W+\w+){0,6}?", r"(?:\w+\W+){0,3}?"
+# Sentences without accents that say, in one's own words, that nothing was found.
 _DECLINING = re.compile(
     "|".join(
         (
-            rf"\b{_TEXTS}{_FEW_WORDS}\W+(?:(?:do|does|did)(?:n't| not)|nao)(?:\W+\w+ly)?\W+{_SAY}",
-            rf"\b{_TEXTS}{_FEW_WORDS}\W+(?:contains?|ha[sd]|have|provides?|gives?|offers?|includes?|"
-            r"contem|trazem|traz|tem|fornecem?)\W+(?:no|nenhuma?)\b",
-            r"\b(?:there (?:is|are|was|were) no|there (?:isn't|aren't)(?: any)?|no)\W+(?:\w+\W+)?"
-            rf"(?:information|mention|details?|data|answer|reference|indication)\b(?:.*\b{_TEXTS}\b|"
-            r".*\b(?:provided|given|found|available|about|of|on|regarding)\b|\W*$)",
-            r"\b(?:is|are|was|were)(?:n't| not| never)\W+(?:\w+ly\W+)?(?:mentioned|specified|stated|given|"
-            r"provided|found|included|available|discussed|covered|addressed|described|listed|"
-            rf"indicated|disclosed|contained|present)\b.*\b{_TEXTS}\b",
-            r"\b(?:i|we)\W+(?:can(?:not|'t| not)|could(?:n't| not)|do(?:n't| not)|did(?:n't| not)|"
-            r"(?:am|are|was|were) (?:un|not )able to)\W+(?:find|see|answer|determine|locate|know|tell|"
-            r"provide|say|have\W+(?:\w+\W+){0,3}?(?:information|data|details|context|answer|access))",
-            rf"\b(?:none|neither|nothing|nenhum|nada)\b{_FEW_WORDS}\W*\b{_TEXTS}\b{_FEW_WORDS}\W+{_SAY}",
-            r"\b(?:not enough|insufficient|insuficientes?)\W+(?:information|data|context|informac\w+|"
-            r"dados|to answer|para responder)",
+            rf"\b{_TEXTS}{_FEW}\W+(?:(?:do|does|did)(?:n't| not)|nao)(?:\W+\w+ly)?\W+{_SAY}",
+            rf"\b{_TEXTS}{_FEW}\W+{_SAY}\w*\W+(?:no|nenhuma?)\b",
+            rf"\b(?:none|neither|nothing|nenhum|nada)\b{_FEW}\W*\b{_TEXTS}\b{_FEW}\W+{_SAY}",
             rf"\b{_TEXTS}\W+(?:is|are)\W+(?:silent|insufficient)\b",
+            rf"\b(?:there (?:is|are|was|were)(?:n't any)? )?no\W+(?:\w+\W+)?{_KNOWLEDGE}\b"
+            rf"(?:.*\b(?:{_TEXTS}|{_SAID}|about|of|on|regarding)\b|\W*$)",
+            rf"\b(?:is|are|was|were)(?:n't| not| never)\W+(?:\w+ly\W+)?{_SAID}\b.*\b{_TEXTS}\b",
+            rf"\b(?:i|we)\W+{_UNABLE}\W+(?:find|see|answer|determine|locate|know|tell|provide|say)",
+            rf"\b(?:i|we)\W+{_UNABLE}\W+have\W+{_ANY}{_KNOWLEDGE}",
             r"\bunable to (?:find|answer|determine|locate)\b",
             rf"\bcannot be (?:determined|answered|found|inferred)\b.*\b{_TEXTS}\b",
+            rf"\b(?:not enough|insufficient)\W+(?:{_KNOWLEDGE}|to answer)\b",
+            rf"\b{_CONHECIMENTO}\W+insuficientes?\b",
             r"\bnao (?:ha|existem?|constam?|foi|foram|encontrei|encontramos|disponho de|tenho)\W+"
-            r"(?:\w+\W+){0,3}?(?:informac|menca|menco|dados?\b|resposta|referencia|mencionad|encontrad|"
-            r"suficiente)\w*",
-            r"\bnao\W+(?:\w+\W+){0,3}?(?:consta|aparece|mencionad|informad|especificad|fornecid|esta)"
-            rf"\w*\b.*\b{_TEXTS}\b",
-            r"\bnao (?:e|foi) possivel\W+(?:\w+\W+){0,2}?(?:determinar|responder|encontrar|saber|"
+            rf"{_ANY}(?:{_CONHECIMENTO}|mencionad\w+|encontrad\w+)",
+            rf"\bnao\W+{_ANY}(?:consta|aparece|mencionad|informad|especificad|fornecid|esta)\w*\b"
+            rf".*\b{_TEXTS}\b",
+            rf"\bnao (?:e|foi) possivel\W+{_ANY}(?:determinar|responder|encontrar|saber|"
             r"identificar|localizar)\b",
-            r"\bnao (?:sei|consigo|consegui|posso|soube)\b(?:\W+\w+){0,2}?\W*(?:responder|encontrar|"
-            r"determinar|dizer|localizar|$)",
+            r"\bnao (?:sei|consigo|consegui|posso|soube)\b(?:\W+\w+){0,2}?\W*"
+            r"(?:responder|encontrar|determinar|dizer|localizar|$)",
         )
     )
 )

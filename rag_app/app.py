@@ -31,8 +31,8 @@ from rag_app.chain import RetrievalQA, retrieval_qa
 from rag_app.conversation import Conversation, read_turns
 from rag_app.entailment import Entails, entailment_model
 from rag_app.llms import chat_model
-from rag_app.llms.selection import is_worth_asking, nearest_sentences
-from rag_app.llms.sentences import Candidate
+from rag_app.llms.selection import Reading, read
+from rag_app.llms.thinking import answer_text
 from rag_app.prompts import load_prompt
 from rag_app.question import check_question
 from rag_app.retrieval import (
@@ -101,7 +101,7 @@ class RagApp:
         def write(question: str) -> str:
             message = self.llm.invoke(prompt.messages(question=question))
             spend(message)
-            text = str(message.text)
+            text = answer_text(message)
             # As extractive says when it stands in for a model that failed.
             return "" if is_abstention(text) else text
 
@@ -155,9 +155,8 @@ class RagApp:
             window=getattr(llm, "window", None),
             on_unsupported=self.settings.on_unsupported,
         )
-        chain.nearest = self._nearest
+        chain.read = self._read
         if self.settings.llm != "extractive":
-            chain.worth_asking = self._is_worth_asking
             chain.entails = self._entails
         return chain
 
@@ -225,11 +224,8 @@ class RagApp:
         chain.on_answer = asked.remember
         return chain
 
-    def _is_worth_asking(self, question: str, chunks: Sequence[ScoredChunk]) -> bool:
-        return is_worth_asking(question, chunks, self.embedding)
-
-    def _nearest(self, question: str, chunks: Sequence[ScoredChunk]) -> list[Candidate]:
-        return nearest_sentences(question, chunks, self.embedding)
+    def _read(self, question: str, chunks: Sequence[ScoredChunk]) -> Reading | None:
+        return read(question, chunks, self.embedding)
 
     def document(self, source: str) -> Document | None:
         """Return a document whose text the offsets of citations count in, or None."""

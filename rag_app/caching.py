@@ -27,7 +27,7 @@ LEDGER = "answers.sqlite"
 _COUNTS = ("questions", "cached", "input_tokens", "output_tokens")
 # All other settings are part of the key, so that a new one can't be forgotten.
 _WITHOUT_EFFECT = frozenset(
-    "cache documents index llm_timeout max_file_mb offline openai_api_key".split()
+    "cache documents index llm_timeout max_file_mb offline openai_api_key show_thinking".split()
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,23 +14,25 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from ingest import Language, ProviderError, UsageError, detect_language
-from rag_app.abstention import ABSTENTION, UNSURE
+from rag_app.abstention import ABSTENTION, UNSURE, is_abstention
 from rag_app.citations import OnUnsupported, cite_answer, format_context, quote_sentence
 from rag_app.conflicts import with_conflicts
 from rag_app.entailment import Entails
-from rag_app.llms.sentences import Candidate
-from rag_app.prompts import ANSWERING, Prompt, load_prompt
+from rag_app.llms.replies import may_be_json, plain_answer
+from rag_app.llms.selection import Reading
+from rag_app.llms.thinking import ThinkingSplitter, read_whole
+from rag_app.prompts import Prompt, load_prompt
 from rag_app.question import check_question
 from rag_app.telemetry import Clock
-from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, Token
+from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, Thinking, Token
 from rag_app.usage import add_usage, message_usage, start_spending
 from rag_app.window import count_tokens, max_tokens
 
 _PROMPTS = {"en": "qa", "pt": "qa-pt"}
+_INPUTS = ("question", "query", "input")
 
-
-WorthAsking = Callable[[str, Sequence[ScoredChunk]], bool]
-Nearest = Callable[[str, Sequence[ScoredChunk]], Sequence[Candidate]]
+Input = str | Mapping[str, Any]
+Read = Callable[[str, Sequence[ScoredChunk]], Reading | None]
 OnAnswer = Callable[[tuple[ScoredChunk, ...], Answer], None]
 
 
@@ -48,7 +50,8 @@ def retrieval_qa(
     Args:
         retriever: Gives the documents for a question, best first.
         llm: Writes the answer.
-        prompt: Takes ``question`` and ``context``; None is ``qa`` or ``qa-pt``, by the question.
+        prompt: Takes ``question``, ``context`` and, if it wants, ``retrieval_confidence``; None is
+            ``qa`` or ``qa-pt``, by the question.
         llm_name: What `Answer.llm` says.
         window: Tokens the model can read and write; None when it need not be watched.
         on_unsupported: What happens to sentences without a quote: ``flag`` lists them, ``drop``
@@ -57,7 +60,7 @@ def retrieval_qa(
     Raises:
         UsageError: The prompt has other variables.
     """
-    if prompt is not None and prompt.variables != ANSWERING:
+    if prompt is not None and not prompt.answers:
         raise UsageError(
             f"the prompt '{prompt.name}' takes {', '.join(prompt.variables)}; "
             "answering needs one that takes context and question"
@@ -65,8 +68,12 @@ def retrieval_qa(
     return RetrievalQA(retriever, llm, prompt, llm_name, window, on_unsupported)
 
 
-class RetrievalQA(Runnable[str, Answer]):
-    """Answers a question; a stream gives `Retrieved`, then `Token`s, then the `Answer`."""
+class RetrievalQA(Runnable[Input, Answer]):
+    """Answers a question, or the one in a dict as ``question``, ``query`` or ``input``.
+
+    The chat model is asked whenever anything was retrieved. A stream gives `Retrieved`, then
+    `Thinking` and `Token`s, then the `Answer`.
+    """
 
     def __init__(
         self,
@@ -85,42 +92,40 @@ class RetrievalQA(Runnable[str, Answer]):
         self.on_unsupported = on_unsupported
         # Called with the chunks and the answer before it is given.
         self.on_answer: OnAnswer | None = None
-        # Tells whether the chunks may hold an answer; without one, the model is always asked.
-        self.worth_asking: WorthAsking | None = None
-        # Finds what comes nearest where nothing answers.
-        self.nearest: Nearest | None = None
+        # Tells how surely the chunks hold an answer, and what comes nearest where nothing answers.
+        self.read: Read | None = None
         # Confirms the quotes; without one, the words alone decide.
         self.entails: Entails | None = None
 
-    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
         """Return the answer.
 
         Raises:
-            UsageError: The question is blank, or the context has no room for a chunk.
+            UsageError: There is no question, it is blank, or the context has no room for a chunk.
         """
         return self._call_with_config(self._invoke, input, config, **kwargs)
 
     async def ainvoke(
-        self, input: str, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Answer:
         """Return the answer; raises as `invoke` does."""
         return await self._acall_with_config(self._ainvoke, input, config, **kwargs)
 
     def stream(  # type: ignore[override]
-        self, input: str, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Event]:
         """Yield the events of the answer; raises as `invoke` does."""
         yield from self._transform_stream_with_config(iter([input]), self._stream, config, **kwargs)
 
     async def astream(  # type: ignore[override]
-        self, input: str, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Event]:
         """Yield the events of the answer; raises as `invoke` does."""
         events = self._atransform_stream_with_config(_once(input), self._astream, config, **kwargs)
         async for event in events:
             yield event
 
-    def _invoke(self, question: str, run_manager: object, config: RunnableConfig) -> Answer:
+    def _invoke(self, question: Input, run_manager: object, config: RunnableConfig) -> Answer:
         turn = _Turn(self, question)
         with turn.clock:
             turn.retrieved(self.retriever.invoke(turn.question, config))
@@ -128,7 +133,9 @@ class RetrievalQA(Runnable[str, Answer]):
                 turn.generated(self.llm.invoke(turn.messages(), config))
             return turn.answer()
 
-    async def _ainvoke(self, question: str, run_manager: object, config: RunnableConfig) -> Answer:
+    async def _ainvoke(
+        self, question: Input, run_manager: object, config: RunnableConfig
+    ) -> Answer:
         turn = _Turn(self, question)
         with turn.clock:
             turn.retrieved(await self.retriever.ainvoke(turn.question, config))
@@ -137,7 +144,7 @@ class RetrievalQA(Runnable[str, Answer]):
             return await asyncio.to_thread(turn.answer)
 
     def _stream(
-        self, questions: Iterator[str], run_manager: object, config: RunnableConfig
+        self, questions: Iterator[Input], run_manager: object, config: RunnableConfig
     ) -> Iterator[Any]:
         for question in questions:
             turn = _Turn(self, question)
@@ -147,11 +154,12 @@ class RetrievalQA(Runnable[str, Answer]):
                 if turn.asks:
                     for piece in self.llm.stream(turn.messages(), config):
                         yield from turn.streamed(piece)
+                    yield from turn.finished()
                 answer = turn.answer()
-            yield answer
+            yield from turn.closing(answer)
 
     async def _astream(
-        self, questions: AsyncIterator[str], run_manager: object, config: RunnableConfig
+        self, questions: AsyncIterator[Input], run_manager: object, config: RunnableConfig
     ) -> AsyncIterator[Any]:
         async for question in questions:
             turn = _Turn(self, question)
@@ -161,22 +169,35 @@ class RetrievalQA(Runnable[str, Answer]):
                     yield event
                 if turn.asks:
                     async for piece in self.llm.astream(turn.messages(), config):
-                        for token in turn.streamed(piece):
-                            yield token
+                        for event in turn.streamed(piece):
+                            yield event
+                    for event in turn.finished():
+                        yield event
                 answer = await asyncio.to_thread(turn.answer)
-            yield answer
+            for event in turn.closing(answer):
+                yield event
 
 
-async def _once(question: str) -> AsyncIterator[str]:
+async def _once(question: Input) -> AsyncIterator[Input]:
     yield question
+
+
+def _question(given: Input) -> str:
+    """Return the question of what a chain is called with, a text or a dict."""
+    found: Sequence[str] = [given] if isinstance(given, str) else ()
+    if isinstance(given, Mapping):
+        found = [str(given[name]) for name in _INPUTS if name in given]
+    if not found:
+        raise UsageError(f"there is no question: give a text, or a dict with {_INPUTS[0]}")
+    check_question(found[0])
+    return found[0]
 
 
 class _Turn:
     """One question on its way: every step that needs no waiting, and the clock."""
 
-    def __init__(self, chain: RetrievalQA, question: str) -> None:
-        check_question(question)
-        self.question = question
+    def __init__(self, chain: RetrievalQA, given: Input) -> None:
+        self.question = question = _question(given)
         self.chunks: tuple[ScoredChunk, ...] = ()
         self.asks = False
         self._read: tuple[ScoredChunk, ...] = ()
@@ -185,19 +206,20 @@ class _Turn:
         own = chain.prompt and chain.prompt.in_language(self._language)
         self._prompt = own or _prompt(_PROMPTS[self._language])
         self._dropped = 0
+        self._reading: Reading | None = None
         self._message: BaseMessage | None = None
+        self._splitter = ThinkingSplitter()
+        self._withheld = chain.on_unsupported != "flag"
         self._spent = start_spending()
         self.clock = Clock()
 
     def retrieved(self, documents: Sequence[Document]) -> None:
         found = tuple(ScoredChunk.from_document(document) for document in documents)
         self.clock.done("retrieve", chunks=len(found))
+        self._reading = self._chain.read(self.question, found) if self._chain.read else None
         self.chunks = self._read = self._fitting(found, self._chain.llm, self._chain.window)
         self._dropped = len(found) - len(self.chunks)
-        worth_asking = self._chain.worth_asking
-        self.asks = bool(self.chunks) and (
-            worth_asking is None or worth_asking(self.question, self.chunks)
-        )
+        self.asks = bool(self.chunks)
 
     def opening(self) -> Iterator[Event]:
         yield Retrieved(self.chunks)
@@ -220,14 +242,28 @@ class _Turn:
         self._dropped = len(self.chunks) - len(self._read)
         return self._messages()
 
-    def streamed(self, piece: BaseMessage) -> Iterator[Token]:
+    def streamed(self, piece: BaseMessage) -> Iterator[Event]:
         whole = self._message
         self._message = whole + piece if isinstance(whole, AIMessageChunk) else piece
-        if piece.text:
-            yield Token(str(piece.text))
+        yield from self._shown(self._splitter.push(piece))
 
     def generated(self, message: BaseMessage) -> None:
-        self._message = message
+        self._message, self._splitter = message, read_whole(message)
+
+    def finished(self) -> Iterator[Event]:
+        yield from self._shown(self._splitter.close())
+
+    def _shown(self, events: Iterable[Thinking | Token]) -> Iterator[Event]:
+        """Yield the events; no token of what has to be checked or read as a whole."""
+        for event in events:
+            self._withheld = self._withheld or may_be_json(self._splitter.answer)
+            if isinstance(event, Thinking) or not self._withheld:
+                yield event
+
+    def closing(self, answer: Answer) -> Iterator[Event]:
+        if self._withheld and self.asks:
+            yield Token(answer.text)
+        yield answer
 
     def answer(self) -> Answer:
         text, usage = self._text(), message_usage(self._message)
@@ -238,15 +274,17 @@ class _Turn:
         cited, conflicts = with_conflicts(self.question, cited, self._read)
         abstained = cited.declined
         nearest = self._nearest() if abstained else ()
+        exactly = is_abstention(cited.text)
         self.clock.done("cite", citations=len(cited.citations), abstained=abstained)
         answer = Answer(
             question=self.question,
-            text=UNSURE[self._language] if nearest else cited.text,
+            text=UNSURE[self._language] if nearest and exactly else cited.text,
             citations=cited.citations,
             abstained=abstained,
             nearest=nearest,
             unsupported=cited.unsupported,
             conflicts=conflicts,
+            retrieval_confidence=self._confidence,
             llm=self._answered_by(),
             usage=add_usage(usage, self._spent) | {"dropped_chunks": self._dropped},
             timings=self.clock.timings | {"total": self.clock.total},
@@ -255,26 +293,35 @@ class _Turn:
             self._chain.on_answer(self.chunks, answer)
         return answer
 
+    @property
+    def _confidence(self) -> float | None:
+        return None if self._reading is None else round(self._reading.confidence, 4)
+
     def _nearest(self) -> tuple[Citation, ...]:
-        find = self._chain.nearest
-        found = find(self.question, self._read) if find and self._read else ()
+        if self._reading is None:
+            return ()
+        chunks = self._reading.chunks
         return tuple(
             quote_sentence(
-                n, self._read[one.chunk], one.start, one.start + len(one.text), supports=False
+                n, chunks[one.chunk], one.start, one.start + len(one.text), supports=False
             )
-            for n, one in enumerate(found, 1)
+            for n, one in enumerate(self._reading.nearest, 1)
         )
 
     def _text(self) -> str:
         if not self.asks:
             return ABSTENTION[self._language]
-        text = str(self._message.text) if self._message else ""
-        if not text.strip():
+        llm = self._answered_by() or "the chat model"
+        said = plain_answer(self._splitter.answer, self._message, llm)
+        if said is None:
+            return ABSTENTION[self._language]
+        if not said.strip():
+            thought = " but thoughts" if self._splitter.has_thought else ""
             raise ProviderError(
-                f"{self._chain.llm_name or 'the chat model'} answered nothing: "
+                f"{llm} answered nothing{thought}: "
                 "ask again, or allow it more tokens with llm_max_tokens"
             )
-        return text
+        return said
 
     def _fitting(
         self, chunks: tuple[ScoredChunk, ...], llm: BaseChatModel, window: int | None
@@ -299,7 +346,11 @@ class _Turn:
         return str(metadata.get("llm") or self._chain.llm_name)
 
     def _render(self, chunks: Sequence[ScoredChunk]) -> list[BaseMessage]:
-        return self._prompt.messages(question=self.question, context=format_context(chunks))
+        values = {"question": self.question, "context": format_context(chunks)}
+        if "retrieval_confidence" in self._prompt.variables:
+            known = self._confidence
+            values["retrieval_confidence"] = "unknown" if known is None else f"{known:.2f}"
+        return self._prompt.messages(**values)
 
 
 @lru_cache(maxsize=len(_PROMPTS))

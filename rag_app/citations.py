@@ -156,8 +156,10 @@ def _visible(line: str) -> str:
 def _sentences(
     text: str, marks: list[Mark], evidence: list[Evidence]
 ) -> Iterator[tuple[int, int, str, _Candidates]]:
-    """Yield each sentence that says something: its span, its text without names put in for
-    markers, and the chunks it may quote."""
+    """Yield each sentence that says something: its span, its text, the chunks it may quote.
+
+    The text is without the names that stand for markers.
+    """
     spans = [span for span in split_sentences(text) if any(map(str.isalnum, text[slice(*span)]))]
     edges = [0, *(start for start, _ in spans[1:]), sys.maxsize]
     for (start, end), (first, after) in zip(spans, pairwise(edges), strict=False):

@@ -43,10 +43,11 @@ _TALK = {
         "listados aqui base baseado baseando acordo conforme afirma afirmam diz dizem menciona "
         "mencionam indica indicam descreve descrevem especifica informa informam mostra mostram "
         "confirma consta constam encontrei encontrado encontrados ver claro certamente espero "
-        "ajudado ajudar ajuda ajude util avise saber sinta vontade fique favor adicional "
-        "adicionais precisar precise duvida duvidas quiser disposicao esclarecimento "
-        "esclarecimentos avisar perguntar dizer fico estou relevante relevantes relacionado relacionados portanto assim logo alem "
-        "disso porem entretanto referencia referencias citacao citacoes".split()
+        "ajudado ajudar ajuda ajude util avise saber sinta vontade fique fico estou favor "
+        "adicional adicionais precisar precise duvida duvidas quiser disposicao esclarecimento "
+        "esclarecimentos avisar perguntar dizer relevante relevantes relacionado relacionados "
+        "portanto assim logo alem disso porem entretanto referencia referencias citacao "
+        "citacoes".split()
     ),
 }
 _INTRODUCING = {
@@ -61,7 +62,9 @@ _INTRODUCING = {
 }
 _ADDRESSING = {
     "en": frozenset("i me my you your let us please feel sure certainly thanks thank".split()),
-    "pt": frozenset("eu me voce voces sua seu espero fique sinta avise favor claro qualquer".split()),
+    "pt": frozenset(
+        "eu me voce voces sua seu espero fique sinta avise favor claro qualquer".split()
+    ),
 }
 _COUNTED = frozenset("step steps passo etapa point ponto example exemplo answer resposta".split())
 _NEGATIONS = frozenset("not no never none without nao nem sem nenhum nenhuma".split())

@@ -11,6 +11,7 @@ from langchain_core.messages import BaseMessage
 
 from ingest import EmbeddingModel, detect_language
 from rag_app.abstention import is_abstention
+from rag_app.llms.thinking import ThinkingSplitter
 from rag_app.prompts import load_prompt
 from rag_app.terms import content_terms, distinguishing_words, fold, is_stopword, words
 from rag_app.usage import add_usage, message_usage
@@ -243,10 +244,11 @@ def _condense(
 
 def _first_line(messages: list[BaseMessage], llm: BaseChatModel) -> tuple[str, dict[str, float]]:
     """Return what the model writes up to the end of a line, and what that took."""
-    text, usage = "", dict[str, float]()
+    splitter, usage = ThinkingSplitter(), dict[str, float]()
     for piece in llm.stream(messages):
         usage = add_usage(usage, message_usage(piece))
-        text = (text + str(piece.text)).lstrip()
+        list(splitter.push(piece))
+        text = splitter.answer
         if "\n" in text or len(text) > LONGEST:
             # A provider tells at the end, which does not come.
             counted = {
@@ -254,4 +256,5 @@ def _first_line(messages: list[BaseMessage], llm: BaseChatModel) -> tuple[str, d
                 "output_tokens": count_tokens(llm, text),
             }
             return text, counted | usage
-    return text, usage
+    list(splitter.close())
+    return splitter.answer, usage

@@ -1,8 +1,8 @@
 """Read the citation markers of a chat model's answer, in the styles that models write them.
 
 ``[n]`` is what the prompts ask for. Models also write ``[1, 2]``, ``[1-3]``, ``[[1]]``,
-``【1†source】``, ``[^1]``, ``(Source 1)``, ``[Document 1]``, ``[1, mill.md]``, ``[mill.md]``, links,
-superscripts, and any of these bold, as code or in parentheses.
+``【1†source】``, ``[^1]``, ``(Source 1)``, ``[Document 1]``, ``[1, mill.md]``, ``[mill.md]``,
+links, superscripts, and any of these bold, as code or in parentheses.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _DETAIL = (
     r"(?:[†,:;|](?=[^\[\]()\n]{0,120}(?:\.[a-z]\w{1,4}\b|source|pages?\b|p\.|p[áa]g|lin(?:es?|has?)\b"
     r"|L\d))[^\[\]()\n]{1,120})?"
 )
-_BEGIN = rf"(?:(?:(?:\\?[\[［]){{1,2}}|【)\s*(?:\^|{_LABEL}\s*[:#.]?\s*)?|\(\s*{_LABEL}\s*[:#.]?\s*)"
+_BEGIN = (
+    rf"(?:(?:(?:\\?[\[［]){{1,2}}|【)\s*(?:\^|{_LABEL}\s*[:#.]?\s*)?|\(\s*{_LABEL}\s*[:#.]?\s*)"
+)
 _NUMBERED = (
     rf"{_BEGIN}{_NUMBERS}\s*{_DETAIL}(?:(?:\\?[\]］]){{1,2}}(?:\([^()\n]{{1,200}}\))?|】|\))"
 )

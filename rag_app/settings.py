@@ -65,6 +65,9 @@ class Settings(IndexSettings):
     llm_revision: str | None = Field(
         None, description="commit, tag or branch of a huggingface chat model from the hub"
     )
+    show_thinking: bool = Field(
+        True, description="show in a terminal what a model thinks before it answers"
+    )
     prompt: str | None = Field(
         None, description="prompt template, by name or file; by the question's language if not set"
     )

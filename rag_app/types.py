@@ -143,6 +143,8 @@ class Answer:
         unsupported: Sentences of the chat model for which no quote was found; with the setting
             ``on_unsupported`` they may not be in ``text``.
         conflicts: Groups of citations, by their ``n``, that give different numbers or dates.
+        retrieval_confidence: The probability, 0 to 1, that the chunks hold an answer, as the
+            extractive reader judges it; None where nothing was retrieved or no reader was asked.
         llm: The chat model that answered, as ``provider:model``.
         usage: ``input_tokens``, ``output_tokens`` and ``cost`` where the provider tells, with what
             rewriting the question took; ``cut`` is 1 if the answer reached its longest length, and
@@ -159,6 +161,7 @@ class Answer:
     nearest: tuple[Citation, ...] = ()
     unsupported: tuple[str, ...] = ()
     conflicts: tuple[tuple[int, ...], ...] = ()
+    retrieval_confidence: float | None = None
     llm: str = ""
     usage: Mapping[str, float] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -173,6 +176,7 @@ class Answer:
             "citations": [asdict(citation) for citation in self.citations],
             "unsupported": list(self.unsupported),
             "conflicts": [list(group) for group in self.conflicts],
+            "retrieval_confidence": self.retrieval_confidence,
             "llm": self.llm,
             "usage": dict(self.usage),
             "timings": dict(self.timings),
@@ -188,6 +192,7 @@ class Answer:
             nearest=tuple(Citation(**one) for one in record.get("nearest", ())),
             unsupported=tuple(record["unsupported"]),
             conflicts=tuple(map(tuple, record.get("conflicts", ()))),
+            retrieval_confidence=record.get("retrieval_confidence"),
             **values,
         )
 
@@ -206,4 +211,11 @@ class Token:
     text: str
 
 
-Event = Retrieved | Token | Answer
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """A piece of what the model thinks before it answers; it is not part of the answer."""
+
+    text: str
+
+
+Event = Retrieved | Thinking | Token | Answer

@@ -55,7 +55,12 @@ def ask(
 
     cache = False if no_cache else None
     app = RagApp(load_settings(index=index, llm=llm, prompt=prompt, top_k=top_k, cache=cache))
-    reply = stream_reply(app.stream(asked, filter=chosen), silent=as_json, quiet=quiet)
+    reply = stream_reply(
+        app.stream(asked, filter=chosen),
+        silent=as_json,
+        quiet=quiet,
+        thinking=app.settings.show_thinking,
+    )
     if as_json:
         print_json(reply.answer.to_record())
     else:

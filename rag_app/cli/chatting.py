@@ -149,7 +149,12 @@ class _Session:
     def _answer(self, question: str) -> None:
         from rag_app.cli.reply import print_places, stream_reply
 
-        self.last = stream_reply(self._events(question), silent=self.as_json, quiet=self.quiet)
+        self.last = stream_reply(
+            self._events(question),
+            silent=self.as_json,
+            quiet=self.quiet,
+            thinking=self.conversation.app.settings.show_thinking,
+        )
         if self.as_json:
             record = self.last.answer.to_record()
             print(json.dumps(record, ensure_ascii=False), flush=True)

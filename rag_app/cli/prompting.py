@@ -25,7 +25,7 @@ _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 @app.command("list")
 def list_(as_json: AsJson = False, debug: Debug = False, quiet: Quiet = False) -> None:
     """Name the templates that come with the app."""
-    from rag_app.prompts import ANSWERING, load_prompt, shipped_prompts
+    from rag_app.prompts import load_prompt, shipped_prompts
 
     prompts = [load_prompt(name) for name in shipped_prompts()]
     if as_json:
@@ -33,7 +33,7 @@ def list_(as_json: AsJson = False, debug: Debug = False, quiet: Quiet = False) -
         return
     for prompt in prompts:
         print(f"{prompt.name:<12} {prompt.description}")
-    others = ", ".join(prompt.name for prompt in prompts if prompt.variables != ANSWERING)
+    others = ", ".join(prompt.name for prompt in prompts if not prompt.answers)
     note(f"{others} are used by the app itself; the others answer: --prompt NAME", quiet)
 
 

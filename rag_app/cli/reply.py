@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +14,8 @@ from ingest import UNDETERMINED, identify_language
 from rag_app.cli.output import note, printable, terminal
 from rag_app.conflicts import stated_date
 from rag_app.injection import instructs
-from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, Token
+from rag_app.llms.confidence import calibration
+from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, Thinking, Token
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,26 +40,32 @@ class Reply:
     chunks: Sequence[ScoredChunk]
 
 
-def stream_reply(events: Iterable[Event], silent: bool = False, quiet: bool = False) -> Reply:
+def stream_reply(
+    events: Iterable[Event], silent: bool = False, quiet: bool = False, thinking: bool = True
+) -> Reply:
     """Return the reply of a stream; print the answer unless silent, on a terminal as it is made.
 
-    What the reader has to know of how it was made is noted unless quiet.
+    There, with ``thinking``, thoughts are shown dimmed until the answer comes. What the reader has
+    to know of how it was made is noted unless quiet.
     """
     chunks: Sequence[ScoredChunk] = ()
-    streamed = ""
+    streamed = thought = ""
     with _preview(None if silent else terminal()) as show:
         for item in events:
             match item:
                 case Retrieved():
                     chunks = item.chunks
+                case Thinking():
+                    thought, streamed = thought + item.text, ""
+                    show(thought if thinking else "", "dim")
                 case Token():
                     streamed += item.text
-                    show(streamed)
+                    show(streamed, "")
                 case Answer():
                     answer = item
     if not silent:
         print(printable(answer.text))
-    for text in _notes(answer.usage, answer.conflicts):
+    for text in _notes(answer):
         note(f"note: {text}", quiet)
     return Reply(answer, chunks)
 
@@ -182,9 +189,12 @@ def source_line(source: str, page: int | None, headings: Sequence[str]) -> str:
     return printable(" ".join(", ".join(part for part in parts if part).split()))
 
 
-def _notes(usage: Mapping[str, float], conflicts: Sequence[Sequence[int]]) -> Iterator[str]:
-    for group in conflicts:
+def _notes(answer: Answer) -> Iterator[str]:
+    usage, confidence = answer.usage, answer.retrieval_confidence
+    for group in answer.conflicts:
         yield f"the documents disagree: {' and '.join(f'[{n}]' for n in group)}"
+    if confidence is not None and confidence < calibration().threshold and not answer.abstained:
+        yield f"the documents may not hold the answer (retrieval confidence {confidence:.2f})"
     if usage.get("cached"):
         yield "answered from the cache"
     if usage.get("cut"):
@@ -194,21 +204,21 @@ def _notes(usage: Mapping[str, float], conflicts: Sequence[Sequence[int]]) -> It
 
 
 @contextmanager
-def _preview(console: Console | None) -> Iterator[Callable[[str], None]]:
-    """Give a function that shows the text so far; what it showed is gone afterwards.
+def _preview(console: Console | None) -> Iterator[Callable[[str, str], None]]:
+    """Give a function that shows the text so far in a style; what it showed is gone afterwards.
 
     The answer that is printed at the end is not the streamed text: its citations are checked and
     numbered anew.
     """
     if console is None:
-        yield lambda text: None
+        yield lambda text, style: None
         return
     from rich.live import Live
     from rich.text import Text
 
     most = console.width * (console.height - 2)
     with Live(console=console, transient=True) as live:
-        yield lambda text: live.update(Text(printable(text[-most:])))
+        yield lambda text, style: live.update(Text(printable(text[-most:]), style=style))
 
 
 def _scores(chunk: ScoredChunk) -> str:

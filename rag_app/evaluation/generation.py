@@ -16,6 +16,7 @@ from langchain_core.language_models import BaseChatModel
 
 from ingest import Candidate, UsageError
 from rag_app.app import RagApp
+from rag_app.llms.thinking import answer_text
 from rag_app.prompts import load_prompt
 
 _PROMPT = Path(__file__).with_name("question.yaml")
@@ -76,7 +77,7 @@ def _write_question(llm: BaseChatModel, candidate: Candidate) -> GeneratedQuesti
     row = candidate.row
     language = _LANGUAGES[row.language]
     messages = load_prompt(str(_PROMPT)).messages(language=language, text=row.chunk.text)
-    reply = _REPLY.search(str(llm.invoke(messages).text))
+    reply = _REPLY.search(answer_text(llm.invoke(messages)))
     if reply is None:
         return None
     question = " ".join(reply["question"].split())

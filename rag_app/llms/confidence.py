@@ -82,8 +82,8 @@ class Calibration:
         bias: What is added to the sum of the signals.
         usual: The mean of the signals that can be unknown, by their names.
         threshold: The least probability at which the extractive reader answers.
-        floor: The least probability of hardly any answerable question; below it, another chat
-            model is not asked at all.
+        floor: The least probability of hardly any answerable question; below it, an abstention
+            shows no nearest places.
     """
 
     sentence: Mapping[str, float]

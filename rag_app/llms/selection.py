@@ -66,6 +66,13 @@ class Reading:
         return calibration().probability(self.signals)
 
     @property
+    def nearest(self) -> list[Candidate]:
+        """What comes nearest to an answer, best first; nothing where hardly anything may be."""
+        if self.confidence < calibration().floor:
+            return []
+        return [one.candidate for one in self.sentences[:_SENTENCES]]
+
+    @property
     def margin(self) -> float:
         """How much surer the reader is than an answer needs, below 0 for none."""
         return self.confidence - calibration().threshold
@@ -77,24 +84,6 @@ def best_sentences(
     """Return the sentences that answer in reading order, or none when nothing answers."""
     reading = read(question, chunks, embedding)
     return choose(reading.sentences) if reading and reading.margin >= 0 else []
-
-
-def nearest_sentences(
-    question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel
-) -> list[Candidate]:
-    """Return what comes nearest to an answer, best first; nothing where hardly anything may be."""
-    reading = read(question, chunks, embedding)
-    if reading is None or reading.confidence < calibration().floor:
-        return []
-    return [one.candidate for one in reading.sentences[:_SENTENCES]]
-
-
-def is_worth_asking(
-    question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel
-) -> bool:
-    """Return whether a chat model may find an answer in the chunks."""
-    reading = read(question, chunks, embedding)
-    return reading is not None and reading.confidence >= calibration().floor
 
 
 def read(question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel) -> Reading | None:

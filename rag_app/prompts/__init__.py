@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ingest import UsageError
 from rag_app.prompts.reading import Problem, parse_prompt
-from rag_app.prompts.template import Example, Prompt
+from rag_app.prompts.template import ANSWERING, Example, Prompt
 
 __all__ = [
     "ANSWERING",
@@ -30,7 +30,6 @@ __all__ = [
     "shipped_prompts",
 ]
 
-ANSWERING = ("context", "question")  # the variables of a prompt that answers
 _FOLDER = Path(__file__).parent
 
 
@@ -58,7 +57,7 @@ def shipped_prompts() -> tuple[str, ...]:
 
 def answering_prompts() -> tuple[str, ...]:
     """Return the names of the shipped prompts that answer a question from context, sorted."""
-    return tuple(name for name in shipped_prompts() if load_prompt(name).variables == ANSWERING)
+    return tuple(name for name in shipped_prompts() if load_prompt(name).answers)
 
 
 def check_prompt(name_or_path: str) -> tuple[Problem, ...]:
@@ -71,7 +70,7 @@ def check_prompt(name_or_path: str) -> tuple[Problem, ...]:
     read = parse_prompt(content)
     if not isinstance(read, Prompt):
         return read
-    if read.variables == ANSWERING:
+    if read.answers:
         return ()
     lines = content.decode().splitlines()
     line = next((n for n, text in enumerate(lines, 1) if text.startswith("variables")), 1)

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.prompts import ChatPromptTemplate
 
+# The variables of a prompt that answers, and those that it may have too.
+ANSWERING = ("context", "question")
+_OPTIONAL = frozenset({"retrieval_confidence"})
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -42,6 +46,11 @@ class Prompt:
     variables: tuple[str, ...]
     examples: tuple[Example, ...] = ()
     portuguese: Prompt | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether it takes what answering gives: a question and its context."""
+        return frozenset(self.variables) - _OPTIONAL == frozenset(ANSWERING)
 
     def in_language(self, language: str) -> Prompt:
         """Return the template for a question in ``language``: ``en`` or ``pt``."""
