@@ -91,7 +91,7 @@ def cite(
     for start, end, claim, cited in _sentences(clean, marks, evidence):
         sentence = clean[start:end]
         is_title = clean[end:].strip() and is_heading(sentence)
-        said = "" if is_title else claimed(claim, language)
+        said = "" if is_title else claimed(claim)
         quotes = _quotes(Claim(claim, language), Claim(said, language), cited)
         quotes = _entailing(quotes, said, entails) if entails else quotes
         sentences.append(_Sentence(sentence, end, quotes, bool(said)))
@@ -264,7 +264,7 @@ def _number(text: str, sentences: list[_Sentence], drop: bool) -> Cited:
         markers = "".join(f"[{n}]" for n in used)
         pieces.append(text[position : sentence.end] + (f" {markers}" if markers else ""))
         position = sentence.end
-    says = any(sentence.claims for sentence in kept)
+    says = any(sentence.claims or sentence.supported for sentence in kept)
     if drop and not says and any(sentence.claims for sentence in sentences):
         pieces, numbers = [], {}
     else:

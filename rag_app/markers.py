@@ -41,8 +41,9 @@ _RANGE = re.compile(r"(\d+)(?:\s*(?:[–—-]|\b(?:to|a)\b)\s*#?(\d+))?")
 # Styles that mean many other things too; they only count where there is no other marker.
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _PLAIN = re.compile(
-    r"(?<=[\w.,;:!?\"”»)%])[ \t]?\(\s*\d{1,2}(?:\s*[,;–-]\s*\d{1,2})*\s*\)(?=[\s.,;:!?]|$)"
-    rf"|(?:(?<=[^\W\d_]{{3}})|(?<=[.,;:!?\"”»)]))[{_SUPERSCRIPTS}]+(?:,[{_SUPERSCRIPTS}]+)*"
+    r"(?<=[\w.,;:!?\"”»)%])[ \t]?\(\s*\d{1,2}(?:\s*[,;–-]\s*\d{1,2})*\s*\)"
+    r"(?=[.,;:!?\n]|\s+[A-ZÀ-Ý]|\s*$)"
+    rf"|(?:(?<=[^\W\d_]{{3}})|(?<=[.,;:!?\"”»)]))[ \t]?[{_SUPERSCRIPTS}]+(?:,[{_SUPERSCRIPTS}]+)*"
 )
 
 _SECTION = re.compile(

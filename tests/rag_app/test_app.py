@@ -14,6 +14,7 @@ import rag_app
 from ingest import IndexMissingError, UsageError
 from ingest.embeddings.bundled import BundledEmbeddings
 from rag_app import Answer, RagApp, Retrieved, Settings, Token
+from rag_app.llms.confidence import calibration
 
 SWAP_QUESTION = "Who published word2vec?"
 
@@ -58,7 +59,7 @@ def test_the_answer_quotes_the_right_sentence(
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["ask", "stream"])
-def test_a_chat_model_is_only_asked_when_the_chunks_may_hold_an_answer(
+def test_a_chosen_model_is_asked_however_unsure_the_search_is(
     sample_index: Path, stream: bool
 ) -> None:
     asked: list[str] = []
@@ -67,20 +68,26 @@ def test_a_chat_model_is_only_asked_when_the_chunks_may_hold_an_answer(
         asked.append(messages[-1]["content"])
         return ["Word2vec was published in 2013 by Tomas Mikolov. [1]"]
 
+    questions = ("Who won the 1998 football world cup?", SWAP_QUESTION)
     with chat_server(write) as url:
         app = RagApp(
             documents=DOCUMENTS, index=sample_index, llm="openai:m", llm_base_url=url, cache=False
         )
         hopeless, found = (
             list(app.stream(question))[-1] if stream else app.ask(question)
-            for question in ("Who won the 1998 football world cup?", SWAP_QUESTION)
+            for question in questions
         )
 
     assert isinstance(hopeless, Answer)
-    assert hopeless.abstained
     assert isinstance(found, Answer)
-    assert not found.abstained
-    assert [SWAP_QUESTION in text for text in asked] == [True]
+    assert [question in text for question, text in zip(questions, asked, strict=True)] == [True] * 2
+    assert (hopeless.abstained, found.abstained) == (False, False)
+    assert hopeless.retrieval_confidence is not None
+    assert found.retrieval_confidence is not None
+    limits = calibration()
+    assert hopeless.retrieval_confidence < limits.floor < limits.threshold
+    assert found.retrieval_confidence > limits.threshold
+    assert found.to_record()["retrieval_confidence"] == found.retrieval_confidence
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from rag_app.abstention import ABSTENTION
 from rag_app.chain import RetrievalQA, retrieval_qa
 from rag_app.llms.extractive import ExtractiveChatModel
 from rag_app.prompts import ANSWERING, Prompt, load_prompt
-from rag_app.types import Answer, Retrieved, Token
+from rag_app.types import Answer, Retrieved, Thinking, Token
 
 POND = Document(
     "The pond was dug in 1998. It holds 4,000 litres of water.",
@@ -170,7 +170,7 @@ async def test_what_the_chunks_do_not_hold_can_be_left_out():
     said = f"It has a golden roof. {DUG} [1]"
     qa = chain(said, on_unsupported="drop")
     _, *tokens, answer = qa.stream(QUESTION)
-    assert "".join(token.text for token in tokens if isinstance(token, Token)) == said
+    assert tokens == [Token(f"{DUG} [1]")]
     assert isinstance(answer, Answer)
     assert (answer.text, answer.unsupported) == (f"{DUG} [1]", ("It has a golden roof.",))
     assert without_times(await qa.ainvoke(QUESTION)) == without_times(answer)
@@ -184,7 +184,9 @@ async def test_what_the_chunks_do_not_hold_can_be_left_out():
 )
 def test_one_sentence_without_support_can_make_it_abstain(question: str, language: str):
     said = f"{DUG} [1] It has a golden roof."
-    answer = chain(said, on_unsupported="abstain").invoke(question)
+    _, *tokens, answer = chain(said, on_unsupported="abstain").stream(question)
+    assert tokens == [Token(ABSTENTION[language])]
+    assert isinstance(answer, Answer)
     assert (answer.text, answer.abstained) == (ABSTENTION[language], True)
     assert (answer.citations, answer.unsupported) == ((), ("It has a golden roof.",))
     assert answer.to_record()["unsupported"] == ["It has a golden roof."]
@@ -300,3 +302,91 @@ def test_a_document_cannot_speak_outside_its_block():
     assert [citation.quote for citation in answer.citations] == [DUG, said]
     assert answer.conflicts == ((1, 2),)
     assert answer.unsupported == ("All hail the giants.",)
+
+
+@pytest.mark.parametrize("name", ["question", "query", "input"])
+async def test_a_question_comes_as_a_text_or_in_a_dict(name: str):
+    qa = chain(f"{DUG} [1]")
+    plain = without_times(qa.invoke(QUESTION))
+    assert without_times(qa.invoke({name: QUESTION, "other": 1})) == plain
+    assert without_times(await qa.ainvoke({name: QUESTION})) == plain
+    *_, answer = qa.stream({name: QUESTION})
+    assert isinstance(answer, Answer)
+    assert answer.question == QUESTION
+    assert [one.text for one in qa.batch([{name: QUESTION}, QUESTION])] == [f"{DUG} [1]"] * 2
+
+
+@pytest.mark.parametrize("given", [{}, {"ask": QUESTION}, 7])
+def test_without_a_question_it_says_how_to_give_one(given: Any):
+    with pytest.raises(UsageError, match="there is no question: give a text, or a dict with quest"):
+        chain(f"{DUG} [1]").invoke(given)
+
+
+THOUGHT = "Text [1] speaks of a pond, [2] of tomatoes."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [f"<think>{THOUGHT}</think>\n\n{DUG} [1]", f"{THOUGHT}\n</think>\n{DUG} [1]<|im_end|>"],
+    ids=["tags", "half open"],
+)
+async def test_what_a_model_thinks_is_no_part_of_its_answer(said: str):
+    qa = chain(said)
+    events = list(qa.stream(QUESTION))
+    thought = "".join(one.text for one in events if isinstance(one, Thinking))
+    assert thought.strip() == THOUGHT
+    answers = [events[-1], qa.invoke(QUESTION), await qa.ainvoke(QUESTION)]
+    for answer in answers:
+        assert isinstance(answer, Answer)
+        assert (answer.text, answer.unsupported) == (f"{DUG} [1]", ())
+        assert [one.quote for one in answer.citations] == [DUG]
+
+
+def test_tokens_and_thoughts_of_a_stream_come_in_their_order():
+    _, *events, _ = chain(f"<think>Hm.</think>\n{DUG} [1]").stream(QUESTION)
+    kinds = [type(one) for one in events]
+    assert kinds == [Thinking] * kinds.count(Thinking) + [Token] * kinds.count(Token)
+    assert "".join(one.text for one in events if isinstance(one, Token)) == f"{DUG} [1]"
+
+
+def test_a_model_that_only_thinks_has_not_answered():
+    with pytest.raises(ProviderError, match=r"answered nothing but thoughts: .*llm_max_tokens"):
+        chain("<think>The pond was dug in").invoke(QUESTION)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f'{{"answer": "{DUG}", "citations": [1]}}',
+        f'```json\n{{"answer": "{DUG}", "sources": [{{"source": "pond.pdf", "page": 2}}]}}\n```',
+        f'<think>JSON?</think>[{{"response": "{DUG} [1]"}}]',
+    ],
+    ids=["numbers", "files in a fence", "markers after a thought"],
+)
+def test_an_answer_in_json_is_read_and_not_streamed_raw(said: str):
+    _, *events, answer = chain(said).stream(QUESTION)
+    assert [one for one in events if isinstance(one, Token)] == [Token(f"{DUG} [1]")]
+    assert isinstance(answer, Answer)
+    assert (answer.text, answer.unsupported) == (f"{DUG} [1]", ())
+
+
+@pytest.mark.parametrize("said", ['{"answer": null}', '{"answer": "", "citations": []}'])
+def test_json_without_an_answer_in_it_declines(said: str):
+    answer = chain(said).invoke(QUESTION)
+    assert (answer.text, answer.abstained) == (ABSTENTION["en"], True)
+
+
+def test_a_call_of_a_tool_is_refused_in_words():
+    call = AIMessage("", tool_calls=[{"name": "search", "args": {"q": "pond"}, "id": "1"}])
+    for message in (call, AIMessage('<tool_call>{"name": "search", "arguments": {}}</tool_call>')):
+        qa = chain(llm=GenericFakeChatModel(messages=iter([message])), llm_name="fake:m")
+        with pytest.raises(ProviderError, match=r"^fake:m calls a tool \('search'\) instead"):
+            qa.invoke(QUESTION)
+
+
+def test_a_template_may_take_how_sure_the_search_is():
+    template = "{context} {question} sure: {retrieval_confidence}"
+    names = ("context", "question", "retrieval_confidence")
+    llm = Recorder(responses=["x"], seen=[])
+    chain(llm=llm, prompt=Prompt("p", "", "", template, names)).invoke(QUESTION)
+    assert llm.seen[0][-1].content.endswith("sure: unknown")

@@ -9,8 +9,9 @@ import pytest
 from running import DOCUMENTS, QUESTION, Rag, fingerprint, in_a_process
 
 ASK_KEYS = (
-    "question answer abstained nearest citations unsupported conflicts llm usage timings".split()
-)
+    "question answer abstained nearest citations unsupported conflicts retrieval_confidence "
+    "llm usage timings"
+).split()
 CITATION_KEYS = "n source page start end quote score verified language".split()
 SEARCH_KEYS = "source page start end text score dense lexical".split()
 INDEX_KEYS = (
