@@ -1,6 +1,7 @@
 """Measure whether a claim is verified if, and only if, the given text says so.
 
     python -m benchmarks.claims --bench FOLDER [--each 50] [--wrong]
+    python -m benchmarks.claims --bench FOLDER --forms
 
 Claims of six kinds are made by rule from the public sets, the same every time: sentences word for
 word, sentences in other words (by rule, and what people wrote for ClapNQ), and four kinds that the
@@ -9,6 +10,9 @@ only. Each is checked against the text it was made from and the four texts neare
 words, as a search would give them; a claim of another document against the five nearest alone.
 The app's rules were made looking at other claims (another seed), but for two, texts without
 capitals and "not so", which were seen in these; "odd" is every second claim.
+
+With ``--forms``, every claim is judged again as models dress their sentences: in a list, bold,
+behind a label or a lead-in, between talk, with its marker in other styles.
 """
 
 from __future__ import annotations
@@ -38,6 +42,27 @@ TRUE_KINDS = ("quote", "paraphrase")
 FALSE_KINDS = ("wrong number", "wrong name", "negated", "other document")
 KINDS = (*TRUE_KINDS, *FALSE_KINDS)
 SETS: Mapping[str, Language] = {"xquad-en": "en", "clapnq": "en", "faquad": "pt"}
+FORMS: Mapping[str, Mapping[Language, str]] = {
+    "plain": {"en": "{}", "pt": "{}"},
+    "numbered": {"en": "1. {} [1]", "pt": "1. {} [1]"},
+    "lettered": {"en": "a) {} [1]", "pt": "a) {} [1]"},
+    "bullet, bold": {"en": "- **{}** [1]", "pt": "- **{}** [1]"},
+    "step": {"en": "Step 2: {} [1]", "pt": "Passo 2: {} [1]"},
+    "label": {"en": "**Answer:** {} [1]", "pt": "**Resposta:** {} [1]"},
+    "lead-in": {
+        "en": "Based on the provided context, {} [1]",
+        "pt": "Com base no contexto fornecido, {} [1]",
+    },
+    "report": {"en": "The document states that {} [1]", "pt": "O documento afirma que {} [1]"},
+    "by its number": {"en": "According to [1], {} [1]", "pt": "De acordo com [1], {} [1]"},
+    "heading": {"en": "### Answer\n\n{} [1]", "pt": "### Resposta\n\n{} [1]"},
+    "closing": {
+        "en": "{} [1]\n\nI hope this helps! Let me know if you have any questions.",
+        "pt": "{} [1]\n\nEspero ter ajudado! Se tiver outra dúvida, é só perguntar.",
+    },
+    "lens": {"en": "{}【1†source】", "pt": "{}【1†source】"},
+    "labelled marker": {"en": "{} (Source 1)", "pt": "{} (Fonte 1)"},
+}
 _SEED = 1  # the rules of the app were made looking at claims of another
 _GIVEN = 5
 _COPY = 80
@@ -68,7 +93,16 @@ class Claim:
     @property
     def verified(self) -> bool:
         """Whether `cite` finds a quote for every sentence of the claim."""
-        cited = cite(self.text, self.chunks)
+        return self.verified_as("{}")
+
+    def verified_as(self, form: str) -> bool:
+        """Return whether it is verified in a form, which has its place as ``{}``."""
+        # A lead-in goes on in small letters, unless a name follows.
+        first = self.text.partition(" ")[0]
+        goes_on = form.endswith((", {} [1]", "that {} [1]", "que {} [1]"))
+        small = goes_on and is_stopword(first, SETS[self.dataset])
+        text = self.text[0].lower() + self.text[1:] if small else self.text
+        cited = cite(form.format(text), self.chunks)
         return not cited.unsupported and any(one.verified for one in cited.citations)
 
 
@@ -78,7 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--bench", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--each", type=int, default=50, help="claims of each kind")
     parser.add_argument("--wrong", action="store_true", help="print the claims judged wrongly")
+    parser.add_argument("--forms", action="store_true", help="judge the claims in every form")
     options = parser.parse_args(arguments)
+    if options.forms:
+        print(table_of_forms(make_claims(options.bench, options.each)))
+        return
     judged = [(claim, claim.verified) for claim in make_claims(options.bench, options.each)]
     print(table(judged))
     for claim, verified in judged if options.wrong else ():
@@ -138,6 +176,19 @@ def table(judged: Sequence[tuple[Claim, bool]]) -> str:
     ]
     for name, measure in rows:
         lines.append(f"{name:<26}" + "".join(f"{measure(column):8.3f}" for column in columns))
+    return "\n".join(lines)
+
+
+def table_of_forms(claims: Sequence[Claim]) -> str:
+    """Return precision and recall of the claims in each of the `FORMS`, all and odd."""
+    lines = [f"{len(claims)} claims{'':10}precision  recall   odd: precision  recall"]
+    for form, texts in FORMS.items():
+        judged = [(one, one.verified_as(texts[SETS[one.dataset]])) for one in claims]
+        odd = held_out(judged)
+        lines.append(
+            f"{form:<21}{precision(judged):9.3f}{recall(judged):8.3f}"
+            f"{precision(odd):17.3f}{recall(odd):8.3f}"
+        )
     return "\n".join(lines)
 
 

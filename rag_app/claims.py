@@ -43,9 +43,9 @@ _TALK = frozenset(
         "confirma consta constam encontrei encontrado encontrados ver claro certamente espero "
         "ajudado ajudar ajuda ajude util avise saber sinta vontade fique fico estou favor "
         "adicional adicionais outra outras outro outros precisar precise duvida duvidas quiser "
-        "disposicao esclarecimento esclarecimentos avisar perguntar dizer relevante relevantes relacionado relacionados "
-        "portanto assim logo alem disso porem entretanto referencia referencias citacao "
-        "citacoes"
+        "disposicao esclarecimento esclarecimentos avisar perguntar dizer relevante relevantes "
+        "relacionado relacionados portanto assim logo alem disso porem entretanto referencia "
+        "referencias citacao citacoes"
     ).split()
 )
 _INTRODUCING = frozenset(

@@ -7,8 +7,11 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from chat_server import Messages, chat_server
 from running import DOCUMENTS, QUESTION, Rag
 
 from rag_app.cli.output import printable
@@ -49,3 +52,24 @@ def test_a_document_cannot_steer_the_terminal() -> None:
         printable("a\x1b]8;;x\x07b\rc\td\u202ee\r\nf\x9b")
         == "a\ufffd]8;;x\ufffdb\ufffdc\td\ufffde\nf\ufffd"
     )
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_thoughts_are_dimmed_and_gone_when_the_answer_is_there(
+    sample_index: Path, shown: bool
+) -> None:
+    def think(messages: Messages) -> Iterator[str]:
+        yield "<think>Which text "
+        yield "names the year?</think>\n"
+        yield "Word2vec was published in 2013. [1]"
+
+    with chat_server(think, pause=0.6) as url:
+        written = on_a_terminal(
+            ["ask", QUESTION, "--llm", "openai:m", "--no-cache"],
+            RAG_INDEX=str(sample_index),
+            RAG_LLM_BASE_URL=url,
+            RAG_SHOW_THINKING=str(shown),
+        )
+    assert ("\x1b[2mWhich text" in written) is shown
+    assert "Word2vec was published in 2013. [1]" in written.rpartition("\x1b[2K")[2]
+    assert "names the year" not in written.rpartition("\x1b[2K")[2]

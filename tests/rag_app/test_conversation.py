@@ -13,7 +13,7 @@ from chat_server import Messages, chat_server, is_condensing
 from running import DOCUMENTS, QUESTION
 
 from ingest import ProviderError, UsageError
-from rag_app import Answer, Condensed, RagApp, Retrieved, Token
+from rag_app import Answer, Condensed, RagApp, Retrieved, Thinking, Token
 from rag_app.caching import usage_totals
 from rag_app.conversation import Conversation, Turn
 
@@ -212,3 +212,50 @@ def test_a_line_that_is_no_turn_is_named(app: RagApp, tmp_path: Path, line: str)
 def test_a_missing_conversation_is_a_usage_error(app: RagApp, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none.jsonl can't be read: No such file"):
         app.chat(tmp_path / "none.jsonl")
+
+
+THOUGHT = "Text [1] names a year, and so does [2]."
+
+
+@pytest.mark.parametrize("tags", [("<think>", "</think>\n"), ("", "</think>\n\n")])
+def test_what_a_model_thinks_is_neither_asked_nor_remembered_nor_kept(
+    sample_index: Path, tmp_path: Path, tags: tuple[str, str]
+) -> None:
+    index = Path(shutil.copytree(sample_index, tmp_path / "index"))
+    asked: list[str] = []
+
+    def think(messages: Messages) -> Iterator[str]:
+        asked.append("\n".join(message["content"] for message in messages))
+        yield f"{tags[0]}{THOUGHT}{tags[1]}"
+        yield from write(messages)
+
+    with chat_server(think) as url:
+        app = RagApp(documents=DOCUMENTS, index=index, llm="openai:m", llm_base_url=url)
+        chat = app.chat()
+        chat.ask(QUESTION)
+        condensed, *events = chat.stream(FOLLOW_UP)
+        again = app.ask(REWRITTEN)
+
+    assert condensed == Condensed(REWRITTEN)
+    assert "".join(e.text for e in events if isinstance(e, Thinking)).strip() == THOUGHT
+    assert len(asked) == 3  # two answers and a rewriting; the last was in the cache
+    assert not any(THOUGHT in text for text in asked)
+    assert again.usage["cached"] == 1
+    chat.save(tmp_path / "chat.jsonl")
+    assert THOUGHT not in (tmp_path / "chat.jsonl").read_text()
+    for answer in (*(turn.answer for turn in chat.history), again):
+        assert answer.text == "Word2vec was published in 2013. [1]"
+        assert answer.unsupported == ()
+
+
+def test_wordings_for_the_search_are_without_thoughts(sample_index: Path) -> None:
+    def think(messages: Messages) -> Iterator[str]:
+        yield f"<think>{THOUGHT}</think>\n"
+        yield from write(messages)
+
+    with chat_server(think) as url:
+        app = RagApp(
+            index=sample_index, llm="openai:m", llm_base_url=url, rewrite="multi-query", cache=False
+        )
+        assert app._rewrite is not None
+        assert app._rewrite(QUESTION) == ["Word2vec was published in 2013. [1]"]
