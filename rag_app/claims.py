@@ -30,7 +30,7 @@ _TALK = frozenset(
         "help helps helpful let know feel free please additional further else anything want like "
         "happy glad assist assistance clarification clarify welcome thanks thank relevant related "
         "therefore thus hence overall specifically however moreover furthermore additionally "
-        "addition reference references citation citations cited quote quotes need explicitly "
+        "addition great reference references citation citations cited quote quotes need explicitly "
         "clearly per "
         "resposta respostas responder resumo resumindo resumidamente conclusao concluindo suma "
         "sintese geral nota observacao ponto pontos detalhe detalhes explicacao exemplo exemplos "
@@ -42,8 +42,8 @@ _TALK = frozenset(
         "mencionam indica indicam descreve descrevem especifica informa informam mostra mostram "
         "confirma consta constam encontrei encontrado encontrados ver claro certamente espero "
         "ajudado ajudar ajuda ajude util avise saber sinta vontade fique fico estou favor "
-        "adicional adicionais outra outras outro outros precisar precise duvida duvidas quiser "
-        "disposicao esclarecimento esclarecimentos avisar perguntar dizer relevante relevantes "
+        "adicional adicionais caso tenha tiver algo outra outras outro outros precisar precise "
+        "duvida duvidas quiser otima disposicao esclarecimento esclarecimentos avisar perguntar dizer relevante relevantes "
         "relacionado relacionados portanto assim logo alem disso porem entretanto referencia "
         "referencias citacao citacoes"
     ).split()
@@ -58,8 +58,8 @@ _INTRODUCING = frozenset(
 )
 _ADDRESSING = frozenset(
     (
-        "i me my you your let us please feel sure certainly thanks thank "
-        "eu voce voces espero fico fique estou sinta avise avisar favor claro qualquer"
+        "i me my you your let us please feel sure certainly thanks thank here below "
+        "eu voce voces espero fico fique estou sinta avise avisar favor claro qualquer aqui abaixo"
     ).split()
 )
 _COUNTED = frozenset("step steps passo etapa point ponto example exemplo answer resposta".split())
