@@ -43,8 +43,8 @@ _TALK = frozenset(
         "confirma consta constam encontrei encontrado encontrados ver claro certamente espero "
         "ajudado ajudar ajuda ajude util avise saber sinta vontade fique fico estou favor "
         "adicional adicionais caso tenha tiver algo outra outras outro outros precisar precise "
-        "duvida duvidas quiser otima disposicao esclarecimento esclarecimentos avisar perguntar dizer relevante relevantes "
-        "relacionado relacionados portanto assim logo alem disso porem entretanto referencia "
+        "duvida duvidas quiser otima disposicao esclarecimento esclarecimentos avisar perguntar "
+        "dizer relevante relevantes relacionado relacionados portanto assim logo alem disso porem entretanto referencia "
         "referencias citacao citacoes"
     ).split()
 )
