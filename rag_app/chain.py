@@ -18,8 +18,8 @@ from rag_app.abstention import ABSTENTION, UNSURE, is_abstention
 from rag_app.citations import OnUnsupported, cite_answer, format_context, quote_sentence
 from rag_app.conflicts import with_conflicts
 from rag_app.entailment import Entails
-from rag_app.llms.structured import may_be_json, plain_answer
 from rag_app.llms.selection import Reading
+from rag_app.llms.structured import may_be_json, plain_answer
 from rag_app.llms.thinking import ThinkingSplitter, read_whole
 from rag_app.prompts import Prompt, load_prompt
 from rag_app.question import check_question

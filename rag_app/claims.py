@@ -44,8 +44,8 @@ _TALK = frozenset(
         "ajudado ajudar ajuda ajude util avise saber sinta vontade fique fico estou favor "
         "adicional adicionais caso tenha tiver algo outra outras outro outros precisar precise "
         "duvida duvidas quiser otima disposicao esclarecimento esclarecimentos avisar perguntar "
-        "dizer relevante relevantes relacionado relacionados portanto assim logo alem disso porem entretanto referencia "
-        "referencias citacao citacoes"
+        "dizer relevante relevantes relacionado relacionados portanto assim logo alem disso "
+        "porem entretanto referencia referencias citacao citacoes"
     ).split()
 )
 _INTRODUCING = frozenset(
