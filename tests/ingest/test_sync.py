@@ -409,7 +409,9 @@ def _generation(settings: IndexSettings) -> int:
 
 
 def _files(folder: Path) -> list[tuple[str, bytes]]:
-    return sorted((str(path), path.read_bytes()) for path in folder.rglob("*") if path.is_file())
+    """Return the files of an index but for the memory that SQLite's readers share."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted((str(path), path.read_bytes()) for path in files if path.suffix != ".sqlite-shm")
 
 
 def replace_settings(settings: IndexSettings, **changes: object) -> IndexSettings:
