@@ -34,8 +34,8 @@ _LOADERS_VERSION = 3
 # a document is never split between two.
 _BATCH_CHARACTERS = 500_000
 _BATCH_SECONDS = 20.0
-# Documents that are read before they are embedded together.
-_GROUP_CHARACTERS = 100_000
+# Text that is read before it is embedded together: up to ten times more where that is done sooner.
+_GROUP_CHARACTERS = 20_000
 _GROUP_SECONDS = 5.0
 _clock = time.monotonic
 
@@ -96,6 +96,7 @@ class _Sync:
         self._rebuild = rebuild
         self._on_progress = progress
         self._progress = Progress({}, progress)
+        self._group_characters = _GROUP_CHARACTERS
 
     def run(self, plan: Plan, started: float) -> SyncReport:
         sizes = {source: self._files[source].size for source in (*plan.new, *plan.changed)}
@@ -133,7 +134,9 @@ class _Sync:
         )
         begun = _clock()
         for documents in self._read(plan):
+            started = _clock()
             self._embed(documents, batch)
+            self._fit_group(_clock() - started)
             if batch.characters >= _BATCH_CHARACTERS or _clock() - begun >= _BATCH_SECONDS:
                 yield self._commit(batch)
                 batch, begun = _Batch(Changes()), _clock()
@@ -142,7 +145,6 @@ class _Sync:
 
     def _read(self, plan: Plan) -> Iterator[list[tuple[DocumentRow, Document]]]:
         """Yield the documents of the plan in groups to be embedded together."""
-        enough = min(_GROUP_CHARACTERS, _BATCH_CHARACTERS)
         documents: list[tuple[DocumentRow, Document]] = []
         characters, begun = 0, _clock()
         for source in sorted((*plan.new, *plan.changed)):
@@ -151,11 +153,17 @@ class _Sync:
             self._progress.read(source)
             documents.append((row, document))
             characters += len(document.text)
-            if characters >= enough or _clock() - begun >= _GROUP_SECONDS:
+            enough = characters >= min(self._group_characters, _BATCH_CHARACTERS)
+            if enough or _clock() - begun >= _GROUP_SECONDS:
                 yield documents
                 documents, characters, begun = [], 0, _clock()
         if documents:
             yield documents
+
+    def _fit_group(self, seconds: float) -> None:
+        """Make the groups to come ones that take about as long as they should."""
+        fitting = self._group_characters * min(2.0, _GROUP_SECONDS / max(seconds, 0.001))
+        self._group_characters = round(min(max(fitting, _GROUP_CHARACTERS), 10 * _GROUP_CHARACTERS))
 
     def _embed(self, documents: Sequence[tuple[DocumentRow, Document]], batch: _Batch) -> None:
         split = self._index.split(documents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,7 +28,10 @@ from ingest.index.snapshot import Snapshot
 from ingest.sentences import split_sentences
 from ingest.types import Chunk, Document, FileProblem, FileSignature, IndexStatus
 
-_EMBEDDING_BATCH = 128
+# Texts that are embedded at once: as many as fill a machine, or else its second.
+_FIRST_BATCH = 32
+_LARGEST_BATCH = 256
+_BATCH_SECONDS = 1.0
 
 Filter = Mapping[str, str]
 # A document as it will be in the catalog, but for the vectors of its chunks.
@@ -86,6 +90,7 @@ class DocumentIndex:
         self.folder = folder
         self.embedding = embedding
         self._current = Current(folder, version, embedding.identity)
+        self._batch = _FIRST_BATCH
 
     @classmethod
     def open(cls, folder: Path, embedding: EmbeddingModel) -> Self:
@@ -260,11 +265,14 @@ class DocumentIndex:
         with self._current.opened.catalog.read() as reader:
             missing = reader.missing_vectors(keyed.keys() - vectors.keys())
         keys = [key for key in keyed if key in missing]
-        for start in range(0, len(keys), _EMBEDDING_BATCH):
-            batch = keys[start : start + _EMBEDDING_BATCH]
+        while keys:
+            started = time.monotonic()
+            batch, keys = keys[: self._batch], keys[self._batch :]
             passages = [_passage(keyed[key][0]) for key in batch]
             vectors.update(zip(batch, self.embedding.embed_passages(passages), strict=True))
-            _, following = keyed[(keys[start + _EMBEDDING_BATCH :] or batch)[0]]
+            if time.monotonic() - started < _BATCH_SECONDS / 2:
+                self._batch = min(2 * self._batch, _LARGEST_BATCH)
+            _, following = keyed[(keys or batch)[0]]
             yield len(batch), following.source
 
     def commit(

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from ingest.errors import IndexBusyError, IndexDamagedError, StoreError, UsageError
 from ingest.index.catalog import Catalog
 from ingest.index.files import sync_folder, write_bytes
-from ingest.index.mark import has_mark
+from ingest.index.mark import MARK, has_mark
 from ingest.index.reader import SAME_DOCUMENTS
 
 CATALOG = "catalog.sqlite"
@@ -80,10 +80,7 @@ def find_unwritable(index: Path) -> Path | None:
             paths += [version, *(version / f"{CATALOG}{end}" for end in ("", "-wal", "-shm"))]
     present = [path for path in paths if path.exists()]
     present = present or [next(path for path in index.absolute().parents if path.exists())]
-    effective = os.access in os.supports_effective_ids
-    return next(
-        (path for path in present if not os.access(path, os.W_OK, effective_ids=effective)), None
-    )
+    return next((path for path in present if not _is_allowed(path, os.W_OK)), None)
 
 
 def current_version(index: Path) -> Path | None:
@@ -100,6 +97,9 @@ def current_version(index: Path) -> Path | None:
         version = index / versions[0]
         if not (version / CATALOG).is_file():
             raise IndexDamagedError(f"version {version.name} of the index {index} is not there")
+        for path in (version / CATALOG, version / MARK):
+            if path.exists() and not _is_allowed(path, os.R_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     except PermissionError as error:
         raise StoreError(
             f"the index {index} can't be read: this user may not open {error.filename}: let its "
@@ -146,6 +146,10 @@ def roll_back(index: Path) -> Path:
         raise UsageError(f"the index {index} has no earlier version to roll back to")
     _write_pointer(index, previous, current)
     return index / previous
+
+
+def _is_allowed(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _refusal(path: Path) -> str:

@@ -98,7 +98,8 @@ def test_a_change_is_committed_after_so_many_seconds_of_embedding(
 def test_each_step_is_reported_with_its_file(
     six: IndexSettings, embedding: EmbeddingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.index.documents._EMBEDDING_BATCH", 4)
+    for name in ("_FIRST_BATCH", "_LARGEST_BATCH"):
+        monkeypatch.setattr(f"ingest.index.documents.{name}", 4)
     events: list[SyncProgress] = []
 
     sync_folder(six, progress=events.append, embedding=embedding)

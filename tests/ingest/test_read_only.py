@@ -129,8 +129,9 @@ def settings() -> Iterator[IndexSettings]:
         folder.chmod(0o755)
         (folder / "documents").mkdir()
         yield IndexSettings(documents=folder / "documents", index=folder / "index")
-        for path in (folder, *folder.rglob("*")):
-            path.chmod(path.stat().st_mode | 0o200)
+        for parent, names, _ in os.walk(folder):  # which looks into each only afterwards
+            for inner in names:
+                Path(parent, inner).chmod(0o755)
 
 
 @pytest.fixture
@@ -354,12 +355,12 @@ def test_a_place_that_takes_no_index_is_named(
     assert noted.startswith(f"error: the index {index} can't be written: {place} ")
 
 
+@pytest.mark.parametrize("closed", ["", "CURRENT", "v1", "v1/catalog.sqlite", "v1/committed"])
 def test_an_index_that_may_not_even_be_read_is_one_sentence(
-    settings: IndexSettings, put: Callable[[str], None]
+    closed: str, settings: IndexSettings, put: Callable[[str], None]
 ) -> None:
     put("larch")
-    for path in (settings.index, *settings.index.rglob("*")):
-        path.chmod(0)
+    (settings.index / closed).chmod(0)
     with (
         as_nobody(),
         pytest.raises(StoreError, match=r" can't be read: .* let its owner allow that"),

@@ -15,6 +15,7 @@ from running import Rag
 from test_cli_terminal import on_a_terminal
 
 from ingest import SyncProgress, SyncStage
+from ingest.__main__ import main as ingest_main
 from rag_app.cli.progress import Pace
 
 BERTHS = 7
@@ -101,6 +102,21 @@ def test_ctrl_c_before_the_first_commit_says_that_nothing_is_there(
     run = rag_alone("index", "berths", "--index", "i")
     assert (run.code, run.out) == (130, "")
     assert run.err == "interrupted: 0 documents are in the index, run 'rag index' again to go on\n"
+
+
+def test_the_command_of_the_index_side_ends_in_one_sentence_too(
+    berths: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(source: str, content: bytes) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ingest.sync.load_document", stop)
+    monkeypatch.setattr("sys.argv", ["ingest", "berths", "--index", "i"])
+    assert ingest_main() == 130
+    assert capsys.readouterr() == (
+        "",
+        "interrupted: what was committed is kept, run it again to go on\n",
+    )
 
 
 def test_a_bar_shows_chunks_and_files_and_is_gone_at_the_end(rag_alone: Rag, berths: Path) -> None:
