@@ -38,7 +38,15 @@ from ingest.sentences import split_sentences
 from ingest.settings import IndexSettings
 from ingest.sync import sync_folder
 from ingest.transfer import Exported, Imported, export_index, import_index
-from ingest.types import Document, FileProblem, Heading, IndexStatus, SyncProgress, SyncReport
+from ingest.types import (
+    Document,
+    FileProblem,
+    Heading,
+    IndexStatus,
+    SyncProgress,
+    SyncReport,
+    SyncStage,
+)
 from ingest.verify import VerifyReport, verify_index
 from ingest.watch import watch_folder
 
@@ -83,6 +91,7 @@ __all__ = [
     "StoreError",
     "SyncProgress",
     "SyncReport",
+    "SyncStage",
     "UsageError",
     "VerifyReport",
     "chunk_document",

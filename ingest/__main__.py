@@ -21,6 +21,9 @@ def main() -> int:
     except ValidationError as error:
         print(f"error: a setting can't be used: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted: what was committed is kept, run it again to go on", file=sys.stderr)
+        return 130
     except RagError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ingest.embeddings import EmbeddingModel, embedding_model
+from ingest.embeddings import EmbeddingModel, PassageVectors, embedding_model
 from ingest.errors import IndexDamagedError, LoadError, UsageError
 from ingest.folder import find_files, read_file
-from ingest.index.documents import Applied, Changes
+from ingest.index.documents import Applied, Changes, Split
 from ingest.index.layout import current_version, write_lock
 from ingest.index.rows import DocumentRow, Origin, Status
 from ingest.index.store import Index
 from ingest.language import identify_language
 from ingest.loaders import is_supported, load_document, loader_name
 from ingest.plan import Plan, make_plan
+from ingest.progress import OnProgress, Progress
 from ingest.settings import IndexSettings
 from ingest.types import (
     Document,
@@ -29,10 +30,16 @@ from ingest.types import (
 )
 
 _LOADERS_VERSION = 3
+# A change is committed when it holds so much text or took so long, which is what a kill can lose;
+# a document is never split between two.
 _BATCH_CHARACTERS = 500_000
+_BATCH_SECONDS = 20.0
+# Text that is read before it is embedded together: up to ten times more where that is done sooner.
+_GROUP_CHARACTERS = 20_000
+_GROUP_SECONDS = 5.0
+_clock = time.monotonic
 
 Files = Mapping[str, FileSignature]
-OnProgress = Callable[[SyncProgress], None]
 
 
 def sync_folder(
@@ -46,10 +53,11 @@ def sync_folder(
 ) -> SyncReport:
     """Bring the index in step with ``settings.documents`` and report what that took.
 
-    Unchanged files are not read and moved ones not embedded again. Each batch is committed as one,
-    so the next sync takes up what a killed one left. With ``rebuild`` a new index is made beside
-    the old one, which answers until the new one is whole. With ``retry_failed`` files that could
-    not be read are tried again even if they are the same.
+    Unchanged files are not read and moved ones not embedded again. What took about 20 seconds, or
+    one large document, is committed as one, and the next sync takes up what a killed or interrupted
+    one left. With ``rebuild`` a new index is made beside the old one, which answers until the new
+    one is whole. With ``retry_failed`` files that could not be read are tried again even if they
+    are the same.
 
     Raises:
         UsageError: If the folder is not one or has no documents; nothing is changed.
@@ -86,12 +94,14 @@ class _Sync:
         self._index = index
         self._files = files
         self._rebuild = rebuild
-        self._progress = progress
-        self._files_total = self._files_done = self._chunks_done = 0
+        self._on_progress = progress
+        self._progress = Progress({}, progress)
+        self._group_characters = _GROUP_CHARACTERS
 
     def run(self, plan: Plan, started: float) -> SyncReport:
-        self._files_total = len(plan.new) + len(plan.changed)
-        applied = [self._apply(changes) for changes in self._changes(plan)]
+        sizes = {source: self._files[source].size for source in (*plan.new, *plan.changed)}
+        self._progress = Progress(sizes, self._on_progress)
+        applied = list(self._apply(plan))
         self._index.tidy()
         self._index.use()
         embedded = sum(done.embedded for done in applied)
@@ -112,38 +122,75 @@ class _Sync:
             seconds=time.monotonic() - started,
         )
 
-    def _apply(self, changes: Changes) -> Applied:
-        applied = self._index.apply(changes, self._count_chunks)
+    def _apply(self, plan: Plan) -> Iterator[Applied]:
+        """Commit the plan in changes that are soon done; a small plan is one change."""
+        batch = _Batch(
+            Changes(
+                folder=str(self._settings.documents.resolve()),
+                removed=list(plan.deleted),
+                renamed=list(plan.renamed),
+                signed=list(plan.signed),
+            )
+        )
+        begun = _clock()
+        for documents in self._read(plan):
+            started = _clock()
+            self._embed(documents, batch)
+            self._fit_group(_clock() - started)
+            if batch.characters >= _BATCH_CHARACTERS or _clock() - begun >= _BATCH_SECONDS:
+                yield self._commit(batch)
+                batch, begun = _Batch(Changes()), _clock()
+        if batch.split or batch.changes.folder:
+            yield self._commit(batch)
+
+    def _read(self, plan: Plan) -> Iterator[list[tuple[DocumentRow, Document]]]:
+        """Yield the documents of the plan in groups to be embedded together."""
+        documents: list[tuple[DocumentRow, Document]] = []
+        characters, begun = 0, _clock()
+        for source in sorted((*plan.new, *plan.changed)):
+            self._progress.reading(source)
+            row, document = _load(self._settings, source)
+            self._progress.read(source)
+            documents.append((row, document))
+            characters += len(document.text)
+            enough = characters >= min(self._group_characters, _BATCH_CHARACTERS)
+            if enough or _clock() - begun >= _GROUP_SECONDS:
+                yield documents
+                documents, characters, begun = [], 0, _clock()
+        if documents:
+            yield documents
+
+    def _fit_group(self, seconds: float) -> None:
+        """Make the groups to come ones that take about as long as they should."""
+        fitting = self._group_characters * min(2.0, _GROUP_SECONDS / max(seconds, 0.001))
+        self._group_characters = round(min(max(fitting, _GROUP_CHARACTERS), 10 * _GROUP_CHARACTERS))
+
+    def _embed(self, documents: Sequence[tuple[DocumentRow, Document]], batch: _Batch) -> None:
+        split = self._index.split(documents)
+        for row, document, chunks in split:
+            self._progress.split(row.source, len(chunks))
+            batch.characters += len(document.text)
+        self._progress.embedding(split[0][0].source)
+        for count, source in self._index.embed(split, batch.vectors):
+            self._progress.embedding(source, count)
+        batch.split += split
+
+    def _commit(self, batch: _Batch) -> Applied:
+        self._progress.committing()
+        applied = self._index.commit(batch.changes, batch.split, batch.vectors)
         if not self._rebuild:
             self._index.use()
         return applied
 
-    def _changes(self, plan: Plan) -> Iterator[Changes]:
-        """Yield the plan in changes of bounded size; a small plan is one change."""
-        changes = Changes(
-            folder=str(self._settings.documents.resolve()),
-            removed=list(plan.deleted),
-            renamed=list(plan.renamed),
-            signed=list(plan.signed),
-        )
-        characters = 0
-        for source in sorted((*plan.new, *plan.changed)):
-            row, document = _load(self._settings, source)
-            changes.put.append((row, document))
-            self._files_done += 1
-            self._report_progress()
-            characters += len(document.text)
-            if characters >= _BATCH_CHARACTERS:
-                yield changes
-                changes, characters = Changes(), 0
-        yield changes
 
-    def _count_chunks(self, embedded: int) -> None:
-        self._chunks_done += embedded
-        self._report_progress()
+@dataclass(slots=True)
+class _Batch:
+    """What is going to be committed as one."""
 
-    def _report_progress(self) -> None:
-        self._progress(SyncProgress(self._files_done, self._files_total, self._chunks_done))
+    changes: Changes
+    split: list[Split] = field(default_factory=list)
+    vectors: dict[bytes, PassageVectors] = field(default_factory=dict)
+    characters: int = 0
 
 
 def _find_documents(settings: IndexSettings) -> Files:

@@ -124,9 +124,8 @@ def _copy_catalog(catalog: Path, copy: Path) -> None:
 
     SQLite's backup would copy the free pages too, and with them the texts that were deleted.
     """
-    uri = f"{catalog.absolute().as_uri()}?mode=rw"
-    with closing(sqlite3.connect(uri, uri=True, timeout=30)) as connection:
-        connection.execute("VACUUM INTO ?", (str(copy),))
+    with closing(Catalog(catalog)) as opened:
+        opened.copy(copy)
     with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("BEGIN")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 
@@ -122,13 +123,34 @@ class IndexStatus:
     failed: tuple[FileProblem, ...]
 
 
+class SyncStage(StrEnum):
+    """What a sync is doing."""
+
+    READING = "reading"
+    EMBEDDING = "embedding"
+    COMMITTING = "committing"
+
+
 @dataclass(frozen=True, slots=True)
 class SyncProgress:
-    """How far a sync is: files done of all that changed, chunks embedded so far."""
+    """How far a sync is.
+
+    Attributes:
+        files_done: Files read.
+        files_total: Files that are new or have changed.
+        chunks_done: Chunks that have their vectors.
+        chunks_total: Chunks of all those files, estimated until the last file is read and split;
+            None while there is nothing to estimate from.
+        stage: What is being done.
+        source: The file it is done to; empty where it is many.
+    """
 
     files_done: int
     files_total: int
     chunks_done: int
+    chunks_total: int | None = None
+    stage: SyncStage = SyncStage.READING
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

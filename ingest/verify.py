@@ -28,7 +28,7 @@ from ingest.index.check import (
 from ingest.index.current import check_identity
 from ingest.index.documents import Changes
 from ingest.index.inspector import Found
-from ingest.index.layout import CATALOG, write_lock
+from ingest.index.layout import CATALOG, find_unwritable, write_lock
 from ingest.index.mark import Mark
 from ingest.index.rows import DocumentRow, Origin, State
 from ingest.index.salvage import mended_copy
@@ -42,12 +42,17 @@ from ingest.types import Document, SyncProgress
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What was found damaged, and how much the index holds (after the repair, if any)."""
+    """What was found damaged, and how much the index holds (after the repair, if any).
+
+    With ``read_only`` this process may not write to the index, so that it could not tell what a
+    killed writer left from what a writer is using.
+    """
 
     damages: tuple[Damage, ...]
     documents: int
     chunks: int
     seconds: float
+    read_only: bool = False
 
 
 def verify_index(
@@ -59,6 +64,7 @@ def verify_index(
         IndexMissingError: If there is no index.
         IdentityError: If it is to be repaired and was made with another embedding model.
         IndexBusyError: If it is to be repaired and another process is writing.
+        StoreError: If it is to be repaired and may only be read.
     """
     started = time.monotonic()
     show = progress or _ignore
@@ -78,6 +84,7 @@ def verify_index(
         documents=state.documents if state else 0,
         chunks=state.chunks if state else 0,
         seconds=time.monotonic() - started,
+        read_only=find_unwritable(settings.index) is not None,
     )
 
 

@@ -3,6 +3,19 @@
 Everything else in an index is derived from it. A change is one transaction that ends in the next
 generation; a reader sees one generation for as long as its transaction lasts. Rows carry a
 checksum that is verified when they are served, and the state row digests of which rows there are.
+
+A catalog that may be read but not written is read in one of three ways
+(https://sqlite.org/wal.html, "Read-Only Databases"):
+
+- With the files ``-wal`` and ``-shm`` there, as usual: locks need no right to write, and SQLite
+  reads a log that a killed writer left. Readers open the catalog read-only, also those who could
+  write, because the last connection that can write removes both files when it closes.
+- Without a log, and no right to make one, as ``immutable``. That takes no locks, so a checkpoint
+  of a writer that starts meanwhile could change pages under the reader. A log alone can't: it is
+  not looked at. So nothing read counts unless the catalog file is the same afterwards.
+- With a log but without a ``-shm`` that can be used, without locks ("Use of WAL Without
+  Shared-Memory" there, ``unix-none`` in https://sqlite.org/vfs.html); the log has to be the same
+  afterwards too.
 """
 
 from __future__ import annotations
@@ -10,7 +23,8 @@ from __future__ import annotations
 import errno
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -93,6 +107,7 @@ _REFUSALS = {
     sqlite3.SQLITE_IOERR_FSYNC: errno.EIO,
     sqlite3.SQLITE_IOERR_TRUNCATE: errno.EIO,
     sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_READONLY_DIRECTORY: errno.EROFS,
 }
 # A full or read-only disk has no place for the files by which connections share a log.
 _CANT_SHARE = (
@@ -100,20 +115,24 @@ _CANT_SHARE = (
     sqlite3.SQLITE_IOERR_SHMOPEN,
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY_DIRECTORY,
+    sqlite3.SQLITE_READONLY_CANTINIT,
+    sqlite3.SQLITE_READONLY_RECOVERY,
 )
+# Two changes within a tick of the clock of the file system have the same time.
+_TICK_SECONDS = 0.02
 
 
 class _Stamp(NamedTuple):
-    """What changes when a catalog is written; ``logged`` is the size of the write-ahead log."""
+    """What changes when a file is written."""
 
     inode: int
     size: int
     mtime_ns: int
-    logged: int
 
 
 class Catalog:
-    """A catalog file, and the connections to it that nobody uses just now."""
+    """A catalog file, and the connections for reading it that nobody uses just now."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -125,7 +144,7 @@ class Catalog:
     def create(cls, path: Path, state: State) -> Catalog:
         """Make a new catalog; ``path`` must not exist."""
         catalog = cls(path)
-        with _damage_as_error(path), catalog._connection("rwc") as connection:
+        with _damage_as_error(path), closing(_connect(path, "rwc")) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(f"BEGIN; {_SCHEMA}")
             write_state(connection, state)
@@ -146,11 +165,7 @@ class Catalog:
         # Read first: what has been committed by now is in any view that begins after.
         mark = mark or read_mark(self.path.parent)
         with _damage_as_error(self.path), self._reading() as connection:
-            connection.execute("BEGIN")
-            try:
-                yield Reader(connection, mark, formats)
-            finally:
-                connection.execute("ROLLBACK")
+            yield Reader(connection, mark, formats)
 
     @contextmanager
     def inspect(self) -> Iterator[Inspector]:
@@ -160,17 +175,23 @@ class Catalog:
         except IndexDamagedError:
             mark = None
         with _damage_as_error(self.path), self._reading() as connection:
-            connection.execute("BEGIN")
-            try:
-                yield Inspector(connection, mark)
-            finally:
-                connection.execute("ROLLBACK")
+            yield Inspector(connection, mark)
+
+    def copy(self, target: Path) -> None:
+        """Write one generation to ``target``, which must not exist, without any free page.
+
+        Raises:
+            sqlite3.DatabaseError: If one of the two files can't be used.
+        """
+        with self._reading() as connection:
+            connection.execute("ROLLBACK")
+            connection.execute("VACUUM INTO ?", (str(target),))
 
     @contextmanager
     def write(self) -> Iterator[Writer]:
         """Give a change that is committed as one when the block ends, or not at all."""
         mark = read_mark(self.path.parent)
-        with _damage_as_error(self.path), self._connection() as connection:
+        with _damage_as_error(self.path), closing(_connect(self.path, "rw")) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 writer = Writer(connection, mark)
@@ -186,7 +207,7 @@ class Catalog:
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the catalog file, as far as readers allow."""
-        with _damage_as_error(self.path), self._connection() as connection:
+        with _damage_as_error(self.path), closing(_connect(self.path, "rw")) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
@@ -198,13 +219,26 @@ class Catalog:
             connection.close()
 
     @contextmanager
-    def _connection(self, mode: str = "rw") -> Iterator[sqlite3.Connection]:
-        """Give a connection that nobody else uses meanwhile."""
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection that sees one state of the catalog, in a transaction."""
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(self._sharing())
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode not in _CANT_SHARE or not self.path.is_file():
+                    raise
+                connection = stack.enter_context(self._unshared())
+            yield connection
+
+    @contextmanager
+    def _sharing(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection of the pool, that nobody else uses meanwhile."""
         with self._pooling:
             connection = self._idle.pop() if self._idle else None
-        connection = connection or self._connect(mode)
+        connection = connection or _connect(self.path, "ro")
         try:
-            yield connection
+            with _transaction(connection):
+                yield connection
         finally:
             with self._pooling:
                 kept = not self._closed and not connection.in_transaction
@@ -214,51 +248,75 @@ class Catalog:
                 connection.close()
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection to read with, also where SQLite can't make the files it shares by."""
-        with ExitStack() as stack:
-            try:
-                connection = stack.enter_context(self._connection())
-            except sqlite3.OperationalError as error:
-                whole = self.path.is_file() and not self._stamp().logged
-                if error.sqlite_errorcode not in _CANT_SHARE or not whole:
-                    raise
-                connection = stack.enter_context(self._unshared())
-            yield connection
-
-    @contextmanager
     def _unshared(self) -> Iterator[sqlite3.Connection]:
         """Give a connection that makes no files and no locks, and check that nobody has written."""
-        before = self._stamp()
-        with closing(self._connect("ro&immutable=1")) as connection:
-            yield connection
-        if self._stamp() != before:
+        log = self.path.with_name(f"{self.path.name}-wal")
+        # In this order: while the log is empty, nobody copies it into the catalog.
+        watched = {self.path: _stamp(self.path, settled=True)}
+        if (logged := _stamp(log, settled=True)) and logged.size:
+            watched[log] = logged
+        mode = "ro&vfs=unix-none" if log in watched else "ro&immutable=1"
+        try:
+            with closing(_connect(self.path, mode)) as connection, _transaction(connection):
+                yield connection
+        except (sqlite3.Error, IndexDamagedError):
+            if not _have_changed(watched):
+                raise
+        if _have_changed(watched):
             raise StoreError(f"the catalog {self.path.name} changed while it was read: try again")
 
-    def _stamp(self) -> _Stamp:
-        found = self.path.stat()
-        try:
-            logged = self.path.with_name(f"{self.path.name}-wal").stat().st_size
-        except FileNotFoundError:
-            logged = 0
-        return _Stamp(found.st_ino, found.st_size, found.st_mtime_ns, logged)
 
-    def _connect(self, mode: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=30,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        try:
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA cell_size_check = ON")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=30,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        if "vfs=unix-none" in mode:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cell_size_check = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """See one state of the catalog until the block ends."""
+    connection.execute("BEGIN")
+    try:
+        connection.execute("PRAGMA schema_version").fetchone()  # BEGIN alone does not look
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _stamp(path: Path, settled: bool = False) -> _Stamp | None:
+    """Return what the next change of a file will change; None if it is not there.
+
+    Args:
+        path: The file.
+        settled: Whether to wait until a change would show.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    if settled and abs(time.time() - found.st_mtime) < _TICK_SECONDS:
+        time.sleep(_TICK_SECONDS)
+        return _stamp(path)
+    return _Stamp(found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _have_changed(watched: Mapping[Path, _Stamp | None]) -> bool:
+    return any(_stamp(path) != before for path, before in watched.items())
 
 
 @contextmanager

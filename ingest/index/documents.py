@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,9 +28,14 @@ from ingest.index.snapshot import Snapshot
 from ingest.sentences import split_sentences
 from ingest.types import Chunk, Document, FileProblem, FileSignature, IndexStatus
 
-_EMBEDDING_BATCH = 256
+# Texts that are embedded at once: as many as fill a machine, or else its second.
+_FIRST_BATCH = 32
+_LARGEST_BATCH = 256
+_BATCH_SECONDS = 1.0
 
 Filter = Mapping[str, str]
+# A document as it will be in the catalog, but for the vectors of its chunks.
+Split = tuple[DocumentRow, Document, list[Chunk]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,7 @@ class DocumentIndex:
         self.folder = folder
         self.embedding = embedding
         self._current = Current(folder, version, embedding.identity)
+        self._batch = _FIRST_BATCH
 
     @classmethod
     def open(cls, folder: Path, embedding: EmbeddingModel) -> Self:
@@ -235,9 +242,52 @@ class DocumentIndex:
             changes: What to do.
             on_embedded: Called with the number of texts of each batch that was embedded.
         """
-        split = [(row, document, self._split(row, document)) for row, document in changes.put]
-        chunks = [chunk for *_, part in split for chunk in part]
-        vectors = self._embed_missing(chunks, on_embedded)
+        split = self.split(changes.put)
+        vectors: dict[bytes, PassageVectors] = {}
+        for count, _ in self.embed(split, vectors):
+            if on_embedded:
+                on_embedded(count)
+        return self.commit(changes, split, vectors)
+
+    def split(self, documents: Iterable[tuple[DocumentRow, Document]]) -> list[Split]:
+        """Return documents with their chunks."""
+        return [(row, document, self._split(row, document)) for row, document in documents]
+
+    def embed(
+        self, split: Sequence[Split], vectors: dict[bytes, PassageVectors]
+    ) -> Iterator[tuple[int, str]]:
+        """Add the vectors of all texts that are new to ``vectors``, each embedded once.
+
+        Yields:
+            After each batch how many texts it had, and the document that the next one begins with.
+        """
+        keyed = {text_hash(chunk): (chunk, row) for row, _, part in split for chunk in part}
+        with self._current.opened.catalog.read() as reader:
+            missing = reader.missing_vectors(keyed.keys() - vectors.keys())
+        keys = [key for key in keyed if key in missing]
+        while keys:
+            started = time.monotonic()
+            batch, keys = keys[: self._batch], keys[self._batch :]
+            passages = [_passage(keyed[key][0]) for key in batch]
+            vectors.update(zip(batch, self.embedding.embed_passages(passages), strict=True))
+            if time.monotonic() - started < _BATCH_SECONDS / 2:
+                self._batch = min(2 * self._batch, _LARGEST_BATCH)
+            _, following = keyed[(keys or batch)[0]]
+            yield len(batch), following.source
+
+    def commit(
+        self,
+        changes: Changes,
+        split: Sequence[Split],
+        vectors: Mapping[bytes, PassageVectors],
+    ) -> Applied:
+        """Commit changes as one generation; needs the write lock.
+
+        Args:
+            changes: What to do, but for its documents to put.
+            split: Those, with their chunks.
+            vectors: Of the chunks whose texts have none in the catalog.
+        """
         with self._current.opened.catalog.write() as writer:
             if changes.folder:
                 writer.follow(changes.folder)
@@ -250,7 +300,7 @@ class DocumentIndex:
             writer.put_vectors(vectors)
             for row, document, part in split:
                 writer.put_document(row, document, part)
-        return Applied(len(chunks), len(vectors))
+        return Applied(sum(len(part) for *_, part in split), len(vectors))
 
     def tidy(self) -> None:
         """Bring the derived files up to date where that is due; needs the write lock."""
@@ -275,23 +325,6 @@ class DocumentIndex:
         prompt = tokenizer.encode(identity.document_prompt, add_special_tokens=False)
         room = identity.max_tokens - len(prompt)
         return split_document(document, tokenizer, min(self.state().chunk_tokens, room), room)
-
-    def _embed_missing(
-        self, chunks: Iterable[Chunk], on_embedded: Callable[[int], None] | None
-    ) -> dict[bytes, PassageVectors]:
-        """Embed the texts that have no vectors yet, each once; return the vectors by their keys."""
-        keyed = {text_hash(chunk): chunk for chunk in chunks}
-        with self._current.opened.catalog.read() as reader:
-            missing = reader.missing_vectors(keyed)
-        keys = [key for key in keyed if key in missing]
-        vectors: dict[bytes, PassageVectors] = {}
-        for start in range(0, len(keys), _EMBEDDING_BATCH):
-            batch = keys[start : start + _EMBEDDING_BATCH]
-            passages = [_passage(keyed[key]) for key in batch]
-            vectors.update(zip(batch, self.embedding.embed_passages(passages), strict=True))
-            if on_embedded:
-                on_embedded(len(batch))
-        return vectors
 
     @contextmanager
     def _searching(

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from ingest.errors import IndexBusyError, IndexDamagedError, StoreError, UsageError
 from ingest.index.catalog import Catalog
 from ingest.index.files import sync_folder, write_bytes
-from ingest.index.mark import has_mark
+from ingest.index.mark import MARK, has_mark
 from ingest.index.reader import SAME_DOCUMENTS
 
 CATALOG = "catalog.sqlite"
@@ -43,8 +43,10 @@ def write_lock(index: Path) -> Iterator[None]:
 
     Raises:
         IndexBusyError: If another process is still writing after ``LOCK_TIMEOUT`` seconds.
-        StoreError: If the disk is full or refuses to be written.
+        StoreError: If the disk is full or refuses to be written, or the index may only be read.
     """
+    if path := find_unwritable(index):
+        raise StoreError(f"the index {index} can't be written: {_refusal(path)}")
     try:
         index.mkdir(parents=True, exist_ok=True)
         with FileLock(index / "lock", timeout=LOCK_TIMEOUT):
@@ -70,19 +72,40 @@ def write_lock(index: Path) -> Iterator[None]:
         ) from error
 
 
+def find_unwritable(index: Path) -> Path | None:
+    """Return a file or folder that this process would have to write to and may not."""
+    paths = [index, index / "lock"]
+    with suppress(IndexDamagedError, NotADirectoryError):
+        if version := current_version(index):
+            paths += [version, *(version / f"{CATALOG}{end}" for end in ("", "-wal", "-shm"))]
+    present = [path for path in paths if path.exists()]
+    present = present or [next(path for path in index.absolute().parents if path.exists())]
+    return next((path for path in present if not _is_allowed(path, os.W_OK)), None)
+
+
 def current_version(index: Path) -> Path | None:
     """Return the folder of the version in use, or None if there is no index.
 
     Raises:
         IndexDamagedError: If the pointer is not what was written, or names no version.
+        StoreError: If this user may not read the index.
     """
-    versions = _read_pointer(index)
-    if versions is None:
-        return None
-    current = versions[0]
-    if not (index / current / CATALOG).is_file():
-        raise IndexDamagedError(f"version {current} of the index {index} is not there")
-    return index / current
+    try:
+        versions = _read_pointer(index)
+        if versions is None:
+            return None
+        version = index / versions[0]
+        if not (version / CATALOG).is_file():
+            raise IndexDamagedError(f"version {version.name} of the index {index} is not there")
+        for path in (version / CATALOG, version / MARK):
+            if path.exists() and not _is_allowed(path, os.R_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    except PermissionError as error:
+        raise StoreError(
+            f"the index {index} can't be read: this user may not open {error.filename}: let its "
+            "owner allow that"
+        ) from error
+    return version
 
 
 def new_version(index: Path) -> Path:
@@ -123,6 +146,34 @@ def roll_back(index: Path) -> Path:
         raise UsageError(f"the index {index} has no earlier version to roll back to")
     _write_pointer(index, previous, current)
     return index / previous
+
+
+def _is_allowed(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _refusal(path: Path) -> str:
+    """Return why a file or folder can't be written to, and what to do about it."""
+    elsewhere = "or name another folder with --index"
+    if hasattr(os, "statvfs") and os.statvfs(path).f_flag & os.ST_RDONLY:
+        return (
+            f"{path} is on a file system that is mounted read-only; nothing was changed: mount it "
+            f"writable, {elsewhere}"
+        )
+    if path.stat().st_uid == os.geteuid():
+        return f"{path} has no right to write; nothing was changed: add it with chmod, {elsewhere}"
+    owner = _owner(path)
+    return (
+        f"{path} belongs to {owner} and this user may only read it; nothing was changed: let "
+        f"{owner} do this or allow writing there, {elsewhere}"
+    )
+
+
+def _owner(path: Path) -> str:
+    try:
+        return path.owner()
+    except (KeyError, NotImplementedError):  # unknown to this system
+        return f"user {path.stat().st_uid}"
 
 
 def _read_pointer(index: Path) -> tuple[str, str] | None:

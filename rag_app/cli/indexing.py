@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rag_app.cli.failures import INTERRUPTED
 from rag_app.cli.options import AsJson, Debug, Index, Quiet
 from rag_app.cli.output import note, print_json, printable
+from rag_app.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from ingest import FileProblem, SyncProgress, SyncReport
+    from rag_app.cli.progress import Show
     from rag_app.settings import Settings
 
 
@@ -99,10 +101,16 @@ def _sync(
 ) -> None:
     from rag_app.app import RagApp
 
-    with _progress(quiet) as progress:
-        report = RagApp(settings).index(
-            dry_run=dry_run, rebuild=rebuild, retry_failed=retry_failed, progress=progress
-        )
+    try:
+        with show_progress(quiet) as progress:
+            report = RagApp(settings).index(
+                dry_run=dry_run, rebuild=rebuild, retry_failed=retry_failed, progress=progress
+            )
+    except KeyboardInterrupt:
+        if dry_run:
+            raise
+        note(_interrupted(settings, rebuild))
+        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print_json(asdict(report))
     else:
@@ -110,6 +118,28 @@ def _sync(
     _note_problems(report, quiet)
     if report.failed:
         raise typer.Exit(1)
+
+
+def _interrupted(settings: Settings, rebuild: bool) -> str:
+    """Return what is left of a run that was interrupted, and how to go on."""
+    if rebuild:
+        return (
+            "interrupted: the index is as it was before, run 'rag index --rebuild' again to "
+            "make it anew"
+        )
+    count = _count_documents(settings)
+    held = "1 document is" if count == 1 else f"{count} documents are"
+    return f"interrupted: {held} in the index, run 'rag index' again to go on"
+
+
+def _count_documents(settings: Settings) -> int:
+    from ingest import IndexMissingError
+    from rag_app.app import RagApp
+
+    try:
+        return RagApp(settings).status().documents
+    except IndexMissingError:
+        return 0
 
 
 def _roll_back(settings: Settings, as_json: bool) -> None:
@@ -130,11 +160,11 @@ def _watch(settings: Settings, as_json: bool, quiet: bool) -> None:
     from ingest import watch_folder
 
     bar = ExitStack()
-    shown: list[Callable[[SyncProgress], None] | None] = []
+    shown: list[Show | None] = []
 
-    def show_progress(progress: SyncProgress) -> None:
+    def show(progress: SyncProgress) -> None:
         if not shown:
-            shown.append(bar.enter_context(_progress(quiet)))
+            shown.append(bar.enter_context(show_progress(quiet)))
         if shown[0]:
             shown[0](progress)
 
@@ -154,31 +184,7 @@ def _watch(settings: Settings, as_json: bool, quiet: bool) -> None:
 
     note(f"watching {settings.documents}; Ctrl-C ends it", quiet)
     with bar:
-        watch_folder(settings, print_report, on_failure=print_failure, progress=show_progress)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[SyncProgress], None] | None]:
-    """Show a bar of files and chunks while the block runs, if a person watches stderr."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("files, {task.fields[chunks]}"))
-    with Progress(*columns, TimeLeft(), console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=None, chunks="reading")
-
-        def show(progress: SyncProgress) -> None:
-            elapsed = bars.tasks[0].elapsed or 0.0
-            rate = progress.chunks_done / max(elapsed, 0.001)
-            chunks = f"{progress.chunks_done} chunks, {rate:.0f} a second"
-            total, done = progress.files_total, progress.files_done
-            bars.update(task, total=total, completed=done, chunks=chunks)
-
-        yield show
+        watch_folder(settings, print_report, on_failure=print_failure, progress=show)
 
 
 def _summary(report: SyncReport, dry_run: bool = False) -> str:

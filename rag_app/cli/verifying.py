@@ -45,6 +45,10 @@ def verify(
         print(_summary(report))
         for damage in report.damages:
             print(printable(_line(damage, repair)))
+    if report.read_only:
+        note(
+            "this user may only read the index: what a killed writer left was not looked for", quiet
+        )
     if report.damages and not repair:
         note("run 'rag verify --repair' to mend the index", quiet)
         raise typer.Exit(_FOUND)

@@ -119,7 +119,7 @@ def current_answers(settings: IndexSettings) -> list[Hits] | None:
 def leftovers(index: Path, at_rest: bool = True) -> list[str]:
     """Return the files of an index that no finished change leaves.
 
-    One that is not ``at_rest`` may have a write-ahead log.
+    The write-ahead log of one ``at_rest`` is empty; readers leave it there.
     """
     pointer = index / "CURRENT"
     used = pointer.read_bytes().decode().split() if pointer.exists() else []
@@ -130,7 +130,8 @@ def leftovers(index: Path, at_rest: bool = True) -> list[str]:
         version, _, file = name.partition("/")
         bases[version] = bases.get(version, 0) + file.startswith("base-")
         dead = version.startswith("v") and version not in used
-        known = _FILE_AT_REST.fullmatch(name) or (_LOG.fullmatch(name) and not at_rest)
+        logged = name.endswith("-wal") and path.stat().st_size > 0
+        known = _FILE_AT_REST.fullmatch(name) or (_LOG.fullmatch(name) and not (at_rest and logged))
         if dead or not known or (at_rest and bases[version] > 1):
             left.append(name)
     return left

@@ -18,6 +18,7 @@ from ingest import (
     IndexSettings,
     SyncProgress,
     SyncReport,
+    SyncStage,
     UsageError,
     open_index,
     sync_folder,
@@ -245,8 +246,9 @@ def test_progress_counts_files_and_chunks(three: IndexSettings) -> None:
     seen: list[SyncProgress] = []
     sync_folder(three, progress=seen.append)
 
-    assert seen[0] == SyncProgress(files_done=1, files_total=3, chunks_done=0)
-    assert seen[-1] == SyncProgress(files_done=3, files_total=3, chunks_done=3)
+    assert seen[0] == SyncProgress(0, 3, 0, None, SyncStage.READING, "cats.txt")
+    assert seen[1] == SyncProgress(1, 3, 0, None, SyncStage.READING, "cats.txt")
+    assert seen[-1] == SyncProgress(3, 3, 3, 3, SyncStage.COMMITTING)
 
 
 def test_a_killed_sync_is_taken_up(
@@ -409,7 +411,9 @@ def _generation(settings: IndexSettings) -> int:
 
 
 def _files(folder: Path) -> list[tuple[str, bytes]]:
-    return sorted((str(path), path.read_bytes()) for path in folder.rglob("*") if path.is_file())
+    """Return the files of an index but for the memory that SQLite's readers share."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted((str(path), path.read_bytes()) for path in files if path.suffix != ".sqlite-shm")
 
 
 def replace_settings(settings: IndexSettings, **changes: object) -> IndexSettings:

@@ -1,0 +1,125 @@
+"""How far an indexing run is: a bar in a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rag_app.cli.output import note, printable
+
+if TYPE_CHECKING:
+    from ingest import SyncProgress
+
+# Where no terminal is: until the first line, as a short run needs none, and between two.
+FIRST_LINE_SECONDS = 10.0
+LINE_SECONDS = 5.0
+_BAR_WIDTH = 16
+
+_clock = time.monotonic
+
+Show = Callable[["SyncProgress"], None]
+
+
+class Pace:
+    """How much of a run is done, and what that says about the rest."""
+
+    def __init__(self) -> None:
+        self._started = _clock()
+        self._done = 0.0
+
+    def done(self, progress: SyncProgress) -> float:
+        """Return the part that is done, from 0 to 1; never less than before.
+
+        An estimate that grows would make it smaller.
+        """
+        if progress.chunks_total:
+            self._done = max(self._done, progress.chunks_done / progress.chunks_total)
+        return self._done
+
+    def counts(self, progress: SyncProgress) -> str:
+        """Return chunks, files and the time left: "8 of 20 chunks, 1 of 3 files, 9 s left"."""
+        files = f"{progress.files_done:,} of {progress.files_total:,} files"
+        return ", ".join([_chunks(progress), files, *self._left(self.done(progress))])
+
+    def _left(self, done: float) -> list[str]:
+        if not 0 < done < 1:
+            return []
+        return [f"{_duration((_clock() - self._started) * (1 - done) / done)} left"]
+
+
+@contextmanager
+def show_progress(quiet: bool) -> Iterator[Show | None]:
+    """Show on stderr how far a run is, while the block lasts."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        with _bar() as show:
+            yield show
+    else:
+        yield _lines()
+
+
+@contextmanager
+def _bar() -> Iterator[Show]:
+    """Show a bar that is gone afterwards."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
+
+    doing = Column(no_wrap=True, overflow="ellipsis", max_width=32)
+    columns = (
+        TextColumn("{task.description}", markup=False, table_column=doing),
+        BarColumn(_BAR_WIDTH),
+        TextColumn("{task.fields[counts]}", markup=False),
+    )
+    pace = Pace()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("looking", total=None, counts="")
+
+        def show(progress: SyncProgress) -> None:
+            bars.update(
+                task,
+                total=1.0 if progress.chunks_total else None,
+                completed=pace.done(progress),
+                description=_doing(progress),
+                counts=pace.counts(progress),
+            )
+
+        yield show
+
+
+def _lines() -> Show:
+    """Print a line where one is due."""
+    pace = Pace()
+    due = _clock() + FIRST_LINE_SECONDS
+
+    def show(progress: SyncProgress) -> None:
+        nonlocal due
+        if _clock() >= due:
+            note(f"{pace.counts(progress)} ({_doing(progress)})")
+            due = _clock() + LINE_SECONDS
+
+    return show
+
+
+def _chunks(progress: SyncProgress) -> str:
+    done, total = progress.chunks_done, progress.chunks_total
+    if total is None:
+        return f"{done:,} chunks"
+    about = "" if progress.files_done == progress.files_total else "about "
+    return f"{done:,} of {about}{total:,} chunks"
+
+
+def _doing(progress: SyncProgress) -> str:
+    return printable(f"{progress.stage} {progress.source}").rstrip()
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3600)} h"
