@@ -71,7 +71,7 @@ class OpenAICompatibleEmbeddings(Embeddings):
         options = client_options(address)
         try:
             return openai.DefaultHttpxClient(**options), openai.DefaultAsyncHttpxClient(**options)
-        except (ImportError, ValueError) as error:
+        except Exception as error:  # its errors of addresses have no common class
             raise ProviderError(f"{self._name}: {proxy_problem(error)}") from None
 
     def _call(self, request: Callable[[], Result]) -> Result:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import openai
 
-from ingest import ProviderError, client_options, place_of, proxy_of, proxy_problem
+from ingest import client_options, place_of, proxy_of, proxy_problem
 
 # A line of the stream's own: within a chunk, line breaks are escaped.
-_DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]")
+_DONE = re.compile(rb"[\r\n]data: ?\[DONE\]")
 _LONGEST_DONE = 16
+
+
+class ProxyProblem(Exception):
+    """The proxy can't be used; the message says what to do."""
 
 
 @dataclass(slots=True)
@@ -49,18 +53,39 @@ class Connection:
         self._tail = seen[-_LONGEST_DONE:]
 
 
+class Completions:
+    """The chat completions of a client, each piece of a stream as a dictionary.
+
+    LangChain would warn of every piece whose content is a list of parts.
+    """
+
+    def __init__(self, client: openai.AsyncOpenAI) -> None:
+        self._completions: Any = client.chat.completions
+        self.with_raw_response = client.chat.completions.with_raw_response
+
+    async def create(self, **body: Any) -> AbstractAsyncContextManager[AsyncIterator[Any]]:
+        """Return the stream of an answer, to be entered and read."""
+        return _dictionaries(await self._completions.create(**body))
+
+
+@asynccontextmanager
+async def _dictionaries(stream: openai.AsyncStream[Any]) -> AsyncIterator[AsyncIterator[Any]]:
+    async with stream:
+        yield (chunk.model_dump(warnings=False) async for chunk in stream)
+
+
 @asynccontextmanager
 async def connect(client: openai.AsyncOpenAI) -> AsyncIterator[Connection]:
     """Yield ``client`` on a connection of its own, through the proxy that its address needs.
 
     Raises:
-        ProviderError: The proxy can't be used.
+        ProxyProblem: The proxy can't be used.
     """
     address = str(client.base_url)
     try:
         http = openai.DefaultAsyncHttpxClient(**client_options(address))
-    except (ImportError, ValueError) as error:
-        raise ProviderError(f"{server_of(address)}: {proxy_problem(error)}") from None
+    except Exception as error:  # its errors of addresses have no common class
+        raise ProxyProblem(proxy_problem(error)) from None
     async with http:
         connection = Connection(client.with_options(http_client=http))
         http.event_hooks["response"].append(connection.watch)

@@ -24,7 +24,14 @@ from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from pydantic import SecretStr
 
 from ingest import ProviderError, RagError, proxy_of
-from rag_app.llms.connections import Connection, connect, server_of, unconnected_clients
+from rag_app.llms.connections import (
+    Completions,
+    Connection,
+    ProxyProblem,
+    connect,
+    server_of,
+    unconnected_clients,
+)
 from rag_app.llms.langchain import as_chunk
 from rag_app.llms.refusals import (
     cut,
@@ -293,7 +300,7 @@ class _ServedChatModel(_ChatModel):
         """Yield this model on a connection of its own: shared ones belong to one event loop."""
         async with connect(self.root_async_client) as connection:
             client = connection.client
-            update = {"root_async_client": client, "async_client": client.chat.completions}
+            update = {"root_async_client": client, "async_client": Completions(client)}
             yield self.model_copy(update=update), connection
 
     def _read(
@@ -336,6 +343,8 @@ class _ServedChatModel(_ChatModel):
                 return self._late()
             case openai.APIConnectionError():
                 return self._told(self._unconnected(error))
+            case ProxyProblem():
+                return self._told(str(error))
             case ReportedError():
                 return self._reported(error.error)
             case openai.APIError():

@@ -120,6 +120,7 @@ def _kinds(error: ServerError, told: str) -> Iterator[tuple[bool, str]]:
         "the model is unknown{status}: check its name and {address}",
     )
     yield status in (404, 405), "there is no chat at this address{status}: check {address}"
+    yield status == 407, "the proxy refused{status}: set its name and password in its address"
     yield status == 413, "the request is too large{status}: ask with a smaller top_k"
     yield status == 429, "too many requests{status}: wait and ask again"
     failed = status is not None and status >= 500
