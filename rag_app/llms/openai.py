@@ -13,7 +13,9 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from contextlib import aclosing, asynccontextmanager, closing
+from contextlib import aclosing, asynccontextmanager, closing, suppress
+from dataclasses import replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 import openai
@@ -62,6 +64,7 @@ Item = TypeVar("Item")
 
 NO_KEY = "none"
 _LONGEST_WORDS = 200
+_SECONDS_FOR_NAMES = 3.0
 
 
 def openai_chat_model(
@@ -301,7 +304,21 @@ class _ServedChatModel(_ChatModel):
         async with connect(self.root_async_client) as connection:
             client = connection.client
             update = {"root_async_client": client, "async_client": Completions(client)}
-            yield self.model_copy(update=update), connection
+            try:
+                yield self.model_copy(update=update), connection
+            except openai.NotFoundError as error:
+                raise ReportedError(await self._with_models(read_error(error), client)) from None
+
+    async def _with_models(self, error: ServerError, client: openai.AsyncOpenAI) -> ServerError:
+        """Return the error with the names of models that the server does have, if it tells."""
+        names: list[str] = []
+        with suppress(Exception):
+            async with asyncio.timeout(_SECONDS_FOR_NAMES):
+                models = await client.with_options(max_retries=0).models.list()
+                names = [str(model.id) for model in models.data]
+        close = get_close_matches(str(self.model_name), names, n=3) or names[:3]
+        words = [error.words.rstrip("."), f"it has {', '.join(close)}" if close else ""]
+        return replace(error, words="; ".join(filter(None, words)))
 
     def _read(
         self, produce: Callable[[Callable[[Item], None]], Coroutine[Any, Any, None]]

@@ -21,7 +21,8 @@ _REFUSES = re.compile(
     r"\bnot (?:\w+ )?(?:support|permit|allow|accept|implement|available|recogni|valid|compatib|"
     r"enabled)|n't (?:support|allow|accept|recogni)|unsupported|unknown|unrecogni[sz]ed|"
     r"unexpected|\bextra\b|forbidden|invalid|illegal|deprecated|removed|no longer|incompatible|"
-    r"disabled|disallowed|\bmust\b|\bonly\b|\binstead\b|is not one of|input should be",
+    r"disabled|disallowed|\bno (?:system|developer|support)|\bmust\b|\bonly\b|\binstead\b|"
+    r"is not one of|input should be",
     re.IGNORECASE,
 )
 _REFUSING_CODE = re.compile(r"unsupported|unknown|unrecognized|extra|not_supported", re.IGNORECASE)

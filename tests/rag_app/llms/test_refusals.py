@@ -7,6 +7,7 @@ import threading
 import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,8 @@ from pydantic import SecretStr
 
 from ingest import ProviderError
 from rag_app.llms import chat_model
+from rag_app.llms.refusals import refused_parameters
+from rag_app.llms.server_errors import read_body
 from rag_app.settings import Settings
 
 pytest.importorskip("langchain_openai")
@@ -198,6 +201,80 @@ async def test_an_answer_in_one_piece_brings_its_usage(call: Call) -> None:
         chunks = list(at(base_url).stream(MESSAGES))
     assert [chunk.text for chunk in chunks if chunk.text] == ["Paris"]
     assert chunks[0].response_metadata["finish_reason"] == "stop"
+
+
+SENT: Body = {
+    "model": "m",
+    "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}],
+    "max_tokens": 16,
+    "temperature": 0,
+    "stop": STOP,
+    "stream": True,
+    "stream_options": {"include_usage": True},
+}
+PHRASES = [
+    "Unsupported parameter: '{}' is not supported with this model.",
+    "Unrecognized request argument supplied: {}",
+    "unknown field `{}`, expected one of `model`, `messages`, `temperature`, `stop`, `stream`",
+    "1 validation error for Request {} Extra inputs are not permitted [type=extra_forbidden]",
+    "property '{}' is unsupported",
+    'json: unknown field "{}"',
+    "{}: Unknown parameter. Allowed are model, messages, temperature.",
+    "Got an unexpected keyword argument '{}'",
+    "The parameter {} can't be used: it is not allowed here.",
+    "This model doesn't support {}.",
+    "`{}` is deprecated for this model",
+    "[{}] is not a valid parameter",
+    "Argument not supported on this model: {}",
+]
+ROLE_PHRASES = [
+    "System role not supported",
+    "This model does not support system messages",
+    "Only user and assistant roles are supported!",
+    "Conversation roles must alternate user/assistant/user/assistant/...",
+    "Invalid role: 'system'",
+    "messages[0].role: unknown variant `system`, expected `user` or `assistant`",
+    "role 'system' is not supported",
+    "Developer instruction is not enabled; the system prompt is not allowed for models/gemma",
+    "'system' is not one of ['user', 'assistant'] - 'messages.0.role'",
+]
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+@pytest.mark.parametrize("name", ["temperature", "max_tokens", "stop", "stream", "stream_options"])
+def test_a_parameter_that_is_named_in_words_is_refused(name: str, phrase: str) -> None:
+    error = read_body({"error": {"message": phrase.format(name)}}, 400)
+    assert refused_parameters(replace(error, sent=SENT)) == {name}
+    unsent = {key: value for key, value in SENT.items() if key != name}
+    assert name not in refused_parameters(replace(error, sent=unsent))
+
+
+@pytest.mark.parametrize("phrase", ROLE_PHRASES)
+def test_a_system_message_that_is_refused_in_words_is_one(phrase: str) -> None:
+    error = read_body({"error": {"message": phrase}}, 400)
+    assert refused_parameters(replace(error, sent=SENT)) == {"system"}
+    question = SENT | {"messages": SENT["messages"][1:]}
+    assert refused_parameters(replace(error, sent=question)) == set()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (401, "Unsupported parameter: 'temperature'"),
+        (429, "Unsupported parameter: 'temperature'"),
+        (503, "the upstream is not available"),
+        (400, "The question about temperature is long."),
+        (400, "This model's maximum context length is 8 tokens; max_tokens must be lower."),
+        (400, "max_tokens is too large: 16"),
+        (400, "max_tokens must be less than or equal to 8"),
+        (400, "The system is not available"),
+        (400, "unknown field `top_logprobs`"),
+        (400, "maximum_temperature is not supported"),
+    ],
+)
+def test_words_that_refuse_nothing_optional_are_no_refusal(status: int, words: str) -> None:
+    error = read_body({"error": {"message": words}}, status)
+    assert refused_parameters(replace(error, sent=SENT)) == set()
 
 
 # Of these, an integration of LangChain can leave out all that the server refuses.

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from functools import reduce
 from operator import add
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from pydantic import SecretStr
 
 from ingest import ProviderError, UsageError
+from rag_app import RagApp
 from rag_app.llms import chat_model, llm_address
 from rag_app.settings import Settings
 
@@ -337,6 +339,38 @@ async def test_the_advice_fits_the_cause(code: int, value: Any, expected: str) -
                 await call(at(base_url))
             assert expected in str(caught.value)
             assert "<html>" not in str(caught.value)
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["llama-3", "some-model-2", "some-mode"], "; it has some-mode, some-model-2"),
+        (["b", "a"], "; it has b, a"),
+        ([], "says: no such model"),
+    ],
+)
+async def test_an_unknown_model_is_told_with_those_that_there_are(
+    names: list[str], expected: str, call: Call
+) -> None:
+    def server(connection: Any, request: str) -> None:
+        if request.startswith("GET /v1/models "):
+            data = [{"id": name, "object": "model"} for name in names]
+            return send_json(connection, {"object": "list", "data": data})
+        return send_json(connection, {"error": {"message": "no such model."}}, 404)
+
+    with faulty_server(server) as base_url, pytest.raises(ProviderError) as caught:
+        await call(at(base_url))
+    assert "the model is unknown (404): check its name and RAG_LLM_BASE_URL" in str(caught.value)
+    assert str(caught.value).endswith(expected)
+
+
+def test_a_question_that_is_only_thought_about_is_not_answered(sample_index: Path) -> None:
+    thoughts = ending([{"reasoning": "Word2vec, word2vec ..."}], "length")
+    with faulty_server(thoughts) as base_url:
+        app = RagApp(index=sample_index, llm="openai:m", llm_base_url=base_url, cache=False)
+        with pytest.raises(ProviderError, match=r"openai:m answered nothing.* more tokens"):
+            app.ask("Who published word2vec?")
 
 
 def test_the_words_of_a_server_are_short_and_no_half_of_a_key_is_left() -> None:
