@@ -314,11 +314,13 @@ class _ServedChatModel(_ChatModel):
         names: list[str] = []
         with suppress(Exception):
             async with asyncio.timeout(_SECONDS_FOR_NAMES):
-                models = await client.with_options(max_retries=0).models.list()
-                names = [str(model.id) for model in models.data]
+                names = await self._names(client.with_options(max_retries=0))
         close = get_close_matches(str(self.model_name), names, n=3) or names[:3]
         words = [error.words.rstrip("."), f"it has {', '.join(close)}" if close else ""]
         return replace(error, words="; ".join(filter(None, words)))
+
+    async def _names(self, client: openai.AsyncOpenAI) -> list[str]:
+        return [str(model.id) for model in (await client.models.list()).data]
 
     def _read(
         self, produce: Callable[[Callable[[Item], None]], Coroutine[Any, Any, None]]
@@ -398,6 +400,9 @@ class AzureOpenAIChatModel(_ServedChatModel, AzureChatOpenAI):
     provider: ClassVar[str] = "azure_openai"
     key_variable: ClassVar[str] = "AZURE_OPENAI_API_KEY"
     address_variable: ClassVar[str] = "AZURE_OPENAI_ENDPOINT"
+
+    async def _names(self, client: openai.AsyncOpenAI) -> list[str]:
+        return []  # Azure lists models, not the deployments that can be asked.
 
 
 def _first_cause(error: BaseException) -> BaseException:

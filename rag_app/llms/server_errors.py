@@ -53,11 +53,11 @@ class ServerError:
 
 def read_error(error: Exception) -> ServerError:
     """Return what an error of an HTTP client says, whichever client raised it."""
-    response = getattr(error, "response", None)
-    status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
-    body = getattr(error, "body", None)
+    response = _part(error, "response")
+    status = _part(error, "status_code") or _part(response, "status_code")
+    body = _part(error, "body")
     if body is None and response is not None:
-        body = _parsed(getattr(response, "text", ""))
+        body = _parsed(_part(response, "text") or "")
     found = read_body(body, status if isinstance(status, int) else None)
     words = found.words or ("" if response is not None else str(error))
     return ServerError(found.status, words, found.code, found.places, _sent(error))
@@ -167,14 +167,17 @@ def _place(value: Any) -> str:
 
 
 def _sent(error: Exception) -> Mapping[str, Any] | None:
-    request = getattr(error, "request", None)
-    with suppress(Exception):  # a request that was streamed, or is no JSON
-        sent = json.loads(request.content)  # type: ignore[union-attr]
-        return sent if isinstance(sent, dict) else None
+    sent = _parsed(_part(_part(error, "request"), "content") or b"")
+    return sent if isinstance(sent, dict) else None
+
+
+def _part(whole: object, name: str) -> Any:
+    with suppress(Exception):  # httpx raises where a body was not read or no request is known
+        return getattr(whole, name)
     return None
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str | bytes) -> Any:
     with suppress(ValueError):
         return json.loads(text)
     return text

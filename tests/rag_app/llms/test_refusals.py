@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import traceback
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from dialects import (
     DIALECTS,
@@ -29,7 +31,7 @@ from pydantic import SecretStr
 from ingest import ProviderError
 from rag_app.llms import chat_model
 from rag_app.llms.refusals import refused_parameters
-from rag_app.llms.server_errors import read_body
+from rag_app.llms.server_errors import read_body, read_error
 from rag_app.settings import Settings
 
 pytest.importorskip("langchain_openai")
@@ -275,6 +277,19 @@ def test_a_system_message_that_is_refused_in_words_is_one(phrase: str) -> None:
 def test_words_that_refuse_nothing_optional_are_no_refusal(status: int, words: str) -> None:
     error = read_body({"error": {"message": words}}, status)
     assert refused_parameters(replace(error, sent=SENT)) == set()
+
+
+def test_errors_of_httpx_are_read_as_far_as_they_were() -> None:
+    request = httpx.Request("POST", "http://models.example/v1", json=SENT)
+    body = json.dumps({"message": {"detail": [{"loc": ["body", "stop"], "msg": "extra"}]}}).encode()
+    read = httpx.Response(422, request=request, content=body)
+    unread = httpx.Response(422, request=request, content=iter([body]))
+    names = []
+    for response in (read, unread):
+        error = read_error(httpx.HTTPStatusError("no", request=request, response=response))
+        assert (error.status, error.sent) == (422, SENT)
+        names.append(refused_parameters(error))
+    assert names == [{"stop"}, set()]
 
 
 # Of these, an integration of LangChain can leave out all that the server refuses.

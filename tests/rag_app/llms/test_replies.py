@@ -419,6 +419,20 @@ async def test_azure_keeps_its_key_and_names_its_variables(
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
+def test_an_unknown_deployment_is_told_without_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def server(connection: Any, request: str) -> None:
+        asked.append(request.split()[1].partition("?")[0])
+        message = "The API deployment for this resource does not exist."
+        send_json(connection, {"error": {"code": "DeploymentNotFound", "message": message}}, 404)
+
+    with faulty_server(server) as base_url, pytest.raises(ProviderError) as caught:
+        azure_at(base_url, monkeypatch).invoke("hello")
+    assert "model is unknown (404): check its name and AZURE_OPENAI_ENDPOINT" in str(caught.value)
+    assert asked == ["/openai/deployments/my-deployment/chat/completions"]
+
+
 def test_azure_names_the_variables_that_it_misses(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AZURE_OPENAI_ENDPOINT", "OPENAI_API_VERSION"):
         monkeypatch.delenv(name, raising=False)
