@@ -125,7 +125,8 @@ def _openai(model: str, settings: Settings) -> BaseChatModel:
         raise MissingExtraError(f"openai:{model}", "openai") from error
     return openai_chat_model(
         model,
-        base_url=settings.llm_base_url,
+        # Never left to LangChain, which knows more variables than those we tell of.
+        base_url=openai_address(settings.llm_base_url),
         api_key=settings.openai_api_key,
         max_tokens=settings.llm_max_tokens,
         temperature=settings.llm_temperature,

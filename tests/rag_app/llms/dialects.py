@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from faults import faulty_server, finished, send_json
+from faults import Fault, faulty_server, finished, send_json
 
 Body = dict[str, Any]
 SYSTEM = "Answer from the context alone."
@@ -56,8 +56,8 @@ class Heard:
 
 
 @contextmanager
-def dialect_server(rules: tuple[Rule, ...]) -> Iterator[tuple[str, Heard]]:
-    """Yield the base URL of a server that refuses by the rules and else answers "Paris"."""
+def dialect_server(rules: tuple[Rule, ...], then: Fault = finished) -> Iterator[tuple[str, Heard]]:
+    """Yield the base URL of a server that refuses by the rules, and else does as ``then``."""
     heard = Heard()
 
     def answer(connection: socket.socket, request: str) -> None:
@@ -69,7 +69,7 @@ def dialect_server(rules: tuple[Rule, ...]) -> Iterator[tuple[str, Heard]]:
             if rule.sees(body):
                 heard.refused += 1
                 return send_json(connection, rule.body, rule.status)
-        return finished(connection, request)
+        return then(connection, request)
 
     with faulty_server(answer) as base_url:
         yield base_url, heard

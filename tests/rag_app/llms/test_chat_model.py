@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from ingest import EmbeddingModel, MissingExtraError, MissingKeyError, UsageError, embedding_model
-from rag_app.llms import chat_model
+from rag_app.llms import chat_model, llm_address
 from rag_app.settings import Settings
 
 
@@ -106,6 +106,15 @@ def test_an_unknown_name_lists_the_providers(llm: str) -> None:
 def test_a_provider_of_langchain_names_the_package_it_needs() -> None:
     with pytest.raises(UsageError, match="pip install langchain-anthropic"):
         chat_model("anthropic:claude", settings())
+
+
+def test_questions_go_where_it_is_told_that_they_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_BASE", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANGSMITH_GATEWAY", "https://gateway.example")
+    chosen = settings(openai_api_key=SecretStr("sk-1"))
+    model: Any = chat_model("openai:m", chosen)
+    assert str(model.root_async_client.base_url).rstrip("/") == llm_address("openai:m", chosen)
 
 
 def test_a_deployment_of_azure_is_a_model(

@@ -24,6 +24,7 @@ from dialects import (
     Rule,
     dialect_server,
 )
+from faults import cut
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import SecretStr
@@ -130,6 +131,17 @@ async def test_what_is_refused_is_left_out_and_never_sent_again(
         assert heard.bodies[len(heard.bodies) - 1 :] == [accepted]
         assert heard.refused == len(heard.bodies) - 2
     assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize("call", STREAMING)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+async def test_an_answer_that_is_cut_after_a_refusal_is_no_answer(
+    dialect: Dialect, call: Call
+) -> None:
+    with dialect_server(dialect.rules, cut) as (base_url, heard):
+        with pytest.raises(ProviderError, match=r"broke off in the middle|can't be read"):
+            await call(at(base_url, dialect.model))
+        assert heard.refused == len(heard.bodies) - 1 > 0
 
 
 @pytest.mark.parametrize("call", CALLS)
