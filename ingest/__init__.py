@@ -32,7 +32,14 @@ from ingest.language import (
     identify_language,
     in_different_languages,
 )
-from ingest.offline import is_loopback, keep_offline, openai_address, trace_addresses
+from ingest.offline import (
+    is_loopback,
+    keep_offline,
+    openai_address,
+    place_of,
+    trace_addresses,
+)
+from ingest.proxies import client_options, proxy_of, proxy_problem
 from ingest.rollback import Rollback, roll_back
 from ingest.sentences import split_sentences
 from ingest.settings import IndexSettings
@@ -95,6 +102,7 @@ __all__ = [
     "UsageError",
     "VerifyReport",
     "chunk_document",
+    "client_options",
     "detect_language",
     "embedding_model",
     "export_index",
@@ -109,6 +117,9 @@ __all__ = [
     "model_folder",
     "open_index",
     "openai_address",
+    "place_of",
+    "proxy_of",
+    "proxy_problem",
     "roll_back",
     "split_sentences",
     "sync_folder",

@@ -29,10 +29,10 @@ def keep_offline(settings: IndexSettings, what: str, address: str | None) -> Non
     if not settings.offline:
         return
     _forbid_the_hub()
-    for sender, place in ((what, address), *_proxy(what, address), *trace_addresses()):
+    for sender, place in ((what, address), *trace_addresses()):
         if place is not None and not is_loopback(place):
             raise UsageError(
-                f"{sender} sends text to {_without_secrets(place)}, which offline = true forbids: "
+                f"{sender} sends text to {place_of(place)}, which offline = true forbids: "
                 "use a model on this machine, or set offline = false (RAG_OFFLINE)"
             )
 
@@ -52,6 +52,11 @@ def openai_address(base_url: str | None) -> str:
     return base_url or environment or OPENAI
 
 
+def place_of(address: str) -> str:
+    """Return host and port of ``address``, without the name and password before them."""
+    return urlsplit(address).netloc.rpartition("@")[2] or address
+
+
 def trace_addresses() -> list[tuple[str, str]]:
     """Return what turns LangChain's tracing on, with the address that is told every question."""
     endpoint = os.environ.get("LANGSMITH_ENDPOINT") or os.environ.get("LANGCHAIN_ENDPOINT")
@@ -64,19 +69,3 @@ def _forbid_the_hub() -> None:
     # The library reads the variable once, when it is imported.
     if constants := sys.modules.get("huggingface_hub.constants"):
         vars(constants)["HF_HUB_OFFLINE"] = True
-
-
-def _proxy(what: str, address: str | None) -> list[tuple[str, str]]:
-    """Return the proxy that requests to the address go through, if any."""
-    from urllib.request import getproxies, proxy_bypass
-
-    url = urlsplit(address or "")
-    if not url.hostname or proxy_bypass(url.hostname):
-        return []
-    proxies = getproxies()
-    found = os.environ.get("OPENAI_PROXY") or proxies.get(url.scheme) or proxies.get("all")
-    return [(f"{what} through a proxy", found)] if found else []
-
-
-def _without_secrets(address: str) -> str:
-    return urlsplit(address).netloc.rpartition("@")[2] or address

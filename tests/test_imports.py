@@ -14,6 +14,7 @@ LEAVES = {
     "ingest.types",
     "ingest.settings",
     "ingest.offline",
+    "ingest.proxies",
     "ingest.language",
     "ingest.sentences",
     "ingest.index.rows",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -14,6 +15,8 @@ from ingest.embeddings.e5 import read_tokenizer
 from ingest.embeddings.identity import EmbeddingIdentity
 from ingest.embeddings.model import EmbeddingModel
 from ingest.errors import MissingKeyError, ProviderError
+from ingest.offline import openai_address, place_of
+from ingest.proxies import client_options, proxy_of, proxy_problem
 
 Result = TypeVar("Result")
 
@@ -34,13 +37,21 @@ class OpenAICompatibleEmbeddings(Embeddings):
     """OpenAIEmbeddings whose failures are a ProviderError that never repeats the key."""
 
     def __init__(self, model: str, base_url: str | None, key: SecretStr) -> None:
-        self._name = f"openai:{model}" + (f" at {base_url}" if base_url else "")
+        self._name = f"openai:{model}" + (f" at {place_of(base_url)}" if base_url else "")
+        address = openai_address(base_url)
+        if proxy := proxy_of(address):
+            self._name += f" through the proxy {place_of(proxy)}"
+        http, http_async = self._http_clients(address)
+        weakref.finalize(self, http.close)
         # Strings go out as they are: the check sends token ids, which only OpenAI itself
         # understands, and downloads a vocabulary to make them.
         self._client = OpenAIEmbeddings(
             model=model,
             openai_api_base=base_url,
             openai_api_key=key,
+            openai_proxy=None,
+            http_client=http,
+            http_async_client=http_async,
             request_timeout=_SECONDS,
             max_retries=_RETRIES,
             check_embedding_ctx_length=False,
@@ -53,6 +64,15 @@ class OpenAICompatibleEmbeddings(Embeddings):
     def embed_query(self, text: str) -> list[float]:
         """Return the vector of a question or raise ProviderError."""
         return self.embed_documents([text])[0]
+
+    def _http_clients(
+        self, address: str
+    ) -> tuple[openai.DefaultHttpxClient, openai.DefaultAsyncHttpxClient]:
+        options = client_options(address)
+        try:
+            return openai.DefaultHttpxClient(**options), openai.DefaultAsyncHttpxClient(**options)
+        except Exception as error:  # its errors of addresses have no common class
+            raise ProviderError(f"{self._name}: {proxy_problem(error)}") from None
 
     def _call(self, request: Callable[[], Result]) -> Result:
         try:

@@ -153,10 +153,13 @@ def _chat_model(llm: str, settings: Settings) -> str:
         return where
     _reach(address)
     started = time.perf_counter()
-    with closing(cast("Generator[BaseMessage]", model.stream("Hi"))) as pieces:
+    # With a system message, as questions have one: some servers refuse it.
+    probe = [("system", "Answer in one word."), ("user", "Hi")]
+    with closing(cast("Generator[BaseMessage]", model.stream(probe))) as pieces:
         next((piece for piece in pieces if piece.text), None)
     seconds = time.perf_counter() - started
-    facts = [where, f"wrote a word after {seconds:.1f} s", _window(model)]
+    refusals = [f"it {phrase}" for phrase in getattr(model, "refusals", [])]
+    facts = [where, f"wrote a word after {seconds:.1f} s", *refusals, _window(model)]
     if llm.startswith("huggingface:"):
         facts.append(_template(llm.removeprefix("huggingface:"), settings))
     return "; ".join(facts)
@@ -198,12 +201,10 @@ def _loaded(name: str | None, load: Callable[[str], object], reads: str) -> str:
 
 def _reach(address: str | None) -> None:
     """Raise ProviderError if nothing listens at the address; a proxy is not looked behind."""
-    from urllib.request import getproxies
-
-    from ingest import ProviderError
+    from ingest import ProviderError, proxy_of
 
     url = urlsplit(address or "")
-    if not url.hostname or getproxies():
+    if not url.hostname or proxy_of(url.geturl()):
         return
     port = url.port or (443 if url.scheme == "https" else 80)
     try:
@@ -217,11 +218,13 @@ def _reach(address: str | None) -> None:
 
 def _destination(address: str | None) -> str:
     """Return where the text goes that a model at the address reads."""
-    from ingest import is_loopback
+    from ingest import is_loopback, place_of, proxy_of
 
     if address is None or is_loopback(address):
         return "stay on this machine"
-    return f"are sent to {urlsplit(address).hostname or address}"
+    proxy = proxy_of(address)
+    through = f" through the proxy {place_of(proxy)}" if proxy else ""
+    return f"are sent to {urlsplit(address).hostname or address}{through}"
 
 
 def _network(settings: Settings) -> Finding:

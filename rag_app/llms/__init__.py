@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from ingest import (
@@ -25,6 +26,7 @@ _LOG = logging.getLogger(__name__)
 for _name in ("torchao", "torch.utils._pytree"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
+_AZURE_ENDPOINT = "AZURE_OPENAI_ENDPOINT"
 KNOWN = (
     "extractive, huggingface:<hub id, folder or file.gguf>, openai:<model>, "
     "or a provider of LangChain such as anthropic:<model>"
@@ -65,6 +67,8 @@ def llm_address(llm: str, settings: Settings) -> str | None:
     provider = llm.partition(":")[0]
     if provider in ("extractive", "huggingface"):
         return None
+    if provider == "azure_openai":
+        return os.environ.get(_AZURE_ENDPOINT) or provider
     return openai_address(settings.llm_base_url) if provider == "openai" else provider
 
 
@@ -82,6 +86,8 @@ def _chat_model(llm: str, settings: Settings, embedding: EmbeddingModel | None) 
             return _huggingface(model, settings)
         case "openai":
             return _openai(model, settings)
+        case "azure_openai":
+            return _azure(model, settings)
         case _:
             return _langchain(llm, settings)
 
@@ -119,12 +125,35 @@ def _openai(model: str, settings: Settings) -> BaseChatModel:
         raise MissingExtraError(f"openai:{model}", "openai") from error
     return openai_chat_model(
         model,
-        base_url=settings.llm_base_url,
+        # Never left to LangChain, which knows more variables than those we tell of.
+        base_url=openai_address(settings.llm_base_url),
         api_key=settings.openai_api_key,
         max_tokens=settings.llm_max_tokens,
         temperature=settings.llm_temperature,
         timeout=settings.llm_timeout,
     )
+
+
+def _azure(deployment: str, settings: Settings) -> BaseChatModel:
+    llm = f"azure_openai:{deployment}"
+    try:
+        from rag_app.llms.openai import azure_chat_model
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(llm, "openai") from error
+    needed = (_AZURE_ENDPOINT, "OPENAI_API_VERSION")
+    if missing := [name for name in needed if not os.environ.get(name)]:
+        raise UsageError(f"'{llm}' can't be set up: set {' and '.join(missing)} in the environment")
+    try:
+        return azure_chat_model(
+            deployment,
+            max_tokens=settings.llm_max_tokens,
+            temperature=settings.llm_temperature,
+            timeout=settings.llm_timeout,
+        )
+    except Exception as error:
+        # A validation error prints its input, where a key may be: keep the kind alone.
+        reason = f"{type(error).__name__}: is AZURE_OPENAI_API_KEY set?"
+        raise UsageError(f"'{llm}' can't be set up: {reason}") from None
 
 
 def _langchain(llm: str, settings: Settings) -> BaseChatModel:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 
@@ -51,6 +52,34 @@ def read_from_thread(work: Work[Item], seconds: float, late: Exception) -> Gener
         # One token is short, so that the thread is gone with its reader; a long prompt
         # is not, and would hold the reader past the deadline.
         thread.join(timeout=0.5)
+
+
+def in_event_loop(
+    produce: Callable[[Callable[[Item], None]], Coroutine[Any, Any, None]],
+) -> Work[Item]:
+    """Return the work of running ``produce`` in an event loop of its own."""
+    loop = asyncio.new_event_loop()
+    tasks: list[asyncio.Task[None]] = []
+
+    async def main(put: Callable[[Item], None]) -> None:
+        tasks.extend(task for task in [asyncio.current_task()] if task)
+        await produce(put)
+
+    def run(put: Callable[[Item], None]) -> None:
+        with suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(main(put))
+
+    def stop() -> None:
+        # Not what the loop itself does while it closes: that can't be cancelled in good order.
+        for task in tasks:
+            task.cancel()
+
+    def cancel() -> None:
+        # A closed loop has nothing left to cancel.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(stop)
+
+    return Work(run, cancel)
 
 
 def _run(work: Work[Item], put: Callable[[Item | _End], None]) -> None:

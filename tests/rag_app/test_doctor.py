@@ -13,7 +13,7 @@ import pytest
 from running import Rag
 
 sys.path.insert(0, str(Path(__file__).with_name("llms")))
-from faults import faulty_server, finished, hang, status
+from faults import faulty_server, finished, hang, send_json, status
 
 KEY = "sk-test-0123456789abcdefghij"
 
@@ -81,6 +81,60 @@ def test_a_server_that_says_nothing_is_not_waited_for(
         monkeypatch.setenv("RAG_LLM_BASE_URL", base_url)
         run = rag("doctor", "--llm", "openai:m", "--json")
     assert "did not finish within 0.5 s" in findings(run.out)["chat model"][1]
+
+
+def test_what_a_server_refuses_is_told(rag: Rag, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(connection: socket.socket, request: str) -> None:
+        body = json.loads(request.rpartition("\n")[2])
+        if "temperature" in body:
+            send_json(connection, {"detail": "unknown field: temperature"}, 422)
+        elif body["messages"][0]["role"] == "system":
+            send_json(connection, {"detail": "This template has no system role"}, 400)
+        elif "stream_options" in body:
+            send_json(connection, {"detail": "unknown field: stream_options"}, 422)
+        else:
+            finished(connection, request)
+
+    with faulty_server(refuses) as base_url:
+        monkeypatch.setenv("RAG_LLM_BASE_URL", base_url)
+        run = rag("doctor", "--llm", "openai:m", "--json")
+    state, detail = findings(run.out)["chat model"]
+    assert (run.code, state) == (0, "ok")
+    assert "; it refuses temperature: left out; it refuses stream_options: left out; " in detail
+    assert "; it refuses the system role: its text goes before the question; " in detail
+
+
+def test_a_deployment_of_azure_is_told_with_its_place(
+    rag: Rag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_API_VERSION", "2025-01-01-preview")
+    with faulty_server(finished) as base_url:
+        monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", base_url.removesuffix("/v1"))
+        run = rag("doctor", "--llm", "azure_openai:d", "--json")
+    detail = findings(run.out)["chat model"][1]
+    assert detail.startswith("azure_openai:d; questions and retrieved text stay on this machine; w")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://mine.openai.invalid")
+    found = findings(rag("doctor", "--llm", "azure_openai:d", "--json").out)
+    assert found["chat model"][1].startswith("mine.openai.invalid:443 can't be reached")
+    assert found["network"] == ("note", "text leaves this machine for azure_openai:d")
+
+
+def test_a_proxy_is_told_and_never_between_this_machine_and_itself(
+    rag: Rag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with faulty_server(finished) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.replace("//", "//me:hush@").removesuffix("/v1"))
+        monkeypatch.setenv("RAG_LLM_BASE_URL", "http://models.example/v1")
+        away = rag("doctor", "--llm", "openai:m", "--json").out
+        monkeypatch.setenv("RAG_LLM_BASE_URL", f"http://127.0.0.1:{port}/v1")
+        here = rag("doctor", "--llm", "openai:m", "--json").out
+    place = f"are sent to models.example through the proxy {proxy[7:-3]}; wrote a word"
+    assert place in findings(away)["chat model"][1]
+    assert findings(here)["chat model"][1].startswith(f"127.0.0.1:{port} can't be reached")
+    assert "hush" not in away + here
 
 
 def test_what_leaves_the_machine_is_named(rag: Rag, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 Fault = Callable[[socket.socket, str], None]
 
@@ -100,12 +101,48 @@ def finished(connection: socket.socket, request: str) -> None:
         connection.sendall(_STREAM + token("Par") + token("is") + token("", "stop"))
         connection.sendall(b"data: [DONE]\n\n")
         return
-    message = {"role": "assistant", "content": "Paris"}
-    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    send_answer(connection, {"content": "Paris"}, "stop")
+
+
+def ending(
+    deltas: list[dict[str, Any]],
+    finish_reason: str | None,
+    last: bytes = b"data: [DONE]\n\n",
+    **extra: Any,
+) -> Fault:
+    """Return a fault that sends ``deltas``, or their sum, and ends as told.
+
+    ``last`` ends a stream; ``extra`` goes into the last choice.
+    """
+
+    def fault(connection: socket.socket, request: str) -> None:
+        if '"stream":true' not in request:
+            return send_answer(connection, _sum(deltas), finish_reason, **extra)
+        events = [event(delta) for delta in deltas]
+        if finish_reason or extra:
+            events.append(event({}, finish_reason, **extra))
+        return connection.sendall(_STREAM + b"".join(events) + last)
+
+    return fault
+
+
+def send_answer(
+    connection: socket.socket, message: dict[str, Any], finish_reason: str | None, **extra: Any
+) -> None:
+    """Answer with a message, in one piece."""
+    message = {"role": "assistant", **message}
+    choice = {"index": 0, "message": message, "finish_reason": finish_reason, **extra}
     answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "m"}
-    body = json.dumps(answer | {"choices": [choice]}).encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    connection.sendall(head.encode() + b"\r\nConnection: close\r\n\r\n" + body)
+    send_json(connection, answer | {"choices": [choice]})
+
+
+def send_json(connection: socket.socket, value: Any, code: int = 200) -> None:
+    """Answer with ``value``: text as it is, everything else as JSON."""
+    kind = "text/plain" if isinstance(value, str) else "application/json"
+    body = (value if isinstance(value, str) else json.dumps(value)).encode()
+    head = f"HTTP/1.1 {code} Yes\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+    again = "x-should-retry: false\r\nConnection: close\r\n\r\n"
+    connection.sendall((head + again).encode() + body)
 
 
 def cut(connection: socket.socket, request: str) -> None:
@@ -148,9 +185,23 @@ def gone(connection: socket.socket, request: str) -> None:
 
 def token(text: str, finish_reason: str | None = None) -> bytes:
     """Return the event that carries ``text``."""
-    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish_reason}
-    event = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-    return f"data: {json.dumps(event | {'choices': [choice]})}\n\n".encode()
+    return event({"content": text}, finish_reason)
+
+
+def event(delta: dict[str, Any], finish_reason: str | None = None, **extra: Any) -> bytes:
+    """Return the event that carries ``delta``."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, **extra}
+    head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    return f"data: {json.dumps(head | {'choices': [choice]})}\n\n".encode()
+
+
+def _sum(deltas: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the message that the pieces add up to."""
+    message: dict[str, Any] = {}
+    for delta in deltas:
+        for name, value in delta.items():
+            message[name] = message[name] + value if name in message else value
+    return message
 
 
 _STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
@@ -161,11 +212,12 @@ def _read_request(connection: socket.socket) -> str:
     while b"\r\n\r\n" not in data:
         data += connection.recv(65536)
     head, _, body = data.partition(b"\r\n\r\n")
-    length = next(
+    lengths = (
         int(line.split(b":")[1])
         for line in head.split(b"\r\n")
         if line.lower().startswith(b"content-length")
     )
+    length = next(lengths, 0)
     while len(body) < length:
         body += connection.recv(65536)
     return (head + b"\n" + body).decode()

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from ingest import EmbeddingModel, MissingExtraError, MissingKeyError, UsageError, embedding_model
-from rag_app.llms import chat_model
+from rag_app.llms import chat_model, llm_address
 from rag_app.settings import Settings
 
 
@@ -108,16 +108,25 @@ def test_a_provider_of_langchain_names_the_package_it_needs() -> None:
         chat_model("anthropic:claude", settings())
 
 
-def test_a_provider_of_langchain_that_is_installed_is_used(
+def test_questions_go_where_it_is_told_that_they_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_BASE", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANGSMITH_GATEWAY", "https://gateway.example")
+    chosen = settings(openai_api_key=SecretStr("sk-1"))
+    model: Any = chat_model("openai:m", chosen)
+    assert str(model.root_async_client.base_url).rstrip("/") == llm_address("openai:m", chosen)
+
+
+def test_a_deployment_of_azure_is_a_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "k")
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("OPENAI_API_VERSION", "2025-01-01")
     model: Any = chat_model("azure_openai:gpt-4o", settings())
-    assert (type(model.inner).__name__, model.max_tokens) == ("AzureChatOpenAI", 11)
-    assert (model.inner.max_tokens, model.inner.request_timeout) == (11, 7)
-    assert model.inner.max_retries == 2
+    assert "AzureChatOpenAI" in [base.__name__ for base in type(model).__mro__]
+    assert (model.max_tokens, model.request_timeout) == (11, 7)
+    assert model.max_retries == 2
 
 
 def test_a_provider_of_langchain_without_its_key_is_refused() -> None:
