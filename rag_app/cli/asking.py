@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 _NOTHING_FITS = "nothing in the index fits the --filter"
 
 Question = Annotated[
-    str, typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.")
+    list[str],
+    typer.Argument(
+        metavar="QUESTION", help="The question, with or without quotes; - reads it from stdin."
+    ),
 ]
 
 
@@ -118,8 +122,8 @@ def chunk_record(chunk: ScoredChunk) -> dict[str, object]:
     }
 
 
-def read_question(given: str) -> str:
-    """Return the question as typed, or from stdin for ``-``.
+def read_question(words: Sequence[str]) -> str:
+    """Return the question of the words as typed, or from stdin for ``-``.
 
     Raises:
         UsageError: There is no question in it, or it is no text.
@@ -127,8 +131,9 @@ def read_question(given: str) -> str:
     from ingest import UsageError
     from rag_app.question import check_question
 
-    question = (sys.stdin.read() if given == "-" else given).strip()
+    typed = " ".join(words)
+    question = (sys.stdin.read() if typed == "-" else typed).strip()
     if not question:
-        raise UsageError('the question is empty; write it in quotes: rag ask "How …?"')
+        raise UsageError("the question is empty; write it after the command: rag ask How …")
     check_question(question)
     return question

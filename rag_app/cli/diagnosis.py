@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ import typer
 
 from rag_app.cli.options import AsJson, Debug, Index, Llm, Prompt, Quiet
 from rag_app.cli.output import print_json, printable
+from rag_app.cli.versioning import installed_version
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -78,10 +78,7 @@ def doctor(
 
 def _environment() -> str:
     python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-    try:
-        return f"rag-app {version('rag-app')}, {python}"
-    except PackageNotFoundError:
-        return f"rag-app from a folder that is not installed, {python}"
+    return f"{installed_version()}, {python}"
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:
