@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rag_app.cli.defaults import settings_of_index
 from rag_app.cli.options import (
     AsJson,
     Debug,
@@ -55,10 +56,11 @@ def ask(
     asked, chosen = read_question(question), parse_filter(filter)
     from rag_app.app import RagApp
     from rag_app.cli.reply import print_citations, print_explanation, stream_reply
-    from rag_app.settings import load_settings
 
     cache = False if no_cache else None
-    app = RagApp(load_settings(index=index, llm=llm, prompt=prompt, top_k=top_k, cache=cache))
+    app = RagApp(
+        settings_of_index(quiet, index=index, llm=llm, prompt=prompt, top_k=top_k, cache=cache)
+    )
     reply = stream_reply(app.stream(asked, filter=chosen), silent=as_json, quiet=quiet)
     if as_json:
         print_json(reply.answer.to_record())
@@ -89,9 +91,8 @@ def search(
     """Show the chunks that a question finds, best first."""
     asked, chosen = read_question(question), parse_filter(filter)
     from rag_app.app import RagApp
-    from rag_app.settings import load_settings
 
-    app = RagApp(load_settings(index=index, top_k=top_k))
+    app = RagApp(settings_of_index(quiet, index=index, top_k=top_k))
     if explain or why:
         from rag_app.cli.explaining import explain_search
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from rag_app.cli.defaults import settings_of_index
 from rag_app.cli.options import AsJson, Debug, Index, Llm, Prompt, Quiet
 from rag_app.cli.output import print_json, printable
 from rag_app.cli.versioning import installed_version
@@ -58,11 +59,10 @@ def doctor(
 ) -> None:
     """Check the settings, the models, the prompt and the index."""
     from ingest import RagError
-    from rag_app.settings import load_settings
 
     findings = [Finding("environment", "ok", _environment())]
     try:
-        settings = load_settings(index=index, llm=llm, prompt=prompt)
+        settings = settings_of_index(quiet, index=index, llm=llm, prompt=prompt)
     except RagError as error:
         findings.append(Finding("settings", "fail", str(error), error.exit_code))
     else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rag_app.cli.defaults import remember_index, settings_of_index, settings_to_sync
 from rag_app.cli.options import AsJson, Debug, Index, Quiet
 from rag_app.cli.output import note, print_json, printable
 
@@ -51,10 +52,11 @@ def index(
 
     if watch + rollback + (dry_run or rebuild or retry_failed) > 1:
         raise UsageError("--watch and --rollback each go alone, without another option of a sync")
-    settings = load_settings(documents=folder, index=index)
     if rollback:
-        _roll_back(settings, as_json)
-    elif watch:
+        _roll_back(load_settings(index=index), as_json)
+        return
+    settings = settings_to_sync(folder, index, quiet)
+    if watch:
         _watch(settings, as_json, quiet)
     else:
         _sync(settings, dry_run, rebuild, retry_failed, as_json, quiet)
@@ -69,9 +71,8 @@ def status(
     """Show what the index holds."""
     from rag_app.app import RagApp
     from rag_app.caching import usage_totals
-    from rag_app.settings import load_settings
 
-    settings = load_settings(index=index)
+    settings = settings_of_index(quiet, index=index)
     found, usage = RagApp(settings).status(), usage_totals(settings)
     if as_json:
         print_json({**asdict(found), "usage": usage})
@@ -103,6 +104,8 @@ def _sync(
         report = RagApp(settings).index(
             dry_run=dry_run, rebuild=rebuild, retry_failed=retry_failed, progress=progress
         )
+    if not dry_run:
+        remember_index(settings.index)
     if as_json:
         print_json(asdict(report))
     else:
@@ -144,6 +147,7 @@ def _watch(settings: Settings, as_json: bool, quiet: bool) -> None:
 
     def print_report(report: SyncReport) -> None:
         hide_progress()
+        remember_index(settings.index)
         line = json.dumps(asdict(report), ensure_ascii=False) if as_json else _summary(report)
         print(line, flush=True)
         _note_problems(report, quiet)
