@@ -70,8 +70,6 @@ def test_another_model_answers_in_a_running_chat_without_a_new_index(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        pytest.param("/sorces", "no command /sorces: did you mean /sources? /help", id="close"),
-        pytest.param("/zzz", "there is no command /zzz: /help lists them\n", id="far"),
         pytest.param("/help", "/save FILE    write the conversation", id="help"),
         pytest.param("/sources", "nothing was answered yet\n", id="no answer"),
         pytest.param("/llm", "chat model: extractive\n", id="which model"),
@@ -91,12 +89,38 @@ def test_a_command_says_what_it_did(rag: Rag, line: str, said: str) -> None:
         pytest.param("/llm nonsense", "'nonsense' is not a chat model", id="model"),
         pytest.param("/prompt haiku", "there is no prompt 'haiku'", id="prompt"),
         pytest.param("/save", "say where to: /save FILE", id="no file"),
+        pytest.param(
+            "/sorces", "there is no command /sorces: did you mean /sources? /help", id="close"
+        ),
+        pytest.param("/zzz", "there is no command /zzz: /help lists them\n", id="far"),
+        pytest.param("word\x00s \udcff", "character 8 of the question is no valid", id="no text"),
     ],
 )
-def test_a_command_that_fails_ends_a_script(rag: Rag, line: str, said: str) -> None:
-    run = rag("chat", stdin=f"{line}\n{QUESTION}\n")
-    assert (run.code, run.out) == (2, "")
+def test_a_script_goes_on_after_a_line_that_fails(rag: Rag, line: str, said: str) -> None:
+    run = rag("chat", "--json", stdin=f"{line}\n{QUESTION}\n")
+    assert run.code == 2
     assert run.err.startswith(f"error: {said}")
+    assert run.err.count("error: ") == 1
+    assert [json.loads(answer)["question"] for answer in run.out.splitlines()] == [QUESTION]
+
+
+def refuse(messages: Messages) -> Iterator[str]:
+    """Write nothing: the server then says that it does not know the model."""
+    return iter(())
+
+
+def test_the_highest_exit_code_of_a_script_is_its_own(
+    rag: Rag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with chat_server(refuse) as base_url:
+        monkeypatch.setenv("RAG_LLM_BASE_URL", base_url)
+        lines = ["/save", "/llm openai:m", QUESTION, "/llm extractive", "/zzz", QUESTION]
+        run = rag("chat", "--json", "--quiet", stdin="\n".join(lines))
+    errors = [line for line in run.err.splitlines() if line.startswith("error: ")]
+    assert run.code == 4
+    assert len(errors) == 3
+    assert "the model is unknown (404)" in errors[1]
+    assert json.loads(run.out)["llm"] == "extractive"
 
 
 def test_a_saved_chat_is_gone_on_with(rag: Rag) -> None:
