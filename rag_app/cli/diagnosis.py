@@ -6,9 +6,9 @@ import platform
 import shutil
 import socket
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, cast
@@ -88,10 +88,12 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield from (Finding("settings", "note", sentence) for sentence in misspelled)
     if not misspelled:
         yield Finding("settings", "ok", "every value can be used (rag config shows them)")
-    yield _attempt("documents", lambda: _documents(settings))
+    yield _documents(settings)
     yield _attempt("embedding", lambda: _embedding(settings))
-    for llm in llm_names(settings.llm):
-        yield _attempt("chat model", partial(_chat_model, llm, settings))
+    names = llm_names(settings.llm)
+    yield from _with_fallback(
+        [_attempt("chat model", partial(_chat_model, llm, settings)) for llm in names]
+    )
     yield _attempt("rerank", lambda: _rerank(settings))
     yield _attempt("entailment", lambda: _entailment(settings))
     yield _network(settings)
@@ -110,10 +112,28 @@ def _attempt(check: str, look: Callable[[], str]) -> Finding:
         return Finding(check, "fail", str(error), error.exit_code)
 
 
-def _documents(settings: Settings) -> str:
-    if settings.documents.is_dir():
-        return f"{settings.documents}"
-    return f"{settings.documents} is not a folder: asking works, rag index needs it"
+def _documents(settings: Settings) -> Finding:
+    """Return whether the folder that ``rag index`` would follow is there."""
+    from ingest import followed_folder
+
+    named = "documents" in settings.model_fields_set
+    followed = None if named else followed_folder(settings.index)
+    folders = [folder for folder in (followed, settings.documents) if folder]
+    folder = next((folder for folder in folders if folder.is_dir()), folders[0])
+    if folder.is_dir():
+        return Finding("documents", "ok", str(folder))
+    missing = f"{folder} is not a folder: asking works, rag index needs it"
+    return Finding("documents", "note", missing)
+
+
+def _with_fallback(models: Sequence[Finding]) -> Sequence[Finding]:
+    """Return what was found of the models; one that another stands in for need not be mended."""
+    if all(model.state == "fail" for model in models):
+        return models
+    return [
+        replace(model, state="note", exit_code=0) if model.state == "fail" else model
+        for model in models
+    ]
 
 
 def _embedding(settings: Settings) -> str:
