@@ -43,7 +43,7 @@ from rag_app.retrieval import (
     imagined_answer,
     other_wordings,
 )
-from rag_app.settings import Settings, load_settings
+from rag_app.settings import Settings, load_settings, mask_secrets
 from rag_app.types import Answer, Event, Retrieved, ScoredChunk, Token
 from rag_app.usage import spend
 
@@ -65,6 +65,11 @@ class RagApp:
             UsageError: If a setting can't be used.
         """
         self.settings = settings or load_settings(**overrides)
+
+    def __repr__(self) -> str:
+        return (
+            f"RagApp(index={str(self.settings.index)!r}, llm={mask_secrets(self.settings.llm)!r})"
+        )
 
     @cached_property
     def embedding(self) -> EmbeddingModel:

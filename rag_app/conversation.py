@@ -50,6 +50,9 @@ class Conversation:
         self.app = app
         self._history = list(history)
 
+    def __repr__(self) -> str:
+        return f"Conversation({self.app!r}, questions={len(self._history)})"
+
     @property
     def history(self) -> tuple[Turn, ...]:
         """What was asked and answered, oldest first."""

@@ -85,6 +85,9 @@ class DocumentIndex:
         self.embedding = embedding
         self._current = Current(folder, version, embedding.identity)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.folder)!r}, embedding={self.embedding.name!r})"
+
     @classmethod
     def open(cls, folder: Path, embedding: EmbeddingModel) -> Self:
         """Open the version in use.

@@ -125,7 +125,7 @@ class _Session:
         history = self.conversation.history
         if history:
             reply = self.last or Reply(history[-1].answer, ())
-            print_citations(reply, self.conversation.app)
+            print_citations(reply, self.conversation.app, every_quote=True)
         else:
             note("nothing was answered yet")
 

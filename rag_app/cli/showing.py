@@ -136,7 +136,8 @@ def _beginning_of(text: str, whole: bool) -> str:
 
 def _print_place(app: RagApp, found: Place) -> None:
     """Print where it is, then the text with the quote marked."""
-    from rag_app.cli.reply import print_linked, source_line
+    from rag_app.cli.reply import print_linked
+    from rag_app.display import source_line
 
     shown = source_line(found.source, found.page, found.headings)
     print_linked(app, shown, found.source, found.page)
