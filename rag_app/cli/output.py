@@ -43,9 +43,13 @@ def warnings_as_notes() -> Iterator[None]:
 
 
 def terminal() -> Console | None:
-    """Return the console of stdout if it is a terminal."""
+    """Return the console of stdout if it is a terminal with styles.
+
+    NO_COLOR takes away the colours and leaves bold and reverse; TERM=dumb leaves plain text.
+    """
     if not sys.stdout.isatty():
         return None
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True)
+    return None if console.is_dumb_terminal else console
