@@ -21,6 +21,7 @@ from rag_app.cli.options import (
     parse_filter,
 )
 from rag_app.cli.output import note, print_json
+from rag_app.cli.prompting import note_unread
 
 if TYPE_CHECKING:
     from rag_app.types import ScoredChunk
@@ -62,6 +63,7 @@ def ask(
         settings_of_index(quiet, index=index, llm=llm, prompt=prompt, top_k=top_k, cache=cache)
     )
     reply = stream_reply(app.stream(asked, filter=chosen), silent=as_json, quiet=quiet)
+    note_unread(app.settings, quiet)
     if as_json:
         print_json(reply.answer.to_record())
     else:

@@ -16,6 +16,7 @@ from rag_app.cli.defaults import settings_of_index
 from rag_app.cli.lines import read_lines
 from rag_app.cli.options import AsJson, Debug, Index, Llm, Prompt, Quiet, TopK
 from rag_app.cli.output import note
+from rag_app.cli.prompting import note_unread
 
 if TYPE_CHECKING:
     from ingest import UsageError
@@ -59,6 +60,7 @@ def chat(
     settings = settings_of_index(quiet, index=index, llm=llm, prompt=prompt, top_k=top_k)
     app = RagApp(settings)
     app.chain()  # says what is missing, before anything is asked
+    note_unread(settings, quiet)
     session = _Session(app.chat(resume), as_json, quiet)
     at_terminal = sys.stdin.isatty()
     asked = [turn.question for turn in session.conversation.history]
@@ -138,6 +140,7 @@ class _Session:
         self.conversation.use_prompt(prompt or None)
         chosen = prompt or "by the question's language"
         note(f"prompt: {chosen}", self.quiet)
+        note_unread(self.conversation.app.settings, self.quiet)
 
     def _save(self, path: str) -> None:
         from ingest import UsageError
