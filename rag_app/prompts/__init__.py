@@ -60,13 +60,15 @@ _RULES = (
 )
 
 
-def load_prompt(name_or_path: str) -> Prompt:
+def load_prompt(name_or_path: Path | str) -> Prompt:
     """Return the shipped prompt of that name, or the one in that file with its Portuguese one.
 
     Raises:
         UsageError: There is no such prompt, or the file is not a valid template.
     """
-    if shipped := _shipped(name_or_path):
+    if not isinstance(name_or_path, str | Path):
+        raise UsageError(f"a prompt is named by a text or a path, not {name_or_path!r}")
+    if shipped := _shipped(str(name_or_path)):
         return _load(shipped)
     path = Path(name_or_path).expanduser()
     if path.is_file():

@@ -125,9 +125,18 @@ def test_a_filter_keeps_one_source(rag: Rag) -> None:
 
 def test_a_filter_that_nothing_fits_is_told(rag: Rag) -> None:
     for command in ("ask", "search"):
-        run = rag(command, QUESTION, "--filter", "sorce=en/embeddings.md")
+        run = rag(command, QUESTION, "--filter", "source=en/nowhere.md")
         assert run.code == 0
         assert "nothing in the index fits the --filter" in run.err
+
+
+def test_a_filter_by_what_no_document_has_is_wrong_use(rag: Rag) -> None:
+    for command in ("ask", "search"):
+        run = rag(command, QUESTION, "--filter", "sorce=en/embeddings.md")
+        assert (run.code, run.out) == (2, "")
+        assert run.err == (
+            "error: nothing in the index has 'sorce' to filter by; did you mean 'source'?\n"
+        )
 
 
 def test_status_json_has_the_stable_shape(rag: Rag) -> None:
