@@ -88,5 +88,5 @@ def markdown(answer: Answer) -> str:
 
 def _text(text: str) -> str:
     """Return Markdown that shows the text as it is, line by line."""
-    lines = (" ".join(line.split()) for line in printable(text).splitlines())
+    lines = (" ".join(line.split()) for line in printable(text).strip().splitlines())
     return "\\\n".join(_MARKDOWN.sub(r"\\\g<0>", escape(line, quote=False)) for line in lines)

@@ -34,6 +34,8 @@ from rag_app.cli.failures import report_failure
 from rag_app.cli.output import warnings_as_notes
 from rag_app.cli.versioning import installed_version
 
+_COMPLETE = "_RAG_COMPLETE"  # what the shell's completion script sets
+
 app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
@@ -78,7 +80,6 @@ for command in (
 ):
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(prompting.app, name="prompt")
-_COMPLETE = "_RAG_COMPLETE"  # what the shell's completion script sets
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

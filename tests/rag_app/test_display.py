@@ -70,6 +70,12 @@ def test_a_notebook_shows_each_quote_as_a_blockquote_under_its_place() -> None:
     )
 
 
+def test_blank_lines_of_a_quote_leave_no_backslash_behind() -> None:
+    answer = Answer("?", "Yes.", (citation(1, "Three.\n\nFour.\n\n"),))
+    html = MarkdownIt("commonmark").render(answer._repr_markdown_())
+    assert html.endswith("<p>Three.<br />\n<br />\nFour.</p>\n</blockquote>\n")
+
+
 @pytest.mark.parametrize("part", ["text", "quote", "source", "unsupported"])
 def test_no_document_puts_markdown_or_html_into_a_notebook(part: str) -> None:
     text, quote, source, unsupported = (
