@@ -24,6 +24,7 @@ from ingest.errors import (
 )
 from ingest.index.check import Damage
 from ingest.index.documents import Candidate
+from ingest.index.layout import holds_index
 from ingest.index.store import Index, chunk_document
 from ingest.language import (
     UNDETERMINED,
@@ -43,7 +44,7 @@ from ingest.proxies import client_options, proxy_of, proxy_problem
 from ingest.rollback import Rollback, roll_back
 from ingest.sentences import split_sentences
 from ingest.settings import IndexSettings
-from ingest.sync import sync_folder
+from ingest.sync import followed_folder, sync_folder
 from ingest.transfer import Exported, Imported, export_index, import_index
 from ingest.types import (
     Document,
@@ -107,6 +108,8 @@ __all__ = [
     "embedding_model",
     "export_index",
     "export_langchain",
+    "followed_folder",
+    "holds_index",
     "identify_language",
     "import_index",
     "import_langchain",

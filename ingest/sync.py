@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ingest.embeddings import EmbeddingModel, PassageVectors, embedding_model
-from ingest.errors import IndexDamagedError, LoadError, UsageError
+from ingest.errors import IndexDamagedError, LoadError, StoreError, UsageError
 from ingest.folder import find_files, read_file
+from ingest.index.catalog import Catalog
 from ingest.index.documents import Applied, Changes, Split
-from ingest.index.layout import current_version, write_lock
+from ingest.index.layout import CATALOG, current_version, write_lock
+from ingest.index.reader import SAME_DOCUMENTS
 from ingest.index.rows import DocumentRow, Origin, Status
 from ingest.index.store import Index
 from ingest.language import identify_language
@@ -77,6 +79,25 @@ def sync_folder(
             _check_settings(settings, index)
             plan = _plan(settings, index, files, retry_failed)
             return _Sync(settings, index, files, rebuild, progress or _ignore).run(plan, started)
+
+
+def followed_folder(index: Path) -> Path | None:
+    """Return the folder that an index is kept in step with; None if it follows none, or can't say.
+
+    The folder need not be there any more.
+    """
+    try:
+        version = current_version(index)
+        if version is None:
+            return None
+        with (
+            closing(Catalog(version / CATALOG)) as catalog,
+            catalog.read(formats=SAME_DOCUMENTS) as reader,
+        ):
+            folder = reader.state().folder
+    except StoreError:
+        return None
+    return Path(folder) if folder else None
 
 
 class _Sync:

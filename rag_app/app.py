@@ -43,7 +43,7 @@ from rag_app.retrieval import (
     imagined_answer,
     other_wordings,
 )
-from rag_app.settings import Settings, load_settings
+from rag_app.settings import Settings, changed_settings, load_settings, mask_secrets
 from rag_app.types import Answer, Event, Retrieved, ScoredChunk, Token
 from rag_app.usage import spend
 
@@ -64,7 +64,20 @@ class RagApp:
         Raises:
             UsageError: If a setting can't be used.
         """
-        self.settings = settings or load_settings(**overrides)
+        if settings is None:
+            self.settings = load_settings(**overrides)
+        elif isinstance(settings, Settings):
+            self.settings = changed_settings(settings, **overrides)
+        else:
+            raise UsageError(
+                f"RagApp takes Settings, or settings by name as in RagApp(documents='docs'), "
+                f"not {settings!r}"
+            )
+
+    def __repr__(self) -> str:
+        return (
+            f"RagApp(index={str(self.settings.index)!r}, llm={mask_secrets(self.settings.llm)!r})"
+        )
 
     @cached_property
     def embedding(self) -> EmbeddingModel:
@@ -118,7 +131,7 @@ class RagApp:
     ) -> SyncReport:
         """Bring the index in step with the documents folder; see :func:`ingest.sync_folder`."""
         if folder is not None:
-            self.settings = self.settings.model_copy(update={"documents": Path(folder)})
+            self.settings = changed_settings(self.settings, documents=folder)
         return sync_folder(
             self.settings,
             dry_run=dry_run,
@@ -134,7 +147,7 @@ class RagApp:
         return HybridRetriever(
             index=self.store,
             k=self.settings.top_k,
-            filter=filter,
+            filter=self.store.checked_filter(filter),
             rewrite=self._rewrite,
             rerank=self._rerank,
             diversity=self.settings.diversity,
@@ -208,8 +221,12 @@ class RagApp:
         return Conversation(self, read_turns(resume) if resume else ())
 
     def using(self, **changes: Any) -> RagApp:
-        """Return an app with other settings of the question side, on the same open index."""
-        other = RagApp(self.settings.model_copy(update=changes))
+        """Return an app with other settings of the question side, on the same open index.
+
+        Raises:
+            UsageError: If there is no such setting, or it can't be that.
+        """
+        other = RagApp(self.settings, **changes)
         for part in ("embedding", "store", "_rerank", "_entails"):
             if part in self.__dict__:
                 other.__dict__[part] = self.__dict__[part]
@@ -217,7 +234,8 @@ class RagApp:
 
     def _find(self, question: str, filter: Filter | None) -> Kept | RetrievalQA:
         """Return the answer that is kept, or the chain that makes one, counts and keeps it."""
-        asked = Asked(self, question, filter)
+        check_question(question)
+        asked = Asked(self, question, self.store.checked_filter(filter))
         if kept := asked.recall():
             return kept
         chain = self.chain(filter)

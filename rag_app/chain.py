@@ -23,6 +23,7 @@ from rag_app.llms.structured import may_be_json, plain_answer
 from rag_app.llms.thinking import ThinkingSplitter, read_whole
 from rag_app.prompts import Prompt, load_prompt
 from rag_app.question import check_question
+from rag_app.settings import mask_secrets
 from rag_app.telemetry import Clock
 from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, Thinking, Token
 from rag_app.usage import add_usage, message_usage, start_spending
@@ -124,6 +125,10 @@ class RetrievalQA(Runnable[Input, Answer]):
         events = self._atransform_stream_with_config(_once(input), self._astream, config, **kwargs)
         async for event in events:
             yield event
+
+    def __repr__(self) -> str:
+        llm = mask_secrets(self.llm_name) or type(self.llm).__name__
+        return f"RetrievalQA(retriever={type(self.retriever).__name__}, llm={llm!r})"
 
     def _invoke(self, question: Input, run_manager: object, config: RunnableConfig) -> Answer:
         turn = _Turn(self, question)

@@ -15,6 +15,7 @@ from ingest import UsageError
 from rag_app.caching import count_usage
 from rag_app.followups import Standalone, standalone_question
 from rag_app.llms.extractive import ExtractiveChatModel
+from rag_app.question import check_question
 from rag_app.types import Answer, Event
 from rag_app.usage import add_usage
 
@@ -49,6 +50,9 @@ class Conversation:
     def __init__(self, app: RagApp, history: Iterable[Turn] = ()) -> None:
         self.app = app
         self._history = list(history)
+
+    def __repr__(self) -> str:
+        return f"Conversation({self.app!r}, questions={len(self._history)})"
 
     @property
     def history(self) -> tuple[Turn, ...]:
@@ -113,6 +117,7 @@ class Conversation:
 
     def _condense(self, question: str) -> tuple[Standalone, float]:
         """Return the question to search and answer, and the seconds that making it took."""
+        check_question(question)
         started = time.perf_counter()
         llm = self.app.llm
         standalone = standalone_question(
@@ -150,6 +155,8 @@ def read_turns(path: Path | str) -> list[Turn]:
     Raises:
         UsageError: The file can't be read, or a line of it is no turn.
     """
+    if not isinstance(path, Path | str):
+        raise UsageError(f"a saved conversation is a file, not {path!r}")
     path = Path(path).expanduser()
     turns = []
     try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from ingest import UsageError
 
 
-def check_question(question: str) -> None:
-    """Raise UsageError if a question says nothing, or holds what is no text."""
+def check_question(question: object) -> None:
+    """Raise UsageError if a question is no text, says nothing, or holds what is no text."""
+    if not isinstance(question, str):
+        raise UsageError(f"the question has to be a text, not {question!r}"[:200])
     if not question.strip():
         raise UsageError("the question is empty: ask something, in a word or more")
     try:

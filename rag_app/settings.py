@@ -133,6 +133,23 @@ def load_settings(**flags: Any) -> Settings:
         raise UsageError(f"{TOML} can't be read: {error}") from None
 
 
+def changed_settings(settings: Settings, **changes: Any) -> Settings:
+    """Return the settings with some of them changed.
+
+    Raises:
+        UsageError: There is no such setting, or it can't be that.
+    """
+    changed = settings.model_copy()
+    for name, value in changes.items():
+        if name not in Settings.model_fields:
+            raise UsageError(f"there is no setting '{name}'{_suggestion(name)}")
+        try:
+            Settings.__pydantic_validator__.validate_assignment(changed, name, value)
+        except ValidationError as error:
+            raise UsageError(_explain(error, {name: "argument"})) from None
+    return changed
+
+
 def describe_settings(**flags: Any) -> list[SettingRow]:
     """Return every setting with its value and where it came from.
 

@@ -166,6 +166,18 @@ class Answer:
     usage: Mapping[str, float] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """Return the answer with the places of its quotes, as plain text."""
+        from rag_app.display import plain
+
+        return plain(self)
+
+    def _repr_markdown_(self) -> str:
+        """Return the answer with its quotes, for a notebook."""
+        from rag_app.display import markdown
+
+        return markdown(self)
+
     def to_record(self) -> dict[str, Any]:
         """Return the stable JSON shape of the answer."""
         return {

@@ -72,7 +72,8 @@ def document_values(
     """Return the values of ``DOCUMENT_COLUMNS``; raises UsageError if they are not JSON."""
     try:
         metadata = json.dumps(dict(row.metadata), ensure_ascii=False)
-    except TypeError as error:
+        metadata.encode()
+    except (TypeError, UnicodeEncodeError) as error:
         raise UsageError(f"the metadata of {row.source} must be JSON values: {error}") from error
     served = (
         document_id,

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +19,7 @@ from ingest.chunking import split_document
 from ingest.embeddings import EmbeddingModel, Passage, PassageVectors, ScoredSpan
 from ingest.errors import IndexDamagedError, IndexMissingError, UsageError
 from ingest.index.analysis import question_terms
+from ingest.index.arguments import checked_filter, checked_text
 from ingest.index.catalog import Catalog
 from ingest.index.columns import text_hash
 from ingest.index.current import Current, check_identity
@@ -32,6 +34,7 @@ from ingest.types import Chunk, Document, FileProblem, FileSignature, IndexStatu
 _FIRST_BATCH = 32
 _LARGEST_BATCH = 256
 _BATCH_SECONDS = 1.0
+_FIELDS = frozenset({"source", "language"})  # what every document can be filtered by
 
 Filter = Mapping[str, str]
 # A document as it will be in the catalog, but for the vectors of its chunks.
@@ -91,6 +94,9 @@ class DocumentIndex:
         self.embedding = embedding
         self._current = Current(folder, version, embedding.identity)
         self._batch = _FIRST_BATCH
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.folder)!r}, embedding={self.embedding.name!r})"
 
     @classmethod
     def open(cls, folder: Path, embedding: EmbeddingModel) -> Self:
@@ -214,7 +220,7 @@ class DocumentIndex:
 
     def candidates(self, question: str, k: int, filter: Filter | None = None) -> list[Candidate]:
         """Return the ``k`` best chunks by meaning and the ``k`` best by terms, in no order."""
-        query = self.embedding.embed_query(question)
+        query = self.embedding.embed_query(checked_text(question, "the question"))
         terms = question_terms(question)
         with self._searching(filter) as (reader, snapshot, allowed):
             hits = snapshot.search(query, terms, k, allowed)
@@ -224,6 +230,26 @@ class DocumentIndex:
             Candidate(row, hit.dense, hit.lexical, hit.vector, own.scored(query))
             for row, hit, own in zip(rows, hits, sentences, strict=True)
         ]
+
+    def checked_filter(self, filter: Filter | None) -> Filter | None:
+        """Return the filter, its values as texts.
+
+        Raises:
+            UsageError: It is no dictionary, or no document has what a key of it names.
+        """
+        conditions = checked_filter(filter)
+        if names := (conditions or {}).keys() - _FIELDS:
+            with self._current.search() as (reader, snapshot):
+                known = snapshot.metadata_keys(reader)
+            for name in sorted(names - known):
+                close = get_close_matches(name, sorted(known | _FIELDS), n=1)
+                hint = (
+                    f"did you mean '{close[0]}'?"
+                    if close
+                    else "'source' and 'language' always work"
+                )
+                raise UsageError(f"nothing in the index has '{name}' to filter by; {hint}")
+        return conditions
 
     def nearest(self, vector: Vectors, k: int, filter: Filter | None) -> list[Candidate]:
         """Return the ``k`` chunks nearest to a vector of length 1, nearest first."""

@@ -108,6 +108,11 @@ def current_version(index: Path) -> Path | None:
     return version
 
 
+def holds_index(index: Path) -> bool:
+    """Return whether there is an index, whole or not."""
+    return index.is_dir() and bool(_versions(index))
+
+
 def new_version(index: Path) -> Path:
     """Make the folder of the next version; it is not in use until :func:`switch_to`."""
     number = 1 + max((int(path.name[1:]) for path in _versions(index)), default=0)

@@ -142,9 +142,16 @@ class Snapshot:
 
         The first time, ``reader``, which sees the same generation, reads all documents.
         """
+        return np.array(meeting(self._documents(reader), conditions), np.int64)
+
+    def metadata_keys(self, reader: Reader) -> set[str]:
+        """Return the names of all metadata of the documents."""
+        return {key for _, row in self._documents(reader) for key in row.metadata}
+
+    def _documents(self, reader: Reader) -> list[tuple[int, DocumentRow]]:
         if not self._rows:
             self._rows[:] = list(reader.rows())
-        return np.array(meeting(self._rows, conditions), np.int64)
+        return self._rows
 
     def write_base(self, version: Path) -> None:
         """Write this generation as the base file."""

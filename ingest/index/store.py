@@ -8,7 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from langchain_core.documents import Document as LangChainDocument
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
@@ -16,6 +15,16 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from ingest.embeddings import wrap_embeddings
 from ingest.errors import UsageError
+from ingest.index.arguments import (
+    check_count,
+    check_share,
+    checked_filter,
+    checked_ids,
+    checked_metadatas,
+    checked_text,
+    checked_texts,
+    checked_vector,
+)
 from ingest.index.documents import Changes, DocumentIndex, Filter
 from ingest.index.layout import write_lock
 from ingest.index.reader import Vectors
@@ -47,7 +56,21 @@ class Index(DocumentIndex, VectorStore):
         chunk_tokens: int = CHUNK_TOKENS,
         **kwargs: Any,
     ) -> Index:
-        """Make an index of ``texts`` in ``folder``, with any LangChain embeddings."""
+        """Make an index of ``texts`` in ``folder``, with any LangChain embeddings.
+
+        Raises:
+            UsageError: A value can't be used; nothing is made then.
+        """
+        if not isinstance(embedding, Embeddings):
+            raise UsageError(
+                "embedding has to be LangChain embeddings, such as HuggingFaceEmbeddings"
+            )
+        if not isinstance(folder, Path | str):
+            raise UsageError(f"folder has to be a path, not {folder!r}")
+        check_count(chunk_tokens, "chunk_tokens")
+        texts = checked_texts(texts, "texts")
+        checked_ids(ids, len(texts))
+        checked_metadatas(metadatas, len(texts))
         index_folder = Path(folder)
         with write_lock(index_folder):
             index = cls.create(index_folder, wrap_embeddings(embedding), chunk_tokens)
@@ -71,12 +94,13 @@ class Index(DocumentIndex, VectorStore):
         """Add texts beside the folder's documents; one under a known id replaces it.
 
         Raises:
-            UsageError: An id is the name of a file of the folder, which would be lost.
+            UsageError: A value can't be used, there are not as many ids or metadatas as texts, or
+                an id is the name of a file of the folder, which would be lost.
         """
-        listed = list(texts)
-        given = list(ids or [None] * len(listed))
+        listed = checked_texts(texts, "texts")
+        given = checked_ids(ids, len(listed))
         names = [name or str(uuid.uuid4()) for name in given]
-        facts = metadatas or [{} for _ in listed]
+        facts = checked_metadatas(metadatas, len(listed))
         documents = {
             name: (_added_row(name, text, metadata), Document(text, metadata=metadata))
             for name, text, metadata in zip(names, listed, facts, strict=True)
@@ -88,6 +112,13 @@ class Index(DocumentIndex, VectorStore):
             self.tidy()
         return names
 
+    def add_documents(self, documents: list[LangChainDocument], **kwargs: Any) -> list[str]:
+        """Add LangChain Documents as :meth:`add_texts` does, under their ids if they have any."""
+        listed = list(documents) if isinstance(documents, Iterable) else [documents]
+        if not all(isinstance(one, LangChainDocument) for one in listed):
+            raise UsageError("documents has to be a list of Document of langchain_core.documents")
+        return super().add_documents(listed, **kwargs)
+
     def _refuse_files(self, names: Sequence[str]) -> None:
         with self._current.read() as (_, reader):
             found = (reader.document(name) for name in names)
@@ -98,17 +129,29 @@ class Index(DocumentIndex, VectorStore):
             )
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
-        """Delete added documents by id, or all of them; a folder's documents stay."""
+        """Delete added documents by id, or all of them; a folder's documents stay.
+
+        Unknown ids are left out.
+
+        Raises:
+            UsageError: The ids are no list of texts.
+        """
+        wanted = None if ids is None else set(checked_texts(ids, "ids"))
         with write_lock(self.folder):
             self._current.follow()
             added = [row.source for row in self.documents(Origin.ADDED)]
-            chosen = added if ids is None else [source for source in added if source in set(ids)]
+            chosen = [source for source in added if wanted is None or source in wanted]
             self.apply(Changes(removed=chosen))
             self.tidy()
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[LangChainDocument]:
-        """Return whole documents by their source or id; unknown ones are left out."""
+        """Return whole documents by their source or id; unknown ones are left out.
+
+        Raises:
+            UsageError: The ids are no list of texts.
+        """
+        ids = checked_texts(ids, "ids")
         with self._current.read() as (_, reader):
             found = [(name, reader.document(name)) for name in ids]
         return [
@@ -120,7 +163,12 @@ class Index(DocumentIndex, VectorStore):
     def similarity_search(
         self, query: str, k: int = 4, filter: Filter | None = None, **kwargs: Any
     ) -> list[LangChainDocument]:
-        """Return the ``k`` chunks nearest to ``query`` by meaning, nearest first."""
+        """Return the ``k`` chunks nearest to ``query`` by meaning, nearest first.
+
+        Raises:
+            UsageError: The query is no text, ``k`` no number of 1 or more, or the filter no
+                dictionary.
+        """
         found = self.similarity_search_with_score(query, k, filter)
         return [document for document, _ in found]
 
@@ -128,14 +176,14 @@ class Index(DocumentIndex, VectorStore):
         self, query: str, k: int = 4, filter: Filter | None = None, **kwargs: Any
     ) -> list[tuple[LangChainDocument, float]]:
         """Return the ``k`` nearest chunks with their cosine."""
-        return self._nearest(self.embedding.embed_query(query), k, filter)
+        return self._nearest(self._embedded(query), k, filter)
 
     def similarity_search_by_vector(
         self, embedding: list[float], k: int = 4, filter: Filter | None = None, **kwargs: Any
     ) -> list[LangChainDocument]:
         """Return the ``k`` chunks nearest to a vector."""
-        vector = np.asarray(embedding, np.float32)
-        found = self._nearest(vector / max(float(np.linalg.norm(vector)), 1e-12), k, filter)
+        vector = checked_vector(embedding, self.embedding.identity.dimension)
+        found = self._nearest(vector, k, filter)
         return [document for document, _ in found]
 
     def max_marginal_relevance_search(
@@ -148,8 +196,11 @@ class Index(DocumentIndex, VectorStore):
         **kwargs: Any,
     ) -> list[LangChainDocument]:
         """Return ``k`` chunks near to ``query`` and unlike each other."""
-        vector = self.embedding.embed_query(query)
-        found = self.nearest(vector, fetch_k, filter)
+        check_count(k, "k")
+        check_count(fetch_k, "fetch_k")
+        check_share(lambda_mult, "lambda_mult")
+        vector = self._embedded(query)
+        found = self.nearest(vector, fetch_k, checked_filter(filter))
         vectors = [one.vector.tolist() for one in found]
         chosen = maximal_marginal_relevance(vector, vectors, lambda_mult, k) if found else []
         return [chunk_document(found[position].row) for position in chosen]
@@ -160,7 +211,12 @@ class Index(DocumentIndex, VectorStore):
     def _nearest(
         self, vector: Vectors, k: int, filter: Filter | None
     ) -> list[tuple[LangChainDocument, float]]:
-        return [(chunk_document(one.row), one.dense) for one in self.nearest(vector, k, filter)]
+        check_count(k, "k")
+        found = self.nearest(vector, k, checked_filter(filter))
+        return [(chunk_document(one.row), one.dense) for one in found]
+
+    def _embedded(self, query: str) -> Vectors:
+        return self.embedding.embed_query(checked_text(query, "the query"))
 
 
 def chunk_document(row: ChunkRow) -> LangChainDocument:

@@ -7,8 +7,10 @@ another identity, 4 provider failed, 130 interrupted, 141 nobody reads the outpu
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from typer.main import get_command
@@ -30,13 +32,35 @@ from rag_app.cli import (
 )
 from rag_app.cli.failures import report_failure
 from rag_app.cli.output import warnings_as_notes
+from rag_app.cli.versioning import installed_version
+
+_COMPLETE = "_RAG_COMPLETE"  # what the shell's completion script sets
 
 app = typer.Typer(
-    help="Ask questions of your own documents and check every answer.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # the boxes cost half a second at every --help
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(installed_version())
+        raise typer.Exit
+
+
+@app.callback()
+def rag(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Ask questions of your own documents and check every answer."""
+
+
 for command in (
     indexing.index,
     asking.ask,
@@ -64,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _write_what_the_terminal_can()
         command = get_command(app)
+        if os.environ.get(_COMPLETE):
+            command.main(given, prog_name="rag")  # answers the shell, and exits
         with (
             warnings_as_notes(),
             command.make_context("rag", given or ["--help"]) as context,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rag_app.cli.defaults import settings_of_index
 from rag_app.cli.options import (
     AsJson,
     Debug,
@@ -19,6 +21,7 @@ from rag_app.cli.options import (
     parse_filter,
 )
 from rag_app.cli.output import note, print_json
+from rag_app.cli.prompting import note_unread
 
 if TYPE_CHECKING:
     from rag_app.types import ScoredChunk
@@ -26,7 +29,10 @@ if TYPE_CHECKING:
 _NOTHING_FITS = "nothing in the index fits the --filter"
 
 Question = Annotated[
-    str, typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.")
+    list[str],
+    typer.Argument(
+        metavar="QUESTION", help="The question, with or without quotes; - reads it from stdin."
+    ),
 ]
 
 
@@ -51,16 +57,18 @@ def ask(
     asked, chosen = read_question(question), parse_filter(filter)
     from rag_app.app import RagApp
     from rag_app.cli.reply import print_citations, print_explanation, stream_reply
-    from rag_app.settings import load_settings
 
     cache = False if no_cache else None
-    app = RagApp(load_settings(index=index, llm=llm, prompt=prompt, top_k=top_k, cache=cache))
+    app = RagApp(
+        settings_of_index(quiet, index=index, llm=llm, prompt=prompt, top_k=top_k, cache=cache)
+    )
     reply = stream_reply(
         app.stream(asked, filter=chosen),
         silent=as_json,
         quiet=quiet,
         thinking=app.settings.show_thinking,
     )
+    note_unread(app.settings, quiet)
     if as_json:
         print_json(reply.answer.to_record())
     else:
@@ -90,9 +98,8 @@ def search(
     """Show the chunks that a question finds, best first."""
     asked, chosen = read_question(question), parse_filter(filter)
     from rag_app.app import RagApp
-    from rag_app.settings import load_settings
 
-    app = RagApp(load_settings(index=index, top_k=top_k))
+    app = RagApp(settings_of_index(quiet, index=index, top_k=top_k))
     if explain or why:
         from rag_app.cli.explaining import explain_search
 
@@ -123,8 +130,8 @@ def chunk_record(chunk: ScoredChunk) -> dict[str, object]:
     }
 
 
-def read_question(given: str) -> str:
-    """Return the question as typed, or from stdin for ``-``.
+def read_question(words: Sequence[str]) -> str:
+    """Return the question of the words as typed, or from stdin for ``-``.
 
     Raises:
         UsageError: There is no question in it, or it is no text.
@@ -132,8 +139,9 @@ def read_question(given: str) -> str:
     from ingest import UsageError
     from rag_app.question import check_question
 
-    question = (sys.stdin.read() if given == "-" else given).strip()
+    typed = " ".join(words)
+    question = (sys.stdin.read() if typed == "-" else typed).strip()
     if not question:
-        raise UsageError('the question is empty; write it in quotes: rag ask "How …?"')
+        raise UsageError("the question is empty; write it after the command: rag ask How …")
     check_question(question)
     return question

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rag_app.cli.defaults import settings_of_index
 from rag_app.cli.lines import read_lines
 from rag_app.cli.options import AsJson, Debug, Index, Llm, Prompt, Quiet, TopK
 from rag_app.cli.output import note
+from rag_app.cli.prompting import note_unread
 
 if TYPE_CHECKING:
+    from ingest import UsageError
     from rag_app.cli.reply import Reply
     from rag_app.conversation import Conversation
     from rag_app.types import Event
@@ -46,28 +49,35 @@ def chat(
     debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
-    """Ask one question after another; /help lists the commands."""
+    """Ask one question after another; /help lists the commands.
+
+    Through a pipe, what fails is told and the next line read; the exit code is the highest of the
+    failures.
+    """
     from ingest import RagError
     from rag_app.app import RagApp
-    from rag_app.settings import load_settings
 
-    app = RagApp(load_settings(index=index, llm=llm, prompt=prompt, top_k=top_k))
+    settings = settings_of_index(quiet, index=index, llm=llm, prompt=prompt, top_k=top_k)
+    app = RagApp(settings)
     app.chain()  # says what is missing, before anything is asked
+    note_unread(settings, quiet)
     session = _Session(app.chat(resume), as_json, quiet)
     at_terminal = sys.stdin.isatty()
     asked = [turn.question for turn in session.conversation.history]
+    failed = 0
     for line in read_lines(_completions(), asked):
         try:
             if not session.take(line.strip()):
                 break
         except RagError as error:
-            if not at_terminal:
-                raise
+            failed = max(failed, error.exit_code)
             note(f"error: {error}")
         except KeyboardInterrupt:
             if not at_terminal:
                 raise
             note("\ninterrupted")
+    if failed and not at_terminal:
+        raise typer.Exit(failed)
 
 
 def _completions() -> list[str]:
@@ -106,7 +116,7 @@ class _Session:
         if command in commands:
             commands[command](value.strip())
         elif command.startswith("/"):
-            note(f"there is no command {command}: {_suggestion(command)}/help lists them")
+            raise _unknown(command)
         elif line:
             self._answer(line)
         return True
@@ -117,7 +127,7 @@ class _Session:
         history = self.conversation.history
         if history:
             reply = self.last or Reply(history[-1].answer, ())
-            print_citations(reply, self.conversation.app)
+            print_citations(reply, self.conversation.app, every_quote=True)
         else:
             note("nothing was answered yet")
 
@@ -130,6 +140,7 @@ class _Session:
         self.conversation.use_prompt(prompt or None)
         chosen = prompt or "by the question's language"
         note(f"prompt: {chosen}", self.quiet)
+        note_unread(self.conversation.app.settings, self.quiet)
 
     def _save(self, path: str) -> None:
         from ingest import UsageError
@@ -172,6 +183,9 @@ class _Session:
                 yield event
 
 
-def _suggestion(command: str) -> str:
+def _unknown(command: str) -> UsageError:
+    from ingest import UsageError
+
     close = get_close_matches(command, _COMMANDS, n=1)
-    return f"did you mean {close[0]}? " if close else ""
+    hint = f"did you mean {close[0]}? " if close else ""
+    return UsageError(f"there is no command {command}: {hint}/help lists them")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rag_app.cli.asking import Question, read_question
+from rag_app.cli.defaults import settings_of_index
 from rag_app.cli.options import (
     AsJson,
     Debug,
@@ -51,11 +52,10 @@ def compare(
     from ingest import RagError, UsageError
     from rag_app.app import RagApp
     from rag_app.comparison import compare as attempts_of
-    from rag_app.settings import load_settings
 
     if not llm:
         raise UsageError("name the chat models to compare: --llm extractive --llm openai:<model>")
-    app = RagApp(load_settings(index=index, prompt=prompt, top_k=top_k))
+    app = RagApp(settings_of_index(quiet, index=index, prompt=prompt, top_k=top_k))
     attempts = []
     for attempt in attempts_of(app, asked, llm, chosen):
         attempts.append(attempt)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+from rag_app.cli.defaults import last_index
 from rag_app.cli.options import AsJson, Debug, Index, Quiet
 from rag_app.cli.output import note, print_json, printable
 
@@ -15,9 +16,14 @@ def config(
     quiet: Quiet = False,
 ) -> None:
     """Show every setting and where it came from, keys masked."""
-    from rag_app.settings import describe_settings, misspelled_settings
+    from rag_app.settings import describe_settings, load_settings, misspelled_settings
 
     rows = describe_settings(index=index)
+    if last := last_index(load_settings(index=index)):
+        rows = [
+            replace(row, value=str(last), origin="last 'rag index'") if row.name == "index" else row
+            for row in rows
+        ]
     for sentence in misspelled_settings():
         note(f"note: {sentence}", quiet)
     if as_json:

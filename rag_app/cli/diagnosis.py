@@ -6,19 +6,20 @@ import platform
 import shutil
 import socket
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
 import typer
 
+from rag_app.cli.defaults import settings_of_index
 from rag_app.cli.options import AsJson, Debug, Index, Llm, Prompt, Quiet
 from rag_app.cli.output import print_json, printable
+from rag_app.cli.versioning import installed_version
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -58,11 +59,10 @@ def doctor(
 ) -> None:
     """Check the settings, the models, the prompt and the index."""
     from ingest import RagError
-    from rag_app.settings import load_settings
 
     findings = [Finding("environment", "ok", _environment())]
     try:
-        settings = load_settings(index=index, llm=llm, prompt=prompt)
+        settings = settings_of_index(quiet, index=index, llm=llm, prompt=prompt)
     except RagError as error:
         findings.append(Finding("settings", "fail", str(error), error.exit_code))
     else:
@@ -78,10 +78,7 @@ def doctor(
 
 def _environment() -> str:
     python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-    try:
-        return f"rag-app {version('rag-app')}, {python}"
-    except PackageNotFoundError:
-        return f"rag-app from a folder that is not installed, {python}"
+    return f"{installed_version()}, {python}"
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:
@@ -91,10 +88,12 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield from (Finding("settings", "note", sentence) for sentence in misspelled)
     if not misspelled:
         yield Finding("settings", "ok", "every value can be used (rag config shows them)")
-    yield _attempt("documents", lambda: _documents(settings))
+    yield _documents(settings)
     yield _attempt("embedding", lambda: _embedding(settings))
-    for llm in llm_names(settings.llm):
-        yield _attempt("chat model", partial(_chat_model, llm, settings))
+    names = llm_names(settings.llm)
+    yield from _with_fallback(
+        [_attempt("chat model", partial(_chat_model, llm, settings)) for llm in names]
+    )
     yield _attempt("rerank", lambda: _rerank(settings))
     yield _attempt("entailment", lambda: _entailment(settings))
     yield _network(settings)
@@ -113,10 +112,28 @@ def _attempt(check: str, look: Callable[[], str]) -> Finding:
         return Finding(check, "fail", str(error), error.exit_code)
 
 
-def _documents(settings: Settings) -> str:
-    if settings.documents.is_dir():
-        return f"{settings.documents}"
-    return f"{settings.documents} is not a folder: asking works, rag index needs it"
+def _documents(settings: Settings) -> Finding:
+    """Return whether the folder that ``rag index`` would follow is there."""
+    from ingest import followed_folder
+
+    named = "documents" in settings.model_fields_set
+    followed = None if named else followed_folder(settings.index)
+    folders = [folder for folder in (followed, settings.documents) if folder]
+    folder = next((folder for folder in folders if folder.is_dir()), folders[0])
+    if folder.is_dir():
+        return Finding("documents", "ok", str(folder))
+    missing = f"{folder} is not a folder: asking works, rag index needs it"
+    return Finding("documents", "note", missing)
+
+
+def _with_fallback(models: Sequence[Finding]) -> Sequence[Finding]:
+    """Return what was found of the models; one that another stands in for need not be mended."""
+    if all(model.state == "fail" for model in models):
+        return models
+    return [
+        replace(model, state="note", exit_code=0) if model.state == "fail" else model
+        for model in models
+    ]
 
 
 def _embedding(settings: Settings) -> str:

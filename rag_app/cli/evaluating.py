@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rag_app.cli.defaults import settings_of_index
 from rag_app.cli.options import AsJson, Debug, Index, Llm, Prompt, Quiet, TopK
 from rag_app.cli.output import note, print_json
 
@@ -56,7 +57,6 @@ def eval_(
 ) -> None:
     """Measure how well the questions of a data set are answered."""
     from ingest import UsageError
-    from rag_app.settings import load_settings
 
     if dataset is None and generate is None:
         raise UsageError("name a data set to measure, or have one written with --generate N")
@@ -66,7 +66,7 @@ def eval_(
         raise UsageError("--output goes with --generate; a page is written with --report FOLDER")
     if generate is not None and (compare or report or limit):
         raise UsageError("--generate only writes questions: measure them with 'rag eval FILE'")
-    settings = load_settings(index=index, llm=llm, prompt=prompt, top_k=top_k)
+    settings = settings_of_index(quiet, index=index, llm=llm, prompt=prompt, top_k=top_k)
     if generate is not None:
         _generate(settings, generate, output, quiet)
     elif dataset is not None:

@@ -27,6 +27,18 @@ def report_failure(error: BaseException, debug: bool) -> int:
     return code
 
 
+def _where_help_is(error: TyperException) -> str:
+    """Return the command that helps, and how a word of a question can begin with a dash."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return "rag --help"
+    command = context.command_path
+    asks = any(param.name == "question" for param in context.command.params)
+    if asks and hasattr(error, "option_name"):
+        return f"{command} --help; words with a dash go after --: {command} -- …"
+    return f"{command} --help"
+
+
 def _drop_unwritten_output() -> None:
     """Point stdout to nowhere, or Python complains when it flushes at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -39,8 +51,7 @@ def _explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", INTERRUPTED
     if isinstance(error, TyperException):
-        context = getattr(error, "ctx", None)
-        hint = f"(see {context.command_path if context else 'rag'} --help)"
+        hint = f"(see {_where_help_is(error)})"
         return f"error: {printable(error.format_message())} {hint}", error.exit_code
     from ingest import RagError
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rag_app.cli.failures import INTERRUPTED
+from rag_app.cli.defaults import remember_index, settings_of_index, settings_to_sync
 from rag_app.cli.options import AsJson, Debug, Index, Quiet
 from rag_app.cli.output import note, print_json, printable
 from rag_app.cli.progress import show_progress
@@ -53,10 +54,11 @@ def index(
 
     if watch + rollback + (dry_run or rebuild or retry_failed) > 1:
         raise UsageError("--watch and --rollback each go alone, without another option of a sync")
-    settings = load_settings(documents=folder, index=index)
     if rollback:
-        _roll_back(settings, as_json)
-    elif watch:
+        _roll_back(load_settings(index=index), as_json)
+        return
+    settings = settings_to_sync(folder, index, quiet)
+    if watch:
         _watch(settings, as_json, quiet)
     else:
         _sync(settings, dry_run, rebuild, retry_failed, as_json, quiet)
@@ -71,9 +73,8 @@ def status(
     """Show what the index holds."""
     from rag_app.app import RagApp
     from rag_app.caching import usage_totals
-    from rag_app.settings import load_settings
 
-    settings = load_settings(index=index)
+    settings = settings_of_index(quiet, index=index)
     found, usage = RagApp(settings).status(), usage_totals(settings)
     if as_json:
         print_json({**asdict(found), "usage": usage})
@@ -111,6 +112,8 @@ def _sync(
             raise
         note(_interrupted(settings, rebuild))
         raise typer.Exit(INTERRUPTED) from None
+    if not dry_run:
+        remember_index(settings.index)
     if as_json:
         print_json(asdict(report))
     else:
@@ -174,6 +177,7 @@ def _watch(settings: Settings, as_json: bool, quiet: bool) -> None:
 
     def print_report(report: SyncReport) -> None:
         hide_progress()
+        remember_index(settings.index)
         line = json.dumps(asdict(report), ensure_ascii=False) if as_json else _summary(report)
         print(line, flush=True)
         _note_problems(report, quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def read_lines(completions: Sequence[str], earlier: Sequence[str]) -> Iterator[str]:
-    """Yield each line of stdin; at a terminal, with line editing.
+    """Yield each line of stdin; at a terminal that can do it, with line editing.
 
     Args:
         completions: Whole lines that Tab completes.
@@ -20,15 +21,23 @@ def read_lines(completions: Sequence[str], earlier: Sequence[str]) -> Iterator[s
     if not sys.stdin.isatty():
         yield from sys.stdin
         return
-    session = _session(completions, earlier)
+    dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+    ask = _ask_plainly if dumb else _session(completions, earlier).prompt
     while True:
         try:
-            line = session.prompt("? ")
+            line = ask("? ")
         except KeyboardInterrupt:
             continue
         except EOFError:
             return
         yield line
+
+
+def _ask_plainly(prompt: str) -> str:
+    print(prompt, end="", file=sys.stderr, flush=True)
+    if line := sys.stdin.readline():
+        return line
+    raise EOFError
 
 
 def _session(completions: Sequence[str], earlier: Sequence[str]) -> PromptSession[str]:

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rag_app.display import printable as printable
+
 if TYPE_CHECKING:
     from rich.console import Console
-
-# C0 and C1 controls but tab and newline, and the overrides of text direction: a document or a
-# file name could use them to move the cursor or to disguise what is shown.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def printable(text: str) -> str:
-    """Return the text with line ends as newlines and terminal controls as U+FFFD."""
-    return _CONTROLS.sub("\ufffd", text.replace("\r\n", "\n"))
 
 
 def print_json(value: object) -> None:
@@ -51,9 +43,13 @@ def warnings_as_notes() -> Iterator[None]:
 
 
 def terminal() -> Console | None:
-    """Return the console of stdout if it is a terminal."""
+    """Return the console of stdout if it is a terminal with styles.
+
+    NO_COLOR takes away the colours and leaves bold and reverse; TERM=dumb leaves plain text.
+    """
     if not sys.stdout.isatty():
         return None
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True)
+    return None if console.is_dumb_terminal else console

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rag_app.prompts import Prompt
+    from rag_app.settings import Settings
 
 app = typer.Typer(help="List, show, check and write prompt templates.")
 Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="Name or file of a template.")]
@@ -58,18 +59,43 @@ def show(
 
 @app.command()
 def check(name: Name, as_json: AsJson = False, debug: Debug = False, quiet: Quiet = False) -> None:
-    """Say everything that keeps it from being a template that answers; exit 2 if anything."""
-    from rag_app.prompts import check_prompt
+    """Say everything that keeps it from being a template that answers; exit 2 if anything.
+
+    What only weakens it is a warning.
+    """
+    from rag_app.prompts import check_prompt, weaknesses
 
     problems = check_prompt(name)
+    warnings = () if problems else weaknesses(name)
     if as_json:
-        print_json([{"line": problem.line, "problem": problem.text} for problem in problems])
+        told = [{"line": one.line, "problem": one.text} for one in problems]
+        print_json(told + [{"line": one.line, "warning": one.text} for one in warnings])
     else:
-        for problem in problems:
-            print(printable(f"{name}:{problem.line}: {problem.text}"))
+        for one in problems:
+            print(printable(f"{name}:{one.line}: {one.text}"))
+        for one in warnings:
+            note(f"warning: {name}:{one.line}: {one.text}", quiet)
     if problems:
         raise typer.Exit(2)
     note(f"{name} is a template: --prompt {name}", quiet)
+    _note_extractive(name, quiet)
+
+
+def note_unread(settings: Settings, quiet: bool) -> None:
+    """Note that a template is chosen and the chat model reads none."""
+    if settings.prompt and settings.llm == "extractive":
+        note(
+            f"note: extractive quotes the documents: the prompt {settings.prompt} is unread", quiet
+        )
+
+
+def _note_extractive(name: str, quiet: bool) -> None:
+    """Warn where the settings name a chat model that reads no template; the default is no name."""
+    from rag_app.settings import load_settings
+
+    settings = load_settings(prompt=name)
+    if "llm" in settings.model_fields_set:
+        note_unread(settings, quiet)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ingest import UNDETERMINED, identify_language
 from rag_app.cli.output import note, printable, terminal
 from rag_app.conflicts import stated_date
+from rag_app.display import layout, place_line, show_command, source_line
 from rag_app.injection import instructs
 from rag_app.llms.confidence import calibration
 from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, Thinking, Token
@@ -77,13 +78,19 @@ def print_places(reply: Reply, app: RagApp) -> None:
         print_linked(app, _line(citation, reply, app), citation.source, citation.page)
 
 
-def print_citations(reply: Reply, app: RagApp) -> None:
-    """Print each quote under its number, file, page and headings, then what has no quote."""
+def print_citations(reply: Reply, app: RagApp, every_quote: bool = False) -> None:
+    """Print the place of each quote, then what has no quote.
+
+    The quote itself stands below its place if the answer does not have it word for word, or if
+    every quote is wanted.
+    """
     _print_nearest(reply, app)
-    for citation in reply.answer.citations:
-        print()
+    for citation, apart, quoted in layout(reply.answer, every_quote):
+        if apart:
+            print()
         print_linked(app, _line(citation, reply, app), citation.source, citation.page)
-        print(printable(citation.quote))
+        if quoted:
+            print(printable(citation.quote))
     if reply.answer.unsupported:
         print("\nwithout support in the documents:")
         print("\n".join(printable(sentence) for sentence in reply.answer.unsupported))
@@ -93,8 +100,8 @@ def _print_nearest(reply: Reply, app: RagApp) -> None:
     if reply.answer.nearest:
         print("\nnearest:")
     for citation in reply.answer.nearest:
-        headings = _headings(citation, reply.chunks)
-        shown = f"[{citation.n}] {source_line(citation.source, citation.page, headings)}"
+        shown = place_line(citation, _headings(citation, reply.chunks))
+        shown += f" ({show_command(citation)})"
         print_linked(app, shown, citation.source, citation.page)
         print(printable(citation.quote))
 
@@ -139,8 +146,7 @@ def warning(text: str) -> str:
 
 def place(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
     """Return one line: the citation's number, file, page and headings, and any doubt."""
-    headings = _headings(citation, chunks)
-    shown = f"[{citation.n}] {source_line(citation.source, citation.page, headings)}"
+    shown = place_line(citation, _headings(citation, chunks))
     return shown if citation.verified else f"{shown} (does not clearly support the answer)"
 
 
@@ -154,7 +160,10 @@ def _headings(citation: Citation, chunks: Sequence[ScoredChunk]) -> tuple[str, .
 
 
 def _line(citation: Citation, reply: Reply, app: RagApp) -> str:
-    """Return the place of a citation, its language if not the question's, and who disagrees."""
+    """Return the place of a citation, its language if not the question's, and who disagrees.
+
+    At the end is the command that shows it among the lines around it.
+    """
     shown = place(citation, reply.chunks)
     if citation.language not in (identify_language(reply.answer.question), UNDETERMINED):
         shown += f" (quoted from {_LANGUAGES.get(citation.language, citation.language)})"
@@ -162,7 +171,7 @@ def _line(citation: Citation, reply: Reply, app: RagApp) -> str:
         if citation.n in group:
             others = ", ".join(f"[{n}]" for n in group if n != citation.n)
             shown += f" (disagrees with {others}{_dated(app, citation.source)})"
-    return shown
+    return f"{shown} ({show_command(citation)})"
 
 
 def _dated(app: RagApp, source: str) -> str:
@@ -181,12 +190,6 @@ def _dated(app: RagApp, source: str) -> str:
 
 def _file(app: RagApp, source: str) -> Path:
     return Path(app.store.state().folder or app.settings.documents) / source
-
-
-def source_line(source: str, page: int | None, headings: Sequence[str]) -> str:
-    """Return ``file, page 3, Section > Part`` on one line."""
-    parts = (source, f"page {page}" if page else "", " > ".join(headings))
-    return printable(" ".join(", ".join(part for part in parts if part).split()))
 
 
 def _notes(answer: Answer) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rag_app.cli.defaults import settings_of_index
 from rag_app.cli.options import AsJson, Debug, Index, Quiet
 from rag_app.cli.output import print_json, printable, terminal
 
@@ -60,9 +61,8 @@ def show(
 ) -> None:
     """Show a place of a document with the text around it."""
     from rag_app.app import RagApp
-    from rag_app.settings import load_settings
 
-    app = RagApp(load_settings(index=index))
+    app = RagApp(settings_of_index(quiet, index=index))
     found = find_place(app, place)
     if as_json:
         print_json(asdict(found))
@@ -136,7 +136,8 @@ def _beginning_of(text: str, whole: bool) -> str:
 
 def _print_place(app: RagApp, found: Place) -> None:
     """Print where it is, then the text with the quote marked."""
-    from rag_app.cli.reply import print_linked, source_line
+    from rag_app.cli.reply import print_linked
+    from rag_app.display import source_line
 
     shown = source_line(found.source, found.page, found.headings)
     print_linked(app, shown, found.source, found.page)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rag_app.cli.defaults import settings_of_index
 from rag_app.cli.options import AsJson, Debug, Index, Quiet
 from rag_app.cli.output import print_json, printable
 
@@ -28,10 +29,9 @@ def export(
 ) -> None:
     """Write the index to one file, to be imported on this or another machine."""
     from ingest import export_index, export_langchain
-    from rag_app.settings import load_settings
 
     write = export_langchain if langchain else export_index
-    done = write(load_settings(index=index), file, force=force)
+    done = write(settings_of_index(quiet, index=index), file, force=force)
     if as_json:
         print_json(asdict(done))
     else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rag_app.cli.defaults import settings_of_index
 from rag_app.cli.options import AsJson, Debug, Index, Quiet
 from rag_app.cli.output import note, print_json, printable
 
@@ -51,12 +52,11 @@ def tune(
     clearly better on them, 1 that it is not; it is saved either way.
     """
     from rag_app import tuning
-    from rag_app.settings import load_settings
 
     known = tuning.read_questions(questions)
     with _progress(quiet) as progress:
         report = tuning.tune(
-            load_settings(index=index),
+            settings_of_index(quiet, index=index),
             known,
             output,
             adapter=adapter,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rag_app.cli.defaults import settings_of_index
 from rag_app.cli.options import AsJson, Debug, Index, Quiet
 from rag_app.cli.output import note, print_json, printable
 
@@ -29,9 +30,8 @@ def verify(
 ) -> None:
     """Check that the index is what was written, row by row and file by file."""
     from rag_app.app import RagApp
-    from rag_app.settings import load_settings
 
-    report = RagApp(load_settings(index=index)).verify(repair=repair)
+    report = RagApp(settings_of_index(quiet, index=index)).verify(repair=repair)
     if as_json:
         print_json(
             {

@@ -46,6 +46,8 @@ def chat_model(
         MissingKeyError: It needs an API key that is not set.
         UsageError: The name or its provider is unknown, or ``offline`` forbids it.
     """
+    if not isinstance(llm, str):
+        raise UsageError(f"{llm!r} is not a chat model; choose {KNOWN}")
     names = llm_names(llm)
     if len(names) == 1:
         return _chat_model(names[0], settings, embedding)

@@ -11,6 +11,7 @@ A file ``mine-pt.yaml`` beside ``mine.yaml`` takes its place for a question in P
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,18 +29,45 @@ __all__ = [
     "load_prompt",
     "new_prompt",
     "shipped_prompts",
+    "weaknesses",
 ]
 
 _FOLDER = Path(__file__).parent
+_CITES = re.compile(
+    r"""\[(?:\d+|n)\]
+    | \b(?: cit(?:e[ds]?|ing|ations?|as?|ar|ando|ação|ações) | sources? | fontes? )\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_DECLINES = re.compile(
+    r"""\b(?: (?:do|does|can|could)(?:[ ]not|n['’]t) | cannot | unknown
+    | not[ ](?:in|stated|enough|found)
+    | não[ ](?:sei|sabe|souber|diz|dizem|disser|tiver|tem|têm|há|houver|const\w+|responde\w*)
+    )\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# What the checks of an answer rest on, and what to say of a template without it.
+_RULES = (
+    (
+        _CITES,
+        "no rule asks for citations: have each sentence end with the number of its text, as in [1]",
+    ),
+    (
+        _DECLINES,
+        "no rule says what to answer where the context doesn't: "
+        "I don't know: the documents don't say.",
+    ),
+)
 
 
-def load_prompt(name_or_path: str) -> Prompt:
+def load_prompt(name_or_path: Path | str) -> Prompt:
     """Return the shipped prompt of that name, or the one in that file with its Portuguese one.
 
     Raises:
         UsageError: There is no such prompt, or the file is not a valid template.
     """
-    if shipped := _shipped(name_or_path):
+    if not isinstance(name_or_path, str | Path):
+        raise UsageError(f"a prompt is named by a text or a path, not {name_or_path!r}")
+    if shipped := _shipped(str(name_or_path)):
         return _load(shipped)
     path = Path(name_or_path).expanduser()
     if path.is_file():
@@ -66,15 +94,22 @@ def check_prompt(name_or_path: str) -> tuple[Problem, ...]:
     Raises:
         UsageError: The file can't be read.
     """
-    content = _read(_shipped(name_or_path) or Path(name_or_path))
-    read = parse_prompt(content)
-    if not isinstance(read, Prompt):
-        return read
-    if read.answers:
-        return ()
-    lines = content.decode().splitlines()
-    line = next((n for n, text in enumerate(lines, 1) if text.startswith("variables")), 1)
-    return (Problem(line, f"answering gives {' and '.join(ANSWERING)}: use both, and no other"),)
+    read = parse_prompt(_read(_shipped(name_or_path) or Path(name_or_path)), ANSWERING)
+    return () if isinstance(read, Prompt) else read
+
+
+def weaknesses(name_or_path: str) -> tuple[Problem, ...]:
+    """Return which of the two rules that the checks of an answer rest on a template lacks.
+
+    Raises:
+        UsageError: The file can't be read, or is no template.
+    """
+    path = _shipped(name_or_path) or Path(name_or_path)
+    prompt = _load(path)
+    said = "\n".join([prompt.system, prompt.user, *(one.answer for one in prompt.examples)])
+    lines = path.read_text(encoding="utf-8").splitlines()
+    line = next((n for n, text in enumerate(lines, 1) if text.startswith("system")), 1)
+    return tuple(Problem(line, text) for rule, text in _RULES if not rule.search(said))
 
 
 def new_prompt(path: Path) -> None:

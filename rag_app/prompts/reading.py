@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from string import Formatter
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from rag_app.prompts.template import Example, Prompt, name_problems
+from rag_app.prompts.template import OPTIONAL, Example, Prompt, name_problems
 
 if TYPE_CHECKING:
     from yaml import Node
 
 _KEYS = frozenset({"name", "description", "system", "user", "variables"})
 _TEXT_TAG = "tag:yaml.org,2002:str"
+# What the app has a value for: another name that is close to one of these is misspelt.
+_GIVEN = frozenset({"context", "history", "question"}) | OPTIONAL
+# A literal brace, a field, or a brace that belongs to neither.
+_BRACES = re.compile(r"\{\{|\}\}|\{(?P<field>[^{}\n]*)\}|(?P<stray>[{}])")
+_TWICE = "write a literal brace twice"
+_STRAY = {"{": "expected '}' before end of string", "}": "a single '}'"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -26,12 +34,37 @@ class Problem:
         return f"line {self.line}: {self.text}"
 
 
-def parse_prompt(content: bytes) -> Prompt | tuple[Problem, ...]:
-    """Return the template in a file's content, or what keeps it from being one, by line."""
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text of the template.
+
+    Attributes:
+        where: What messages call it.
+        value: The text.
+        lines: Of each variable in it, the lines of the file where it stands.
+        readable: Whether all its braces could be read.
+    """
+
+    where: str
+    value: str
+    lines: dict[str, list[int]]
+    readable: bool
+
+
+def parse_prompt(
+    content: bytes, wanted: Iterable[str] | None = None
+) -> Prompt | tuple[Problem, ...]:
+    """Return the template in a file's content, or what keeps it from being one, by line.
+
+    Args:
+        content: The file.
+        wanted: The variables that it has to take; None is any.
+    """
     import yaml
 
     try:
-        root = yaml.compose(content.decode("utf-8"), yaml.SafeLoader)
+        source = content.decode("utf-8")
+        root = yaml.compose(source, yaml.SafeLoader)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         return (Problem(line, "not UTF-8 text; save it as UTF-8"),)
@@ -40,7 +73,7 @@ def parse_prompt(content: bytes) -> Prompt | tuple[Problem, ...]:
         said = (getattr(error, "context", None), getattr(error, "problem", None))
         reason = ", ".join(filter(None, said)) or " ".join(str(error).split())
         return (Problem(mark.line + 1 if mark else 1, f"not valid YAML: {reason}"),)
-    reading = _Reading()
+    reading = _Reading(source, None if wanted is None else frozenset(wanted))
     prompt = reading.prompt(root)
     return tuple(sorted(reading.problems)) or prompt
 
@@ -49,25 +82,26 @@ def parse_prompt(content: bytes) -> Prompt | tuple[Problem, ...]:
 class _Reading:
     """Takes a file's YAML nodes apart; what can't be read is noted and taken as empty."""
 
+    source: str
+    wanted: frozenset[str] | None
     problems: list[Problem] = field(default_factory=list)
 
     def prompt(self, root: Node | None) -> Prompt:
         found = self._fields(root, "the file", _KEYS, optional=frozenset({"examples"}))
-        name, description, system, user = (
+        name, description = (
             self._text(found[key], f"'{key}'") if key in found else ""
-            for key in ("name", "description", "system", "user")
+            for key in ("name", "description")
         )
-        in_system = self._variables(system, found.get("system"), "'system'")
-        in_user = self._variables(user, found.get("user"), "'user'")
+        system, user = (self._template(found.get(key), f"'{key}'") for key in ("system", "user"))
         entries = self._items(found.get("variables"), "'variables'")
-        variables = frozenset(self._text(entry, "an entry of 'variables'") for entry in entries)
-        if not self.problems:  # or the same mistake would be told twice
-            self._same_names("'variables'", found["variables"], variables, in_system | in_user)
+        listed = {self._text(entry, "an entry of 'variables'"): entry for entry in entries}
+        meant = self._same_variables(found.get("variables"), listed, (system, user))
+        variables = frozenset(meant.get(name, name) for name in user.lines)
         examples = tuple(
-            self._example(entry, in_user, f"example {number}")
+            self._example(entry, variables, f"example {number}")
             for number, entry in enumerate(self._items(found.get("examples"), "'examples'"), 1)
         )
-        return Prompt(name, description, system, user, tuple(sorted(variables)), examples)
+        return Prompt(name, description, system.value, user.value, tuple(sorted(listed)), examples)
 
     def _example(self, entry: Node, variables: frozenset[str], where: str) -> Example:
         found = self._fields(entry, where, variables | {"answer"})
@@ -115,23 +149,72 @@ class _Reading:
         self._problem(node, f"{where} has to be a text that is not empty")
         return ""
 
-    def _variables(self, template: str, node: Node | None, where: str) -> frozenset[str]:
-        """Return the names between braces; anything but plain names is a problem."""
-        try:
-            fields = [part for part in Formatter().parse(template) if part[1] is not None]
-        except ValueError as error:
-            self._problem(node, f"{where}: {error}; write a literal brace twice")
-            return frozenset()
-        for _, name, format_spec, conversion in fields:
-            if format_spec or conversion or not str(name).isidentifier():
-                shown = str(name) + (f"!{conversion}" if conversion else "")
-                shown += f":{format_spec}" if format_spec else ""
-                self._problem(
-                    node,
-                    f"{where}: '{{{shown}}}' is not a plain variable name; "
-                    "write a literal brace twice",
-                )
-        return frozenset(name for _, name, _, _ in fields if name and name.isidentifier())
+    def _template(self, node: Node | None, where: str) -> _Text:
+        """Return a text with the names between its braces; all other braces are problems."""
+        value = self._text(node, where) if node else ""
+        lines: dict[str, list[int]] = {}
+        faults = []
+        for line, brace in self._braces(node, value):
+            name = brace["field"]
+            if name and name.isidentifier():
+                lines.setdefault(name, []).append(line)
+            elif brace["stray"]:
+                faults.append(Problem(line, f"{where}: {_STRAY[brace['stray']]}; {_TWICE}"))
+            elif name is not None:
+                shown = f"'{brace.group()}' is not a plain variable name"
+                faults.append(Problem(line, f"{where}: {shown}; {_TWICE}"))
+        self.problems += faults
+        return _Text(where, value, lines, readable=bool(value) and not faults)
+
+    def _braces(self, node: Node | None, value: str) -> Iterator[tuple[int, re.Match[str]]]:
+        """Yield the braces of a text with their lines in the file."""
+        found = list(_BRACES.finditer(value))
+        if node is None or not found:
+            return
+        start, end = node.start_mark.index, node.end_mark.index
+        written = list(_BRACES.finditer(self.source, start, end))
+        first = node.start_mark.line + 1
+        if [brace.group() for brace in written] != [brace.group() for brace in found]:
+            yield from ((first, brace) for brace in found)  # some are written as escapes
+            return
+        for brace in written:
+            yield first + self.source.count("\n", start, brace.start()), brace
+
+    def _same_variables(
+        self, node: Node | None, listed: dict[str, Node], texts: tuple[_Text, ...]
+    ) -> dict[str, str]:
+        """Compare the names that are listed and used; return what misspelt ones are meant for."""
+        if node is None or (not listed and self.problems):  # it would be told twice
+            return {}
+        used = {name for text in texts for name in text.lines}
+        names = frozenset(used | listed.keys())
+        meant = {name: close for name in names if (close := self._meant(name, listed, used))}
+        for name, close in meant.items():
+            hint = f"does not know the variable '{name}'; did you mean '{close}'?"
+            if name in listed:
+                self._problem(listed[name], f"'variables' {hint}")
+            for text in texts:
+                for line in text.lines.get(name, ()):
+                    self.problems.append(Problem(line, f"{text.where} {hint}"))
+        right = {meant.get(name, name) for name in listed}
+        needed = {meant.get(name, name) for name in used}
+        if not all(text.readable for text in texts):
+            needed |= right  # it may stand where the braces can't be read
+        self._same_names("'variables'", node, frozenset(right), frozenset(needed))
+        if self.wanted is not None and (right | needed) - OPTIONAL != self.wanted:
+            answering = " and ".join(sorted(self.wanted))
+            self._problem(node, f"answering gives {answering}: use both, and no other")
+        return meant
+
+    def _meant(self, name: str, listed: Iterable[str], used: Iterable[str]) -> str | None:
+        """Return the name that a misspelt one is meant for; None if it is not misspelt."""
+        if name in _GIVEN or (name in listed and name in used and self.wanted is None):
+            return None
+        others = _GIVEN if self.wanted is None else self.wanted | OPTIONAL
+        if name not in listed:
+            others = others | frozenset(listed)
+        close = get_close_matches(name, sorted(others - {name}), n=1, cutoff=0.7)
+        return close[0] if close else None
 
     def _same_names(
         self,

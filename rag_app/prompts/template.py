@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # The variables of a prompt that answers, and those that it may have too.
 ANSWERING = ("context", "question")
-_OPTIONAL = frozenset({"retrieval_confidence"})
+OPTIONAL = frozenset({"retrieval_confidence"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Prompt:
     @property
     def answers(self) -> bool:
         """Whether it takes what answering gives: a question and its context."""
-        return frozenset(self.variables) - _OPTIONAL == frozenset(ANSWERING)
+        return frozenset(self.variables) - OPTIONAL == frozenset(ANSWERING)
 
     def in_language(self, language: str) -> Prompt:
         """Return the template for a question in ``language``: ``en`` or ``pt``."""

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +282,92 @@ def test_the_public_names_are_all_there() -> None:
         assert getattr(rag_app, name).__module__.startswith("rag_app")
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         rag_app.nonsense  # noqa: B018
+
+
+Ask = Callable[[RagApp, Any], object]
+ASKING: dict[str, Ask] = {
+    "ask": lambda app, question: app.ask(question),
+    "search": lambda app, question: app.search(question),
+    "stream": lambda app, question: list(app.stream(question)),
+    "chat": lambda app, question: app.chat().ask(question),
+    "chain": lambda app, question: app.chain().invoke(question),
+    "retriever": lambda app, question: app.retriever().invoke(question),
+}
+
+
+@pytest.mark.parametrize("question", [None, 7, b"tea", ["tea"]], ids=repr)
+@pytest.mark.parametrize("ask", ASKING.values(), ids=ASKING)
+def test_a_question_that_is_no_text_is_wrong_use(app: RagApp, ask: Ask, question: object) -> None:
+    with pytest.raises(UsageError, match="the question has to be a text, not "):
+        ask(app, question)
+
+
+async def test_a_question_that_is_no_text_is_wrong_use_among_tasks(app: RagApp) -> None:
+    with pytest.raises(UsageError, match="the question has to be a text, not 7"):
+        await app.aask(7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("filter", "said"),
+    [
+        pytest.param("pt", "a filter has to be a dictionary", id="text"),
+        pytest.param(["language"], "a filter has to be a dictionary", id="list"),
+        pytest.param({4: "x"}, "a filter has to be a dictionary", id="key"),
+        pytest.param({"language": None}, "filter's 'language' has to be a text", id="value"),
+        pytest.param({"langage": "pt"}, "did you mean 'language'", id="misspelt"),
+        pytest.param({"colour": "red"}, "'source' and 'language' always work", id="unknown"),
+    ],
+)
+def test_a_filter_that_says_nothing_is_wrong_use(app: RagApp, filter: Any, said: str) -> None:
+    for ask in (app.ask, app.search):
+        with pytest.raises(UsageError, match=said):
+            ask(SWAP_QUESTION, filter)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param({"top_k": 0}, "setting 'top_k' can't be 0", id="number"),
+        pytest.param({"diversity": 3}, "setting 'diversity' can't be 3", id="share"),
+        pytest.param({"llm": 5}, "setting 'llm' can't be 5", id="model"),
+        pytest.param({"topk": 4}, "no setting 'topk'; did you mean 'top_k'", id="misspelt"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_wherever_it_is_given(
+    app: RagApp, changes: dict[str, Any], said: str
+) -> None:
+    before = app.settings.model_copy()
+    for make in (RagApp, app.using, partial(RagApp, app.settings)):
+        with pytest.raises(UsageError, match=said):
+            make(**changes)
+    assert app.settings == before
+
+
+def test_settings_are_taken_with_changes_on_top(app: RagApp) -> None:
+    changed = RagApp(app.settings, top_k=3)
+    assert (changed.settings.top_k, changed.settings.index) == (3, app.settings.index)
+    assert app.settings.top_k == 5
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        pytest.param(lambda app: RagApp("docs"), r"RagApp\(documents='docs'\)", id="a folder"),
+        pytest.param(lambda app: RagApp({"top_k": 3}), "RagApp takes Settings", id="a dictionary"),
+        pytest.param(lambda app: app.index(5), "setting 'documents' can't be 5", id="documents"),
+        pytest.param(lambda app: app.chat(5), "a saved conversation is a file, not 5", id="resume"),
+        pytest.param(lambda app: app.chat().use(None), "'llm' can't be None", id="no model"),
+        pytest.param(lambda app: app.chat().use_prompt(5), "'prompt' can't be 5", id="prompt"),
+        pytest.param(lambda app: rag_app.load_prompt(5), "named by a text or a path", id="load"),
+        pytest.param(
+            lambda app: rag_app.chat_model(None, app.settings),
+            "None is not a chat",
+            id="chat_model",
+        ),
+    ],
+)
+def test_what_is_no_folder_model_or_prompt_is_wrong_use(
+    app: RagApp, call: Callable[[RagApp], object], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        call(app)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -37,15 +39,42 @@ def test_every_command_takes_the_common_options(command: str, rag_alone: Rag) ->
     assert all(option in shown for option in ("--index", "--json", "--debug", "--quiet"))
 
 
-def test_an_answer_comes_with_place_and_quote_verbatim(rag: Rag) -> None:
-    answer = json.loads(rag("ask", QUESTION, "--json").out)
-    run = rag("ask", QUESTION)
+def test_an_answer_comes_with_each_quote_once_and_the_command_that_shows_its_place(
+    rag: Rag,
+) -> None:
+    question = "What does LoRA freeze, and how many parameters does it save?"
+    answer = json.loads(rag("ask", question, "--json").out)
+    run = rag("ask", question)
     assert run.code == 0
     assert run.out.startswith(answer["answer"])
-    assert answer["citations"]
+    assert len(answer["citations"]) > 1
     for citation in answer["citations"]:
-        assert f"[{citation['n']}] {citation['source']}" in run.out
-        assert f"\n{citation['quote']}\n" in run.out
+        place = f"{citation['source']}:{citation['start']}-{citation['end']}"
+        line = rf"^\[{citation['n']}\] {citation['source']}, .+ \(rag show {place}\)$"
+        assert re.search(line, run.out, re.MULTILINE)
+        assert run.out.count(citation["quote"]) == 1
+        command = re.search(rf"rag (show) ({place})\)", run.out)
+        assert command
+        assert json.loads(rag(*command.groups(), "--json").out)["quote"] == citation["quote"]
+
+
+def test_a_quote_that_the_answer_has_in_other_words_stands_below_its_place(
+    rag_alone: Rag,
+) -> None:
+    Path("my docs").mkdir()
+    wrapped = "The dry dock of Setúbal was\nwidened in the spring of 1987."
+    Path("my docs/it's a dock.txt").write_text(wrapped)
+    rag_alone("index", "my docs", "--index", "i")
+    question = "When was the dry dock of Setúbal widened?"
+    [citation] = json.loads(rag_alone("ask", question, "--index", "i", "--json").out)["citations"]
+    run = rag_alone("ask", question, "--index", "i")
+    assert citation["quote"] == wrapped
+    text, place, *quote = run.out.splitlines()[0], *run.out.splitlines()[2:]
+    assert text == f"{wrapped.replace(chr(10), ' ')} [1]"
+    assert quote == wrapped.splitlines()
+    typed = shlex.split(place.partition("(")[2].rstrip(")"))
+    assert typed == ["rag", "show", f"it's a dock.txt:0-{len(wrapped)}"]
+    assert json.loads(rag_alone(*typed[1:], "--index", "i", "--json").out)["quote"] == wrapped
 
 
 def test_ask_json_has_the_stable_shape(rag: Rag) -> None:
@@ -97,9 +126,18 @@ def test_a_filter_keeps_one_source(rag: Rag) -> None:
 
 def test_a_filter_that_nothing_fits_is_told(rag: Rag) -> None:
     for command in ("ask", "search"):
-        run = rag(command, QUESTION, "--filter", "sorce=en/embeddings.md")
+        run = rag(command, QUESTION, "--filter", "source=en/nowhere.md")
         assert run.code == 0
         assert "nothing in the index fits the --filter" in run.err
+
+
+def test_a_filter_by_what_no_document_has_is_wrong_use(rag: Rag) -> None:
+    for command in ("ask", "search"):
+        run = rag(command, QUESTION, "--filter", "sorce=en/embeddings.md")
+        assert (run.code, run.out) == (2, "")
+        assert run.err == (
+            "error: nothing in the index has 'sorce' to filter by; did you mean 'source'?\n"
+        )
 
 
 def test_status_json_has_the_stable_shape(rag: Rag) -> None:

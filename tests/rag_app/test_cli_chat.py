@@ -18,6 +18,7 @@ from types import TracebackType
 import pytest
 from chat_server import Messages, chat_server, is_condensing
 from running import QUESTION, Rag, fingerprint, in_a_process
+from test_cli_terminal import COLOUR
 
 READY = "\x1b[?2004h"  # a line is being read: what is pasted is to be marked
 FOLLOW_UP = "And when did they do it?"
@@ -47,7 +48,10 @@ def test_chat_carries_the_topic_over_to_a_follow_up(rag: Rag) -> None:
 def test_chat_shows_the_quotes_of_the_last_answer(rag: Rag) -> None:
     citation = json.loads(rag("ask", QUESTION, "--json").out)["citations"][0]
     shown = rag("chat", stdin=f"{QUESTION}\n/sources\n").out
-    assert f"\n\n[1] {citation['source']}, Embeddings > A short history\n" in shown
+    place = f"{citation['source']}:{citation['start']}-{citation['end']}"
+    line = f"[1] {citation['source']}, Embeddings > A short history (rag show {place})"
+    assert f" [1]\n{line}\n\n" in shown
+    assert f"\n\n{line}\n{citation['quote']}\n" in shown
     assert shown.endswith(f"\n{citation['quote']}\n")
 
 
@@ -70,8 +74,6 @@ def test_another_model_answers_in_a_running_chat_without_a_new_index(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        pytest.param("/sorces", "no command /sorces: did you mean /sources? /help", id="close"),
-        pytest.param("/zzz", "there is no command /zzz: /help lists them\n", id="far"),
         pytest.param("/help", "/save FILE    write the conversation", id="help"),
         pytest.param("/sources", "nothing was answered yet\n", id="no answer"),
         pytest.param("/llm", "chat model: extractive\n", id="which model"),
@@ -91,12 +93,38 @@ def test_a_command_says_what_it_did(rag: Rag, line: str, said: str) -> None:
         pytest.param("/llm nonsense", "'nonsense' is not a chat model", id="model"),
         pytest.param("/prompt haiku", "there is no prompt 'haiku'", id="prompt"),
         pytest.param("/save", "say where to: /save FILE", id="no file"),
+        pytest.param(
+            "/sorces", "there is no command /sorces: did you mean /sources? /help", id="close"
+        ),
+        pytest.param("/zzz", "there is no command /zzz: /help lists them\n", id="far"),
+        pytest.param("word\x00s \udcff", "character 8 of the question is no valid", id="no text"),
     ],
 )
-def test_a_command_that_fails_ends_a_script(rag: Rag, line: str, said: str) -> None:
-    run = rag("chat", stdin=f"{line}\n{QUESTION}\n")
-    assert (run.code, run.out) == (2, "")
+def test_a_script_goes_on_after_a_line_that_fails(rag: Rag, line: str, said: str) -> None:
+    run = rag("chat", "--json", stdin=f"{line}\n{QUESTION}\n")
+    assert run.code == 2
     assert run.err.startswith(f"error: {said}")
+    assert run.err.count("error: ") == 1
+    assert [json.loads(answer)["question"] for answer in run.out.splitlines()] == [QUESTION]
+
+
+def refuse(messages: Messages) -> Iterator[str]:
+    """Write nothing: the server then says that it does not know the model."""
+    return iter(())
+
+
+def test_the_highest_exit_code_of_a_script_is_its_own(
+    rag: Rag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with chat_server(refuse) as base_url:
+        monkeypatch.setenv("RAG_LLM_BASE_URL", base_url)
+        lines = ["/save", "/llm openai:m", QUESTION, "/llm extractive", "/zzz", QUESTION]
+        run = rag("chat", "--json", "--quiet", stdin="\n".join(lines))
+    errors = [line for line in run.err.splitlines() if line.startswith("error: ")]
+    assert run.code == 4
+    assert len(errors) == 3
+    assert "the model is unknown (404)" in errors[1]
+    assert json.loads(run.out)["llm"] == "extractive"
 
 
 def test_a_saved_chat_is_gone_on_with(rag: Rag) -> None:
@@ -107,7 +135,7 @@ def test_a_saved_chat_is_gone_on_with(rag: Rag) -> None:
     assert record["answer"] == asked | {"timings": record["answer"]["timings"]}
 
     resumed = rag("chat", "--resume", "talk.jsonl", stdin=f"/sources\n{FOLLOW_UP}\n")
-    assert resumed.out.startswith(f"\n[1] {asked['citations'][0]['source']}\n")
+    assert resumed.out.startswith(f"\n[1] {asked['citations'][0]['source']} (rag show ")
     assert "(asking: And when did they do it? (published word2vec))\n" in resumed.err
 
 
@@ -131,7 +159,7 @@ class Terminal:
             command, stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True
         )
         os.close(theirs)
-        self._shown = ""
+        self._shown = self.all_shown = ""
 
     def __enter__(self) -> Terminal:
         return self
@@ -153,7 +181,9 @@ class Terminal:
             left = deadline - time.monotonic()
             assert left > 0, f"{text!r} did not come: {self._shown[-500:]!r}"
             if select.select([self._ours], [], [], left)[0]:
-                self._shown += os.read(self._ours, 65536).decode(errors="replace")
+                read = os.read(self._ours, 65536).decode(errors="replace")
+                self._shown += read
+                self.all_shown += read
         self._shown = self._shown.partition(text)[2]
 
     def type(self, keys: str) -> None:
@@ -173,7 +203,7 @@ def test_a_person_gets_history_completion_and_a_way_out(sample_index: Path) -> N
         terminal.wait_for("[1] en/embeddings.md, Embeddings > A short history")
         terminal.wait_for(READY)
         terminal.type("/sou\t")
-        terminal.wait_for("/sources")
+        terminal.wait_for("rces")  # what was typed may have been shown before
         terminal.type("\r")
         terminal.wait_for("Word2vec was published in 2013 by Tomas Mikolov")
         terminal.wait_for(READY)
@@ -189,6 +219,26 @@ def test_a_person_gets_history_completion_and_a_way_out(sample_index: Path) -> N
         terminal.wait_for(READY)
         terminal.type("\x04")
         assert terminal.left() == 0
+
+
+def test_a_chat_without_colours_shows_none(sample_index: Path) -> None:
+    with Terminal(sample_index, NO_COLOR="1") as terminal:
+        terminal.wait_for(READY)
+        terminal.type(f"{QUESTION}\r")
+        terminal.wait_for("[1] en/embeddings.md")
+        terminal.wait_for(READY)
+        assert not COLOUR.search(terminal.all_shown)
+
+
+def test_a_dumb_terminal_gets_plain_text(sample_index: Path) -> None:
+    with Terminal(sample_index, TERM="dumb") as terminal:
+        terminal.wait_for("? ")
+        terminal.type(f"{QUESTION}\r")
+        terminal.wait_for("[1] en/embeddings.md")
+        terminal.wait_for("? ")
+        terminal.type("\x04")
+        assert terminal.left() == 0
+        assert "\x1b" not in terminal.all_shown
 
 
 def test_an_interrupted_answer_does_not_end_the_chat(sample_index: Path) -> None:

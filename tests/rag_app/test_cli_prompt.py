@@ -82,11 +82,150 @@ def test_the_check_names_every_problem_with_its_line(rag_alone: Rag) -> None:
         "mine.yaml:2: 'description' has to be a text that is not empty",
         "mine.yaml:3: 'variables' has to be a list",
         "mine.yaml:4: the file does not know the key 'sistem'",
-        "mine.yaml:5: 'user': expected '}' before end of string; write a literal brace twice",
+        "mine.yaml:6: 'user': '{context!r}' is not a plain variable name; "
+        "write a literal brace twice",
+        "mine.yaml:7: 'user': expected '}' before end of string; write a literal brace twice",
         "mine.yaml:8: the file has the key 'name' twice",
         "mine.yaml:10: example 1 does not know the key 'context'",
         "mine.yaml:11: 'answer' of example 1 has to be a text that is not empty",
     ]
+
+
+TEMPLATE = """\
+name: mine
+description: Mine.
+variables: {variables}
+system: |
+  Cite each sentence as [1], or say that you don't know.
+  {system}
+user: {style}
+  Read this.
+
+  {user}
+"""
+READS = "{context} and {question}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "problems"),
+    [
+        pytest.param(
+            {"user": "{contxt} and {question}\n  {contxt}"},
+            [
+                "10: 'user' does not know the variable 'contxt'; did you mean 'context'?",
+                "11: 'user' does not know the variable 'contxt'; did you mean 'context'?",
+            ],
+            id="misspelt in the text",
+        ),
+        pytest.param(
+            {"variables": "\n  - context\n  - qestion"},
+            ["5: 'variables' does not know the variable 'qestion'; did you mean 'question'?"],
+            id="misspelt in the list",
+        ),
+        pytest.param(
+            {"variables": "[contexts, question]", "user": "{contexts} and {question}"},
+            [
+                "3: 'variables' does not know the variable 'contexts'; did you mean 'context'?",
+                "10: 'user' does not know the variable 'contexts'; did you mean 'context'?",
+            ],
+            id="misspelt in both",
+        ),
+        pytest.param(
+            {"user": "{{literal}} {quesion} {context", "system": "}"},
+            [
+                "6: 'system': a single '}'; write a literal brace twice",
+                "10: 'user': expected '}' before end of string; write a literal brace twice",
+                "10: 'user' does not know the variable 'quesion'; did you mean 'question'?",
+            ],
+            id="misspelt beside stray braces",
+        ),
+        pytest.param(
+            {"style": "'", "user": "{conext} {question} {page}'"},
+            [
+                "3: 'variables' lacks the variable 'page'",
+                "3: answering gives context and question: use both, and no other",
+                "10: 'user' does not know the variable 'conext'; did you mean 'context'?",
+            ],
+            id="unknown and misspelt in a quoted text",
+        ),
+        pytest.param(
+            {"variables": "[question, tone]", "user": "{question} {tone}"},
+            ["3: answering gives context and question: use both, and no other"],
+            id="another variable",
+        ),
+        pytest.param(
+            {
+                "user": "{contxt} {question}\nexamples:\n"
+                "- {context: c, question: q, answer: a}\n- {context: c, answer: ''}"
+            },
+            [
+                "10: 'user' does not know the variable 'contxt'; did you mean 'context'?",
+                "13: 'answer' of example 2 has to be a text that is not empty",
+                "13: example 2 lacks the key 'question'",
+            ],
+            id="misspelt with examples",
+        ),
+        pytest.param(
+            {"style": '"', "user": '\\x7bcontxt} {question}"'},
+            ["7: 'user' does not know the variable 'contxt'; did you mean 'context'?"],
+            id="a brace written as an escape",
+        ),
+    ],
+)
+def test_the_check_names_each_variable_at_its_line_and_what_it_is_meant_for(
+    rag_alone: Rag, changed: dict[str, str], problems: list[str]
+) -> None:
+    parts = {"variables": "[context, question]", "system": ".", "style": "|", "user": READS}
+    Path("mine.yaml").write_text(TEMPLATE.format(**parts | changed))
+    run = rag_alone("prompt", "check", "mine.yaml")
+    assert run.code == 2
+    assert sorted(run.out.splitlines()) == sorted(f"mine.yaml:{problem}" for problem in problems)
+
+
+CITE = "no rule asks for citations: have each sentence end with the number of its text, as in [1]"
+REFUSE = (
+    "no rule says what to answer where the context doesn't: I don't know: the documents don't say."
+)
+
+
+@pytest.mark.parametrize(
+    ("system", "warnings"),
+    [
+        ("Be kind to the citizens of the city.", [CITE, REFUSE]),
+        ("Seja breve e gentil.", [CITE, REFUSE]),
+        ("Name your sources.", [REFUSE]),
+        ("Escreva a fonte de cada frase.", [REFUSE]),
+        ("If the answer is not in the context, refuse.", [CITE]),
+        ("Se o contexto não disser, diga que não sabe.", [CITE]),
+        ("Put [n] after each sentence; you cannot guess.", []),
+        ("Cite cada texto. Se não houver resposta, diga isso.", []),
+    ],
+)
+def test_a_template_without_the_rules_that_the_checks_rest_on_is_warned_of(
+    rag_alone: Rag, system: str, warnings: list[str]
+) -> None:
+    Path("mine.yaml").write_text(
+        "name: mine\ndescription: Mine.\nvariables: [context, question]\n"
+        f"system: {json.dumps(system)}\nuser: '{READS}'\n"
+    )
+    run = rag_alone("prompt", "check", "mine.yaml")
+    assert (run.code, run.out) == (0, "")
+    told = [line for line in run.err.splitlines() if line.startswith("warning: ")]
+    assert told == [f"warning: mine.yaml:4: {warning}" for warning in warnings]
+    shown = json.loads(rag_alone("prompt", "check", "mine.yaml", "--json").out)
+    assert shown == [{"line": 4, "warning": warning} for warning in warnings]
+
+
+def test_a_template_that_no_model_reads_is_told(rag: Rag, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "note: extractive quotes the documents: the prompt qa-strict is unread\n"
+    assert rag("ask", QUESTION, "--prompt", "qa-strict").err == told
+    assert rag("ask", QUESTION, "--prompt", "qa-strict", "--quiet").err == ""
+    assert rag("ask", QUESTION).err == ""
+    assert rag("chat", "--prompt", "qa-strict", stdin=f"{QUESTION}\n{QUESTION}\n").err == told
+    assert told in rag("chat", stdin="/prompt qa-strict\n").err
+    assert told not in rag("prompt", "check", "qa-strict").err
+    monkeypatch.setenv("RAG_LLM", "extractive")
+    assert rag("prompt", "check", "qa-strict").err.endswith(told)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,11 @@ def test_documents_that_disagree_are_shown_with_the_dates_they_state(rag_alone: 
         "ask", "Within how many days must the sales team submit expense reports?", "--index", "i"
     )
 
-    found = re.findall(r"^\[(\d)\] (.+)\.md \(disagrees with \[(\d)\]; of (.+)\)$", run.out, re.M)
+    found = re.findall(
+        r"^\[(\d)\] (.+)\.md \(disagrees with \[(\d)\]; of (\S+)\) \(rag show \2\.md:\d+-\d+\)$",
+        run.out,
+        re.M,
+    )
     assert [(n, other) for n, _, other, _ in found] == [("1", "2"), ("2", "1")]
     assert {(name, day) for _, name, _, day in found} == {
         ("2023-01-10", "2023-01-10"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from chat_server import Messages, chat_server
 from running import DOCUMENTS, QUESTION, Rag
 
 from rag_app.cli.output import printable
+
+# A sequence that sets a colour: 30 to 49 or 90 to 107, among others or alone.
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:[34]\d|9\d|10[0-7])(?:;\d+)*m")
 
 
 def on_a_terminal(arguments: list[str], **variables: str) -> str:
@@ -42,9 +46,40 @@ def test_on_a_terminal_a_place_links_to_its_file(rag: Rag, sample_index: Path) -
     assert citation["quote"] in shown
 
 
-def test_no_color_is_respected(sample_index: Path) -> None:
-    shown = on_a_terminal(["ask", QUESTION], RAG_INDEX=str(sample_index), NO_COLOR="1")
-    assert "\x1b[3" not in shown
+COMMANDS = [
+    ["ask", QUESTION],
+    ["show", "en/embeddings.md:226-299"],
+    ["compare", QUESTION, "--llm", "extractive"],
+    ["eval", "questions.jsonl"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_no_color_is_respected_and_what_is_no_colour_stays(
+    command: list[str], bare_environment: Path, sample_index: Path
+) -> None:
+    Path("questions.jsonl").write_text(f'{{"question": "{QUESTION}", "answers": ["Mikolov"]}}\n')
+    shown = on_a_terminal(command, RAG_INDEX=str(sample_index), NO_COLOR="1")
+    assert not COLOUR.search(shown)
+    assert "\x1b[" in shown
+
+
+def test_a_progress_bar_has_colours_where_they_are_wanted(
+    bare_environment: Path, sample_index: Path
+) -> None:
+    Path("questions.jsonl").write_text(f'{{"question": "{QUESTION}", "answers": ["Mikolov"]}}\n')
+    assert COLOUR.search(on_a_terminal(["eval", "questions.jsonl"], RAG_INDEX=str(sample_index)))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_dumb_terminal_gets_plain_text(
+    command: list[str], bare_environment: Path, sample_index: Path
+) -> None:
+    Path("questions.jsonl").write_text(f'{{"question": "{QUESTION}", "answers": ["Mikolov"]}}\n')
+    shown = on_a_terminal(command, RAG_INDEX=str(sample_index), TERM="dumb")
+    assert "\x1b" not in shown
+    if command[0] == "show":
+        assert ">>>Word2vec was published in 2013" in shown
 
 
 def test_a_document_cannot_steer_the_terminal() -> None:
