@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ingest import (
     EmbeddingModel,
     Index,
     IndexStatus,
+    StoreError,
     SyncProgress,
     SyncReport,
     UsageError,
@@ -42,6 +43,7 @@ from rag_app.retrieval import (
     cross_encoder,
     imagined_answer,
     other_wordings,
+    ranked_document,
 )
 from rag_app.settings import Settings, load_settings
 from rag_app.types import Answer, Event, Retrieved, ScoredChunk, Token
@@ -79,7 +81,7 @@ class RagApp:
     @cached_property
     def llm(self) -> BaseChatModel:
         """The chat model."""
-        return chat_model(self.settings.llm, self.settings, self.embedding)
+        return chat_model(self.settings.llm, self.settings, self.embedding, self._find_chunks)
 
     @cached_property
     def _rerank(self) -> Rerank | None:
@@ -99,10 +101,12 @@ class RagApp:
         prompt = load_prompt(way)
 
         def write(question: str) -> str:
-            message = self.llm.invoke(prompt.messages(question=question))
+            messages = prompt.messages(question=question)
+            # With nothing to quote from, extractive abstains when it stands in for a model.
+            messages[-1].additional_kwargs["chunks"] = ()
+            message = self.llm.invoke(messages)
             spend(message)
             text = str(message.text)
-            # As extractive says when it stands in for a model that failed.
             return "" if is_abstention(text) else text
 
         return other_wordings(write) if way == "multi-query" else imagined_answer(write)
@@ -224,6 +228,17 @@ class RagApp:
         chain = self.chain(filter)
         chain.on_answer = asked.remember
         return chain
+
+    def _find_chunks(self, question: str, text: str) -> list[ScoredChunk]:
+        """Return the chunks for a question that stand in ``text``, best first."""
+        try:
+            ranked = HybridRetriever(index=self.store).rank(question)
+        except StoreError:
+            return []
+        found = [one for one in ranked if one.candidate.row.chunk.text.strip() in text]
+        whole = cache(self.store.document)
+        documents = [ranked_document(one, whole(one.candidate.row.source)) for one in found]
+        return [ScoredChunk.from_document(document) for document in documents]
 
     def _is_worth_asking(self, question: str, chunks: Sequence[ScoredChunk]) -> bool:
         return is_worth_asking(question, chunks, self.embedding)
