@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from langchain_core.document_loaders import BaseLoader
 from langchain_core.language_models import BaseChatModel
 from langchain_core.retrievers import BaseRetriever
 
@@ -24,6 +25,7 @@ from ingest import (
     VerifyReport,
     embedding_model,
     sync_folder,
+    sync_loader,
     verify_index,
 )
 from rag_app.abstention import is_abstention
@@ -115,12 +117,27 @@ class RagApp:
         self,
         folder: Path | str | None = None,
         *,
+        loader: BaseLoader | None = None,
         dry_run: bool = False,
         rebuild: bool = False,
         retry_failed: bool = False,
         progress: Callable[[SyncProgress], None] | None = None,
     ) -> SyncReport:
-        """Bring the index in step with the documents folder; see :func:`ingest.sync_folder`."""
+        """Bring the index in step with the documents folder, or with a LangChain ``loader``.
+
+        See :func:`ingest.sync_folder` and :func:`ingest.sync_loader`. Both can fill one index: each
+        leaves the other's documents alone.
+
+        Raises:
+            UsageError: ``loader`` stands beside what is only for a folder.
+        """
+        if loader is not None:
+            if folder is not None or rebuild or retry_failed:
+                raise UsageError(
+                    "folder, rebuild and retry_failed are for a folder: index it in a call of its "
+                    "own; a rebuild takes the documents of loaders along"
+                )
+            return sync_loader(self.settings, loader, dry_run=dry_run, progress=progress)
         if folder is not None:
             self.settings = self.settings.model_copy(update={"documents": Path(folder)})
         return sync_folder(
