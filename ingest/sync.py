@@ -29,8 +29,7 @@ from ingest.types import (
 )
 
 _LOADERS_VERSION = 3
-# Text of one change; so much is lost at most when a sync is killed.
-BATCH_CHARACTERS = 500_000
+_BATCH_CHARACTERS = 500_000
 
 Files = Mapping[str, FileSignature]
 OnProgress = Callable[[SyncProgress], None]
@@ -134,7 +133,7 @@ class _Sync:
             self._files_done += 1
             self._report_progress()
             characters += len(document.text)
-            if characters >= BATCH_CHARACTERS:
+            if characters >= _BATCH_CHARACTERS:
                 yield changes
                 changes, characters = Changes(), 0
         yield changes

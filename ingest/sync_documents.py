@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document as LangChainDocument
 
 from ingest.embeddings import EmbeddingModel, embedding_model
@@ -20,11 +20,18 @@ from ingest.index.rows import DocumentRow, Origin
 from ingest.index.store import Index
 from ingest.language import identify_language
 from ingest.settings import IndexSettings
-from ingest.sync import BATCH_CHARACTERS, OnProgress, check_chunk_tokens, writable_index
+from ingest.sync import check_chunk_tokens, writable_index
 from ingest.types import Document, FileProblem, SyncProgress, SyncReport
+
+if TYPE_CHECKING:
+    from langchain_core.document_loaders import BaseLoader
 
 _PREFIX = "langchain:"
 _VERSION = 1
+# What a kill can lose.
+_BATCH_CHARACTERS = 100_000
+
+OnProgress = Callable[[SyncProgress], None]
 
 
 def sync_loader(
@@ -54,7 +61,8 @@ def sync_loader(
         IndexBusyError: If another process is writing.
     """
     started = time.monotonic()
-    if not isinstance(loader, BaseLoader):
+    # Its class takes a tenth of a second to import.
+    if not hasattr(loader, "lazy_load"):
         raise UsageError(f"{type(loader).__name__} is no LangChain loader: give a BaseLoader")
     embedding = embedding or embedding_model(settings)
     if dry_run:
@@ -122,7 +130,7 @@ class _LoaderSync:
             for source, document in _read(self._loader):
                 self._take(source, document, changes)
                 characters += len(document.page_content)
-                if characters >= BATCH_CHARACTERS:
+                if characters >= _BATCH_CHARACTERS:
                     yield changes
                     changes, characters = Changes(), 0
         except LoadError:

@@ -365,7 +365,7 @@ def test_a_killed_sync_keeps_whole_batches_and_is_taken_up(
                         os.kill(os.getpid(), signal.SIGKILL)
                     yield Document(f"Jar {n} holds {n} plums.", id=f"jar {n}")
 
-        module.BATCH_CHARACTERS = 40
+        module._BATCH_CHARACTERS = 40
         module.sync_loader(IndexSettings(index=Path(sys.argv[1])), Shelf())
         """
     )
