@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from langchain_core.document_loaders import BaseLoader
 from langchain_core.language_models import BaseChatModel
 from langchain_core.retrievers import BaseRetriever
 
@@ -50,6 +49,10 @@ from rag_app.retrieval import (
 from rag_app.settings import Settings, load_settings
 from rag_app.types import Answer, Event, Retrieved, ScoredChunk, Token
 from rag_app.usage import spend
+
+if TYPE_CHECKING:
+    from langchain_core.document_loaders import BaseLoader
+    from langchain_core.tools import StructuredTool
 
 Filter = Mapping[str, str]
 
@@ -220,6 +223,16 @@ class RagApp:
         async with aclosing(stream) as events:
             async for event in events:
                 yield event
+
+    def tool(self) -> StructuredTool:
+        """Return the documents as a LangChain tool for agents, named ``ask_documents``.
+
+        It takes a question and gives the model the answer with its quotes, or the nearest texts;
+        ``ToolMessage.artifact`` has the ``answer`` and the ``chunks``.
+        """
+        from rag_app.tool import documents_tool
+
+        return documents_tool(self)
 
     def chat(self, resume: Path | str | None = None) -> Conversation:
         """Return a conversation, in which a question may lean on those before it.
