@@ -11,16 +11,18 @@ from ingest import identify_language
 from rag_app.types import ScoredChunk
 
 # As `rag_app.citations.format_context` writes them.
-_OURS = re.compile(r"^\[(\d+)\] ([^\n]*)\n<<<\n(.*?)\n>>>$", re.M | re.S)
+_OURS = re.compile(r"^\[(\d+)\] ([^\n]*)\n<<<\n((?:(?!^<<<$).)*?)\n>>>$", re.M | re.S)
 _MOVED = re.compile(r"^\| (?=\s*(?:<<<|>>>|\[\s*\d))", re.M)
 _PAGE = re.compile(r", page \d+$")
 # A list of LangChain Documents, printed.
 _PRINTED = re.compile(r"""page_content=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
 _TAGGED = re.compile(
-    r"<(document|doc|source|passage|chunk|item|documento|fonte|trecho)\b([^>\n]*)>(.*?)</\1>",
+    r"<(document|doc|source|passage|chunk|item|documento|fonte|trecho)\b([^>\n]*)>((?:(?!<\1\b).)*?)</\1>",
     re.I | re.S,
 )
-_CONTENT = re.compile(r"<(document_content|page_content|content|text)>\n?(.*?)</\1>", re.I | re.S)
+_CONTENT = re.compile(
+    r"<(document_content|page_content|content|text)>\n?((?:(?!<\1>).)*?)</\1>", re.I | re.S
+)
 _NAMED = (
     r"(?:document|doc|source|passage|chunk|excerpt|result|documento|fonte|passagem|trecho)"
     r"[ \t]*[#nº°]*[ \t]*(\d+)"
@@ -31,6 +33,7 @@ _NUMBERED = re.compile(
     re.I | re.M,
 )
 _ADDRESS = re.compile(r"[(<\[ \t]*[^\s.]\S*[./]\S*[^\s.](?:, (?:page|p\.) ?\d+)?[)>\]: \t]*")
+_LONGEST_ADDRESS = 200
 _SEPARATOR = re.compile(r"^[ \t]*(?:-{3,}|={3,}|\*{3,}|_{3,}|#{3,})[ \t]*$", re.M)
 _FACTS = re.compile(
     r"\A(?:[*_]*(?:source|file|title|url|page|author|date|metadata|fonte|arquivo|título|página|"
@@ -127,7 +130,8 @@ def _numbered(context: str) -> list[Block]:
 def _untitled(text: str) -> str:
     """Return a block without a first line that is a path or an address."""
     first, _, rest = text.partition("\n")
-    return rest if rest.strip() and _ADDRESS.fullmatch(first) else text
+    is_address = len(first) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(first)
+    return rest if is_address and rest.strip() else text
 
 
 def _plain(text: str, number: int | None = None) -> Block:

@@ -1,8 +1,16 @@
 from __future__ import annotations
 
 from textwrap import dedent
+from typing import Any
 
 import pytest
+from langchain_classic.chains.qa_with_sources import stuff_prompt as with_sources
+from langchain_classic.chains.question_answering import (
+    map_reduce_prompt,
+    map_rerank_prompt,
+    refine_prompts,
+    stuff_prompt,
+)
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
@@ -10,6 +18,7 @@ from langchain_core.messages import (
     SystemMessage,
     convert_to_messages,
 )
+from langchain_core.prompts import BasePromptTemplate
 
 from rag_app.llms.prompt_text import read_prompt
 
@@ -109,6 +118,29 @@ retrieved context to answer the question. Keep the answer concise.
             id="instructions in the system message",
         ),
         pytest.param(
+            human(
+                "Context information is below.\n--------\n{context}\n--------\nGiven the "
+                "context information, answer the query.\nQuery: {q}\nAnswer: "
+            ),
+            id="rulers",
+        ),
+        pytest.param(
+            human(
+                "Use the text to answer.\n\nChat history:\nHuman: Do dogs pay?\nAI: No.\n\n"
+                "Context: {context}\n\nQuestion: {q}"
+            ),
+            id="what was said before",
+        ),
+        pytest.param(human("{context}\n\nAnswer the question: {q}"), id="within an instruction"),
+        pytest.param(human("Based on this text, answer: {q}\n\n{context}"), id="the first line"),
+        pytest.param(
+            [
+                SystemMessage("Speak like a sailor."),
+                HumanMessage(f"{CONTEXT}\n\n{QUESTION}"),
+            ],
+            id="an unknown instruction",
+        ),
+        pytest.param(
             human("Context: {context}\n\nQuestion: {q}\n\nAnswer the question in one sentence."),
             id="an instruction last",
         ),
@@ -116,6 +148,30 @@ retrieved context to answer the question. Keep the answer concise.
 )
 def test_question_and_context_are_found(messages: list[BaseMessage]) -> None:
     assert read_prompt(messages) == (QUESTION, CONTEXT)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        pytest.param(stuff_prompt.PROMPT, id="stuff"),
+        pytest.param(stuff_prompt.CHAT_PROMPT, id="stuff, chat"),
+        pytest.param(map_reduce_prompt.QUESTION_PROMPT, id="map"),
+        pytest.param(map_reduce_prompt.CHAT_QUESTION_PROMPT, id="map, chat"),
+        pytest.param(map_reduce_prompt.COMBINE_PROMPT, id="reduce"),
+        pytest.param(map_reduce_prompt.CHAT_COMBINE_PROMPT, id="reduce, chat"),
+        pytest.param(refine_prompts.DEFAULT_TEXT_QA_PROMPT, id="first"),
+        pytest.param(refine_prompts.CHAT_QUESTION_PROMPT, id="first, chat"),
+        pytest.param(refine_prompts.DEFAULT_REFINE_PROMPT, id="refine"),
+        pytest.param(map_rerank_prompt.PROMPT, id="rerank"),
+        pytest.param(with_sources.PROMPT, id="with sources"),
+    ],
+)
+def test_the_prompts_of_classic_langchain_are_read(template: BasePromptTemplate[Any]) -> None:
+    values = dict.fromkeys(("context", "context_str", "summaries"), CONTEXT)
+    values |= {"question": QUESTION, "existing_answer": "At six."}
+    known = {name: values[name] for name in template.input_variables}
+
+    assert read_prompt(template.format_prompt(**known).to_messages()) == (QUESTION, CONTEXT)
 
 
 @pytest.mark.parametrize(
