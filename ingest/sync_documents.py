@@ -187,15 +187,16 @@ class _LoaderSync:
 def _read(loader: BaseLoader) -> Iterator[tuple[str, LangChainDocument]]:
     """Yield the documents with their sources; raises LoadError if the loader fails."""
     numbers = Counter[str]()
-    count = 0
+    at = 1
     try:
-        for count, document in enumerate(loader.lazy_load(), 1):
-            yield _source(document, numbers) or f"document {count}", document
+        for document in loader.lazy_load():
+            yield _source(document, numbers) or f"document {at}", document
+            at += 1
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise LoadError(
-            f"the loader {type(loader).__name__} failed after {count} documents: {reason}; they "
-            "are indexed, nothing was deleted: mend it and index again"
+            f"the loader {type(loader).__name__} failed at document {at}: {reason}; what "
+            "came before is indexed, nothing was deleted: mend it and index again"
         ) from error
 
 

@@ -305,17 +305,17 @@ def test_a_loader_that_fails_midway_deletes_nothing(
         sync_loader(settings, broken)
 
     assert str(raised.value) == (
-        "the loader Shelf failed after 2 documents: OSError: the site is down; they are indexed, "
-        "nothing was deleted: mend it and index again"
+        "the loader Shelf failed at document 3: OSError: the site is down; what came before is "
+        "indexed, nothing was deleted: mend it and index again"
     )
     assert texts(settings, embedding) == {"tea": SALT, "fig": RICE, "rice": RICE, "pão": PÃO}
     assert counts(sync_loader(settings, Shelf(*FIRST)))["deleted"] == 1
 
 
 def test_a_loader_that_fails_at_once_leaves_no_index(settings: IndexSettings) -> None:
-    with pytest.raises(LoadError, match="failed after 0 documents: ValueError: no key"):
+    with pytest.raises(LoadError, match="failed at document 1: ValueError: no key"):
         sync_loader(settings, Shelf(ValueError("no key")))
-    with pytest.raises(LoadError, match="failed after 1 documents"):
+    with pytest.raises(LoadError, match="failed at document 1: AttributeError"):
         sync_loader(settings, Shelf("no document"))  # type: ignore[arg-type]
 
 
@@ -390,9 +390,7 @@ def test_the_text_loader_of_langchain(
     assert texts(settings, embedding) == {str(path): RICE}
 
     path.unlink()
-    with pytest.raises(
-        LoadError, match=r"TextLoader failed after 0 documents: RuntimeError: .*tea"
-    ):
+    with pytest.raises(LoadError, match=r"TextLoader failed at document 1: RuntimeError: .*tea"):
         sync_loader(settings, TextLoader(path, encoding="utf-8"))
     assert texts(settings, embedding) == {str(path): RICE}
 
