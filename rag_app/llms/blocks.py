@@ -34,7 +34,12 @@ _NUMBERED = re.compile(
 )
 _ADDRESS = re.compile(r"[(<\[ \t]*[^\s.]\S*[./]\S*[^\s.](?:, (?:page|p\.) ?\d+)?[)>\]: \t]*")
 _LONGEST_ADDRESS = 200
-_SEPARATOR = re.compile(r"^[ \t]*(?:-{3,}|={3,}|\*{3,}|_{3,}|#{3,})[ \t]*$", re.M)
+_RULER = r"^[ \t]*(?:-{3,}|={3,}|\*{3,}|_{3,}|#{3,})[ \t]*$"
+_SEPARATOR = re.compile(_RULER, re.M)
+_SOURCED = re.compile(
+    rf"\n\n+(?=[*_]*(?:source|file|title|url|fonte|arquivo|título)[*_]*[ \t]*:)|{_RULER}",
+    re.I | re.M,
+)
 _FACTS = re.compile(
     r"\A(?:[*_]*(?:source|file|title|url|page|author|date|metadata|fonte|arquivo|título|página|"
     r"autor|data|metadados)[*_]*[ \t]*:[^\n]*\n+)+",
@@ -45,6 +50,7 @@ _CONTENT_LABEL = re.compile(
     re.I,
 )
 _HEADING = re.compile(r"^(?:(#{1,6})[ \t]+(\S[^\n]*)|([^\W_][^\n]{0,79}[^\s.!?:;,|…]))$", re.M)
+_BELOW = re.compile(r"[ \t]*\n[ \t]*\n[ \t]*\S")
 _CODE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
 
 
@@ -79,7 +85,8 @@ def read_blocks(context: str) -> list[Block]:
         return [Block(ast.literal_eval(text)) for text in printed]
     if tagged := _TAGGED.findall(context):
         return [_tagged(attributes, text) for _, attributes, text in tagged]
-    return _numbered(context) or [_plain(text) for text in _SEPARATOR.split(context)]
+    apart = _SOURCED if _FACTS.match(context) else _SEPARATOR
+    return _numbered(context) or [_plain(text) for text in apart.split(context)]
 
 
 def sections(blocks: Sequence[Block]) -> list[Numbered]:
@@ -174,6 +181,4 @@ def _headings(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
     """Return whether a line is a paragraph of its own with another one below it."""
-    return text[:start].rstrip(" \t")[-2:] in ("", "\n\n") and bool(
-        re.match(r"[ \t]*\n[ \t]*\n[ \t]*\S", text[end:])
-    )
+    return text[max(0, start - 2) : start] in ("", "\n\n") and bool(_BELOW.match(text, end))

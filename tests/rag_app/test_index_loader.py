@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
+from running import DOCUMENTS
 
 from ingest import UsageError
 from rag_app import RagApp
@@ -90,3 +92,23 @@ def test_a_loader_and_a_folder_are_indexed_one_by_one(app: RagApp, other: dict[s
     with pytest.raises(UsageError, match="are for a folder: index it in a call of its own"):
         app.index(loader=Diary(monday=HIVES), **other)  # type: ignore[arg-type]
     assert not app.settings.index.exists()
+
+
+def test_the_pages_of_a_pdf_loader_are_cited_one_by_one(app: RagApp) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from langchain_community.document_loaders import PyPDFLoader
+    path = DOCUMENTS / "pt" / "geracao-aumentada-por-recuperacao.pdf"
+    report = app.index(loader=PyPDFLoader(path))
+    assert (report.new, report.failed) == (3, ())
+    assert app.index(loader=PyPDFLoader(path)).unchanged == 3
+
+    citations = app.ask("Quem publicou o DPR em 2020?").citations
+
+    assert any("publicado em 2020 por Vladimir Karpukhin" in one.quote for one in citations)
+    for one in citations:
+        document = app.document(one.source)
+        assert document is not None
+        assert document.text[one.start : one.end] == one.quote
+    pages = [{one.source for one in app.search("busca", {"page": str(n)})} for n in range(3)]
+    assert pages == [{f"{path}"}, {f"{path} (2)"}, {f"{path} (3)"}]

@@ -43,6 +43,10 @@ def test_numbered_blocks_are_read_without_their_labels(context: str) -> None:
     [
         pytest.param(f"{MILL}\n\n---\n\n{PIER}", id="rulers"),
         pytest.param(f"Source: mill.md\n{MILL}\n=====\nSource: pier.md\n{PIER}", id="sources"),
+        pytest.param(
+            f"Title: Mill\nSource: mill.md\n{MILL}\n\nTitle: Pier\nSource: pier.md\n{PIER}",
+            id="titles and sources",
+        ),
         pytest.param(f"<doc>{MILL}</doc><doc>{PIER}</doc>", id="tags"),
         pytest.param(
             str([Document(MILL, id="1", metadata={"page": 2}), Document(PIER)]), id="printed"
