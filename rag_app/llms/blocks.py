@@ -41,8 +41,8 @@ _SOURCED = re.compile(
     re.I | re.M,
 )
 _FACTS = re.compile(
-    r"\A(?:[*_]*(?:source|file|title|url|page|author|date|metadata|fonte|arquivo|título|página|"
-    r"autor|data|metadados)[*_]*[ \t]*:[^\n]*\n+)+",
+    r"\A(?:[*_]*(?:source|file|title|url|page|metadata|fonte|arquivo|título|página|"
+    r"metadados)[*_]*[ \t]*:[^\n]*\n+)+",
     re.I,
 )
 _CONTENT_LABEL = re.compile(
@@ -52,7 +52,6 @@ _CONTENT_LABEL = re.compile(
 _HEADING = re.compile(r"^(?:(#{1,6})[ \t]+(\S[^\n]*)|([^\W_][^\n]{0,79}[^\s.!?:;,|…]))$", re.M)
 _BELOW = re.compile(r"[ \t]*\n[ \t]*\n[ \t]*\S")
 _CODE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
-
 
 # Of a context that is made of known chunks, at most so much is other text.
 _OTHER = 0.1
