@@ -1,7 +1,7 @@
 """LangChain's classic three lines over an exported index (extra compat).
 
 rag export --langchain data/faiss
-python examples/classic.py huggingface:path/to/model
+python examples/classic.py extractive
 """
 
 import argparse

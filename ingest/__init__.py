@@ -45,6 +45,7 @@ from ingest.rollback import Rollback, roll_back
 from ingest.sentences import split_sentences
 from ingest.settings import IndexSettings
 from ingest.sync import followed_folder, sync_folder
+from ingest.sync_documents import sync_loader
 from ingest.transfer import Exported, Imported, export_index, import_index
 from ingest.types import (
     Document,
@@ -126,6 +127,7 @@ __all__ = [
     "roll_back",
     "split_sentences",
     "sync_folder",
+    "sync_loader",
     "trace_addresses",
     "verify_index",
     "watch_folder",

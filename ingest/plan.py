@@ -22,6 +22,7 @@ class Plan:
         deleted: Sources whose file is gone.
         signed: Sources with the same content under another signature.
         unchanged: Number of sources with the same content, but for those that failed.
+        taken: Sources that are the ids of added documents, which stay.
     """
 
     new: tuple[str, ...]
@@ -30,6 +31,7 @@ class Plan:
     deleted: tuple[str, ...]
     signed: tuple[tuple[str, FileSignature | None], ...]
     unchanged: int
+    taken: tuple[str, ...] = ()
 
     @classmethod
     def of_new(cls, files: Iterable[str]) -> Plan:

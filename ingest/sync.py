@@ -75,7 +75,7 @@ def sync_folder(
     with write_lock(settings.index):
         # Not before: a list older than what the last writer saw would delete what that one added.
         files = _find_documents(settings)
-        with closing(_writable_index(settings, embedding, rebuild)) as index:
+        with closing(writable_index(settings, embedding, rebuild)) as index:
             _check_settings(settings, index)
             plan = _plan(settings, index, files, retry_failed)
             return _Sync(settings, index, files, rebuild, progress or _ignore).run(plan, started)
@@ -135,7 +135,7 @@ class _Sync:
             renamed=len(plan.renamed),
             deleted=len(plan.deleted),
             unchanged=plan.unchanged,
-            failed=failed,
+            failed=failed + _refused(plan),
             partial=self._index.problems(Status.PARTIAL),
             chunks=chunks,
             embedded=embedded,
@@ -230,7 +230,7 @@ def _find_documents(settings: IndexSettings) -> Files:
     return files
 
 
-def _writable_index(settings: IndexSettings, embedding: EmbeddingModel, rebuild: bool) -> Index:
+def writable_index(settings: IndexSettings, embedding: EmbeddingModel, rebuild: bool) -> Index:
     """Return the index to write to: the one in use, a first one, or the next beside it."""
     if rebuild or current_version(settings.index) is None:
         index = Index.create(settings.index, embedding, settings.chunk_tokens)
@@ -254,13 +254,19 @@ def _added_documents(folder: Path, embedding: EmbeddingModel) -> list[tuple[Docu
     return [(replace(row, language=identify_language(doc.text)), doc) for row, doc in found]
 
 
-def _check_settings(settings: IndexSettings, index: Index) -> None:
-    state = index.state()
-    if state.chunk_tokens != settings.chunk_tokens:
+def check_chunk_tokens(settings: IndexSettings, index: Index) -> None:
+    """Raise UsageError if the index has chunks of another size than the settings say."""
+    found = index.state().chunk_tokens
+    if found != settings.chunk_tokens:
         raise UsageError(
-            f"the index {settings.index} has chunks of {state.chunk_tokens} tokens, the settings "
+            f"the index {settings.index} has chunks of {found} tokens, the settings "
             f"say {settings.chunk_tokens}: run 'rag index --rebuild', or set RAG_CHUNK_TOKENS back"
         )
+
+
+def _check_settings(settings: IndexSettings, index: Index) -> None:
+    check_chunk_tokens(settings, index)
+    state = index.state()
     if state.folder not in ("", str(settings.documents.resolve())) and Path(state.folder).is_dir():
         raise UsageError(
             f"the index {settings.index} follows the folder {state.folder}, not "
@@ -290,7 +296,7 @@ def _dry_run(
         renamed=len(plan.renamed),
         deleted=len(plan.deleted),
         unchanged=plan.unchanged,
-        failed=failed,
+        failed=failed + _refused(plan),
         partial=(),
         chunks=0,
         embedded=0,
@@ -301,6 +307,9 @@ def _dry_run(
 
 def _plan(settings: IndexSettings, index: Index, files: Files, retry_failed: bool) -> Plan:
     """Compare the folder with the index, reading only rows and files that may have changed."""
+    added = index.documents(Origin.ADDED) if index.state().added else []
+    taken = {row.source for row in added} & files.keys()
+    files = {source: files[source] for source in files.keys() - taken} if taken else files
     settled, doubtful = index.settled(Origin.FOLDER, files, _loader)
     failed = [source for source, status in settled.items() if status == Status.FAILED]
     unchanged = len(settled) - len(failed)
@@ -313,7 +322,12 @@ def _plan(settings: IndexSettings, index: Index, files: Files, retry_failed: boo
         for row in index.find_documents(doubtful)
     ]
     plan = make_plan(rows, settled.keys(), files, _loader, lambda source: _read(settings, source))
-    return replace(plan, unchanged=plan.unchanged + unchanged)
+    return replace(plan, unchanged=plan.unchanged + unchanged, taken=tuple(sorted(taken)))
+
+
+def _refused(plan: Plan) -> tuple[FileProblem, ...]:
+    reason = "has the name of an added document, which stays: rename the file"
+    return tuple(FileProblem(source, reason) for source in plan.taken)
 
 
 def _load(settings: IndexSettings, source: str) -> tuple[DocumentRow, Document]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.retrievers import BaseRetriever
@@ -17,12 +17,14 @@ from ingest import (
     EmbeddingModel,
     Index,
     IndexStatus,
+    StoreError,
     SyncProgress,
     SyncReport,
     UsageError,
     VerifyReport,
     embedding_model,
     sync_folder,
+    sync_loader,
     verify_index,
 )
 from rag_app.abstention import is_abstention
@@ -42,10 +44,15 @@ from rag_app.retrieval import (
     cross_encoder,
     imagined_answer,
     other_wordings,
+    ranked_document,
 )
 from rag_app.settings import Settings, changed_settings, load_settings, mask_secrets
 from rag_app.types import Answer, Event, Retrieved, ScoredChunk, Token
 from rag_app.usage import spend
+
+if TYPE_CHECKING:
+    from langchain_core.document_loaders import BaseLoader
+    from langchain_core.tools import StructuredTool
 
 Filter = Mapping[str, str]
 
@@ -92,7 +99,7 @@ class RagApp:
     @cached_property
     def llm(self) -> BaseChatModel:
         """The chat model."""
-        return chat_model(self.settings.llm, self.settings, self.embedding)
+        return chat_model(self.settings.llm, self.settings, self.embedding, self._find_chunks)
 
     @cached_property
     def _rerank(self) -> Rerank | None:
@@ -112,10 +119,12 @@ class RagApp:
         prompt = load_prompt(way)
 
         def write(question: str) -> str:
-            message = self.llm.invoke(prompt.messages(question=question))
+            messages = prompt.messages(question=question)
+            # With nothing to quote from, extractive abstains when it stands in for a model.
+            messages[-1].additional_kwargs["chunks"] = ()
+            message = self.llm.invoke(messages)
             spend(message)
             text = answer_text(message)
-            # As extractive says when it stands in for a model that failed.
             return "" if is_abstention(text) else text
 
         return other_wordings(write) if way == "multi-query" else imagined_answer(write)
@@ -124,12 +133,27 @@ class RagApp:
         self,
         folder: Path | str | None = None,
         *,
+        loader: BaseLoader | None = None,
         dry_run: bool = False,
         rebuild: bool = False,
         retry_failed: bool = False,
         progress: Callable[[SyncProgress], None] | None = None,
     ) -> SyncReport:
-        """Bring the index in step with the documents folder; see :func:`ingest.sync_folder`."""
+        """Bring the index in step with the documents folder, or with a LangChain ``loader``.
+
+        See :func:`ingest.sync_folder` and :func:`ingest.sync_loader`. Both can fill one index: each
+        leaves the other's documents alone.
+
+        Raises:
+            UsageError: ``loader`` stands beside what is only for a folder.
+        """
+        if loader is not None:
+            if folder is not None or rebuild or retry_failed:
+                raise UsageError(
+                    "folder, rebuild and retry_failed are for a folder: index it in a call of its "
+                    "own; a rebuild takes the documents of loaders along"
+                )
+            return sync_loader(self.settings, loader, dry_run=dry_run, progress=progress)
         if folder is not None:
             self.settings = changed_settings(self.settings, documents=folder)
         return sync_folder(
@@ -212,6 +236,16 @@ class RagApp:
             async for event in events:
                 yield event
 
+    def tool(self) -> StructuredTool:
+        """Return the documents as a LangChain tool for agents, named ``ask_documents``.
+
+        It takes a question and gives the model the answer with its quotes, or the nearest texts;
+        ``ToolMessage.artifact`` has the ``answer`` and the ``chunks``.
+        """
+        from rag_app.tool import documents_tool
+
+        return documents_tool(self)
+
     def chat(self, resume: Path | str | None = None) -> Conversation:
         """Return a conversation, in which a question may lean on those before it.
 
@@ -244,6 +278,17 @@ class RagApp:
 
     def _read(self, question: str, chunks: Sequence[ScoredChunk]) -> Reading | None:
         return read(question, chunks, self.embedding)
+
+    def _find_chunks(self, question: str, text: str) -> list[ScoredChunk]:
+        """Return the chunks for a question that stand in ``text``, best first."""
+        try:
+            ranked = HybridRetriever(index=self.store).rank(question)
+        except StoreError:
+            return []
+        found = [one for one in ranked if one.candidate.row.chunk.text.strip() in text]
+        whole = cache(self.store.document)
+        documents = [ranked_document(one, whole(one.candidate.row.source)) for one in found]
+        return [ScoredChunk.from_document(document) for document in documents]
 
     def document(self, source: str) -> Document | None:
         """Return a document whose text the offsets of citations count in, or None."""

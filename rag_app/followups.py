@@ -224,7 +224,10 @@ def _fitting(
 
 def _messages(question: str, exchanges: Sequence[tuple[str, str]]) -> list[BaseMessage]:
     history = "\n".join(f"Question: {asked}\nAnswer: {answer}" for asked, answer in exchanges)
-    return load_prompt("condense").messages(history=history, question=question)
+    messages = load_prompt("condense").messages(history=history, question=question)
+    # With nothing to quote from, extractive abstains when it stands in for a model.
+    messages[-1].additional_kwargs["chunks"] = ()
+    return messages
 
 
 def _text(messages: Sequence[BaseMessage]) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from ingest import EmbeddingModel
+    from rag_app.llms.extractive import Find
     from rag_app.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -34,12 +35,16 @@ KNOWN = (
 
 
 def chat_model(
-    llm: str, settings: Settings, embedding: EmbeddingModel | None = None
+    llm: str,
+    settings: Settings,
+    embedding: EmbeddingModel | None = None,
+    find: Find | None = None,
 ) -> BaseChatModel:
     """Return the chat model called ``llm``; of several names, one that tries them in order.
 
     Of several, those without their key or packages are passed over, and that is logged.
-    ``embedding`` is only needed by ``extractive``, which ranks sentences with it.
+    ``embedding`` is only needed by ``extractive``, which ranks sentences with it, and ``find`` is
+    its `ExtractiveChatModel.find`.
 
     Raises:
         MissingExtraError: Its optional packages are not installed.
@@ -50,13 +55,13 @@ def chat_model(
         raise UsageError(f"{llm!r} is not a chat model; choose {KNOWN}")
     names = llm_names(llm)
     if len(names) == 1:
-        return _chat_model(names[0], settings, embedding)
+        return _chat_model(names[0], settings, embedding, find)
     from rag_app.llms.fallback import FallbackChatModel
 
     models = {}
     for name, after in zip(names, [*names[1:], ""], strict=True):
         try:
-            models[name] = _chat_model(name, settings, embedding)
+            models[name] = _chat_model(name, settings, embedding, find)
         except (MissingKeyError, MissingExtraError) as error:
             if not (models or after):
                 raise
@@ -74,11 +79,13 @@ def llm_address(llm: str, settings: Settings) -> str | None:
     return openai_address(settings.llm_base_url) if provider == "openai" else provider
 
 
-def _chat_model(llm: str, settings: Settings, embedding: EmbeddingModel | None) -> BaseChatModel:
+def _chat_model(
+    llm: str, settings: Settings, embedding: EmbeddingModel | None, find: Find | None
+) -> BaseChatModel:
     match llm.partition(":"):
         case "extractive", _, "":
             keep_offline(settings, llm, None)
-            return _extractive(embedding)
+            return _extractive(embedding, find)
         case provider, _, model if provider and model and provider != "extractive":
             keep_offline(settings, f"chat model '{llm}'", llm_address(llm, settings))
         case _:
@@ -94,12 +101,12 @@ def _chat_model(llm: str, settings: Settings, embedding: EmbeddingModel | None) 
             return _langchain(llm, settings)
 
 
-def _extractive(embedding: EmbeddingModel | None) -> BaseChatModel:
+def _extractive(embedding: EmbeddingModel | None, find: Find | None) -> BaseChatModel:
     from rag_app.llms.extractive import ExtractiveChatModel
 
     if embedding is None:
         raise UsageError("'extractive' ranks sentences with an embedding model: pass embedding=")
-    return ExtractiveChatModel(embedding=embedding)
+    return ExtractiveChatModel(embedding=embedding, find=find)
 
 
 def _huggingface(model: str, settings: Settings) -> BaseChatModel:

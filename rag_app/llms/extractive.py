@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
@@ -13,23 +13,58 @@ from pydantic import Field, InstanceOf
 
 from ingest import EmbeddingModel, detect_language, split_sentences
 from rag_app.abstention import ABSTENTION
+from rag_app.llms.blocks import known_chunks, read_blocks, sections
+from rag_app.llms.prompt_text import read_prompt
 from rag_app.llms.selection import best_sentences
 from rag_app.llms.sentences import Candidate
 from rag_app.tables import is_row, spell_out
 from rag_app.types import ScoredChunk
 
+Find = Callable[[str, str], Sequence[ScoredChunk]]
+
 _FENCES = ("```", "~~~")
+_MISSING = {
+    "context": {
+        "en": "The extractive model needs a context to quote from: put the retrieved text into the "
+        "prompt, after 'Context:'.",
+        "pt": "O modelo extrativo precisa de um contexto para citar: ponha o texto recuperado no "
+        "prompt, depois de 'Contexto:'.",
+    },
+    "question": {
+        "en": "The extractive model needs a question: put it into the last human message.",
+        "pt": "O modelo extrativo precisa de uma pergunta: ponha-a na última mensagem humana.",
+    },
+}
+
+
+class _Evidence(NamedTuple):
+    """What is asked, the chunks to answer from, and the number that the prompt gives each.
+
+    There are no ``chunks`` where the prompt has no question or no context.
+    """
+
+    question: str
+    chunks: Sequence[ScoredChunk] | None
+    numbers: Sequence[int | None] = ()
 
 
 class ExtractiveChatModel(BaseChatModel):
     """Quotes the sentences that answer the question, word for word, or says that none does.
 
-    It reads ``question`` and ``chunks`` (of `ScoredChunk`) in the ``additional_kwargs`` of the last
-    human message, not the message itself; without them it abstains.
+    It reads the question and the context of any prompt (see :func:`read_prompt`), and cites the
+    numbers of its blocks where they have some. If either is missing, the answer says so. Where the
+    ``additional_kwargs`` of the last human message hold ``chunks`` (of `ScoredChunk`) and
+    ``question``, it reads these instead.
+
+    Attributes:
+        embedding: Embeds what comes without vectors.
+        find: Finds the chunks of an index for a question that stand in a text, best first. A
+            context made of them is read with their headings and scores, as in the index.
     """
 
     # Tracing prints the model with every call; the embedding model's vocabulary is megabytes.
     embedding: InstanceOf[EmbeddingModel] = Field(repr=False)
+    find: Find | None = Field(None, repr=False, exclude=True)
     model: str = "extractive"
 
     @property
@@ -60,17 +95,35 @@ class ExtractiveChatModel(BaseChatModel):
             yield chunk
 
     def _sentences(self, messages: Sequence[BaseMessage]) -> Iterator[str]:
-        """Yield each sentence of the answer with its marker, or the abstention."""
-        question, chunks = _evidence(messages)
-
+        """Yield each sentence of the answer with its marker, the abstention, or what is missing."""
+        question, chunks, numbers = self._evidence(messages)
+        if chunks is None:
+            yield _missing(question)
+            return
         chosen = best_sentences(question, chunks, self.embedding)
         if not chosen:
             yield ABSTENTION[detect_language(question)]
         before = ""
         for sentence in chosen:
-            text = _shown(sentence)
-            yield f"{_gap(before, text)}{text} [{sentence.chunk + 1}]"
+            text, number = _shown(sentence), numbers[sentence.chunk]
+            yield f"{_gap(before, text)}{text}{'' if number is None else f' [{number}]'}"
             before = text
+
+    def _evidence(self, messages: Sequence[BaseMessage]) -> _Evidence:
+        human = next((m for m in reversed(messages) if isinstance(m, HumanMessage)), None)
+        if human is not None and "chunks" in human.additional_kwargs:
+            given = human.additional_kwargs
+            chunks = given["chunks"]
+            asked = given.get("question", str(human.text))
+            return _Evidence(asked, chunks, range(1, len(chunks) + 1))
+        question, context = read_prompt(messages)
+        if not question or not context:
+            return _Evidence(question, None)
+        blocks = read_blocks(context)
+        text = "\n\n".join(block.text for block in blocks)
+        known = known_chunks(blocks, self.find(question, text)) if self.find else []
+        read = known or sections(blocks)
+        return _Evidence(question, [one.chunk for one in read], [one.number for one in read])
 
 
 def _shown(sentence: Candidate) -> str:
@@ -94,9 +147,6 @@ def _gap(before: str, text: str) -> str:
     return " " if len(before) + 1 in starts else "\n\n"
 
 
-def _evidence(messages: Sequence[BaseMessage]) -> tuple[str, Sequence[ScoredChunk]]:
-    human = next((m for m in reversed(messages) if isinstance(m, HumanMessage)), None)
-    if human is None:
-        return "", ()
-    evidence = human.additional_kwargs
-    return evidence.get("question", str(human.text)), evidence.get("chunks", ())
+def _missing(question: str) -> str:
+    kind = "context" if question else "question"
+    return _MISSING[kind][detect_language(question)]

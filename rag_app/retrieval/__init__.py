@@ -3,7 +3,7 @@
 from rag_app.retrieval.explanation import Explanation, explain, matched_terms
 from rag_app.retrieval.ranking import Ranked
 from rag_app.retrieval.reranking import Rerank, cross_encoder
-from rag_app.retrieval.retriever import HybridRetriever
+from rag_app.retrieval.retriever import HybridRetriever, ranked_document
 from rag_app.retrieval.rewriting import Rewrite, imagined_answer, other_wordings
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "imagined_answer",
     "matched_terms",
     "other_wordings",
+    "ranked_document",
 ]

@@ -11,20 +11,28 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Messages = list[dict[str, str]]
 Write = Callable[[Messages], Iterable[str]]
+Call = Callable[[Messages], tuple[str, dict[str, str]] | None]
 
 _CHUNK = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 
 
 @contextmanager
 def chat_server(
-    write: Write, pause: float = 0.0, end: str = "stop", cost: float | None = None
+    write: Write,
+    pause: float = 0.0,
+    end: str = "stop",
+    cost: float | None = None,
+    call: Call | None = None,
 ) -> Iterator[str]:
     """Yield the base URL of a server that sends the pieces of ``write(messages)``.
+
+    With ``call``, the model calls the tool that ``call(messages)`` names, with its arguments, if
+    the request offers a tool of that name; None is no call.
 
     Nothing to send is an answer that the model is unknown. A stream rests ``pause`` seconds before
     each further piece. ``end`` is why an answer ends; with a ``cost`` a stream too has a usage.
     """
-    server = _Server(write, pause, end, cost)
+    server = _Server(write, pause, end, cost, call)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
@@ -41,8 +49,11 @@ def is_condensing(messages: Messages) -> bool:
 
 
 class _Server(ThreadingHTTPServer):
-    def __init__(self, write: Write, pause: float, end: str, cost: float | None) -> None:
+    def __init__(
+        self, write: Write, pause: float, end: str, cost: float | None, call: Call | None
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.call = call
         self.write, self.pause, self.end = write, pause, end
         self.usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
         self.extra = {} if cost is None else {"cost": cost}
@@ -53,6 +64,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        called = self.server.call and self.server.call(body["messages"])
+        offered = [tool["function"]["name"] for tool in body.get("tools", ())]
+        if called and called[0] in offered:
+            function = {"name": called[0], "arguments": json.dumps(called[1])}
+            calls = [{"id": "c1", "type": "function", "function": function}]
+            message = {"role": "assistant", "content": None, "tool_calls": calls}
+            self._whole(message, "tool_calls")
+            return
         pieces = iter(self.server.write(body["messages"]))
         first = next(pieces, None)
         if first is None:
@@ -60,11 +79,14 @@ class _Handler(BaseHTTPRequestHandler):
         elif body.get("stream"):
             self._stream(first, pieces)
         else:
-            message = {"role": "assistant", "content": first + "".join(pieces)}
-            choice = {"index": 0, "message": message, "finish_reason": self.server.end}
-            used = self.server.usage | self.server.extra
-            head = {"id": "1", "object": "chat.completion", "created": 1, "model": "m"}
-            self._reply(200, head | {"choices": [choice], "usage": used})
+            content = first + "".join(pieces)
+            self._whole({"role": "assistant", "content": content}, self.server.end)
+
+    def _whole(self, message: dict[str, object], end: str) -> None:
+        choice = {"index": 0, "message": message, "finish_reason": end}
+        used = self.server.usage | self.server.extra
+        head = {"id": "1", "object": "chat.completion", "created": 1, "model": "m"}
+        self._reply(200, head | {"choices": [choice], "usage": used})
 
     def _reply(self, code: int, value: object) -> None:
         data = json.dumps(value).encode()
