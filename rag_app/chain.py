@@ -239,6 +239,8 @@ class _Turn:
     def _messages(self) -> list[BaseMessage]:
         *before, human = self._render(self._read)
         evidence = {"question": self.question, "chunks": list(self._read), "fit": self.fit}
+        if self._reading and len(self._read) == len(self._reading.chunks):
+            evidence["reading"] = self._reading
         return [*before, human.model_copy(update={"additional_kwargs": evidence})]
 
     def fit(self, llm: BaseChatModel) -> list[BaseMessage]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag_app.cli.failures import INTERRUPTED
 from rag_app.cli.defaults import remember_index, settings_of_index, settings_to_sync
+from rag_app.cli.failures import INTERRUPTED
 from rag_app.cli.options import AsJson, Debug, Index, Quiet
 from rag_app.cli.output import note, print_json, printable
 from rag_app.cli.progress import show_progress

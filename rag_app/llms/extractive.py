@@ -15,7 +15,7 @@ from ingest import EmbeddingModel, detect_language, split_sentences
 from rag_app.abstention import ABSTENTION
 from rag_app.llms.blocks import known_chunks, read_blocks, sections
 from rag_app.llms.prompt_text import read_prompt
-from rag_app.llms.selection import best_sentences
+from rag_app.llms.selection import Reading, best_sentences, read
 from rag_app.llms.sentences import Candidate
 from rag_app.tables import is_row, spell_out
 from rag_app.types import ScoredChunk
@@ -38,14 +38,14 @@ _MISSING = {
 
 
 class _Evidence(NamedTuple):
-    """What is asked, the chunks to answer from, and the number that the prompt gives each.
+    """What is asked, what the chunks hold of it, and the number that the prompt gives each chunk.
 
-    There are no ``chunks`` where the prompt has no question or no context.
+    There are no ``numbers`` where the prompt has no question or no context.
     """
 
     question: str
-    chunks: Sequence[ScoredChunk] | None
-    numbers: Sequence[int | None] = ()
+    reading: Reading | None
+    numbers: Sequence[int | None] | None
 
 
 class ExtractiveChatModel(BaseChatModel):
@@ -54,7 +54,7 @@ class ExtractiveChatModel(BaseChatModel):
     It reads the question and the context of any prompt (see :func:`read_prompt`), and cites the
     numbers of its blocks where they have some. If either is missing, the answer says so. Where the
     ``additional_kwargs`` of the last human message hold ``chunks`` (of `ScoredChunk`) and
-    ``question``, it reads these instead.
+    ``question``, it reads these instead, or takes the ``reading`` of them that is there.
 
     Attributes:
         embedding: Embeds what comes without vectors.
@@ -96,11 +96,11 @@ class ExtractiveChatModel(BaseChatModel):
 
     def _sentences(self, messages: Sequence[BaseMessage]) -> Iterator[str]:
         """Yield each sentence of the answer with its marker, the abstention, or what is missing."""
-        question, chunks, numbers = self._evidence(messages)
-        if chunks is None:
+        question, reading, numbers = self._evidence(messages)
+        if numbers is None:
             yield _missing(question)
             return
-        chosen = best_sentences(question, chunks, self.embedding)
+        chosen = best_sentences(reading)
         if not chosen:
             yield ABSTENTION[detect_language(question)]
         before = ""
@@ -115,15 +115,17 @@ class ExtractiveChatModel(BaseChatModel):
             given = human.additional_kwargs
             chunks = given["chunks"]
             asked = given.get("question", str(human.text))
-            return _Evidence(asked, chunks, range(1, len(chunks) + 1))
+            reading = given.get("reading") or read(asked, chunks, self.embedding)
+            return _Evidence(asked, reading, range(1, len(chunks) + 1))
         question, context = read_prompt(messages)
         if not question or not context:
-            return _Evidence(question, None)
+            return _Evidence(question, None, None)
         blocks = read_blocks(context)
         text = "\n\n".join(block.text for block in blocks)
         known = known_chunks(blocks, self.find(question, text)) if self.find else []
-        read = known or sections(blocks)
-        return _Evidence(question, [one.chunk for one in read], [one.number for one in read])
+        numbered = known or sections(blocks)
+        reading = read(question, [one.chunk for one in numbered], self.embedding)
+        return _Evidence(question, reading, [one.number for one in numbered])
 
 
 def _shown(sentence: Candidate) -> str:

@@ -78,11 +78,8 @@ class Reading:
         return self.confidence - calibration().threshold
 
 
-def best_sentences(
-    question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel
-) -> list[Candidate]:
+def best_sentences(reading: Reading | None) -> list[Candidate]:
     """Return the sentences that answer in reading order, or none when nothing answers."""
-    reading = read(question, chunks, embedding)
     return choose(reading.sentences) if reading and reading.margin >= 0 else []
 
 
