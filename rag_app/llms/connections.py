@@ -103,6 +103,7 @@ def unconnected_clients() -> dict[str, Any]:
     """Return clients for LangChain to hold: `connect` takes others, which know the proxy."""
     return {
         "openai_proxy": None,
+        "http_socket_options": (),
         "http_client": openai.DefaultHttpxClient(trust_env=False),
         "http_async_client": openai.DefaultAsyncHttpxClient(trust_env=False),
     }

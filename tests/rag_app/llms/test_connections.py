@@ -67,7 +67,7 @@ def test_a_server_of_this_machine_is_reached_past_any_proxy(
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "all_proxy", "OPENAI_PROXY"])
 def test_a_server_elsewhere_is_reached_through_the_proxy(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     heads: list[str] = []
 
@@ -81,6 +81,7 @@ def test_a_server_elsewhere_is_reached_through_the_proxy(
     assert {head.splitlines()[0] for head in heads} == {
         "POST http://models.example/v1/chat/completions HTTP/1.1"
     }
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_an_exception_to_the_proxy_is_reached_without_it(
