@@ -189,13 +189,15 @@ async def _once(question: Input) -> AsyncIterator[Input]:
 
 def _question(given: Input) -> str:
     """Return the question of what a chain is called with, a text or a dict."""
-    found: Sequence[str] = [given] if isinstance(given, str) else ()
-    if isinstance(given, Mapping):
-        found = [str(given[name]) for name in _INPUTS if name in given]
-    if not found:
+    named = (
+        [given[name] for name in _INPUTS if name in given]
+        if isinstance(given, Mapping)
+        else [given]
+    )
+    if not named:
         raise UsageError(f"there is no question: give a text, or a dict with {_INPUTS[0]}")
-    check_question(found[0])
-    return found[0]
+    check_question(named[0])
+    return str(named[0])
 
 
 class _Turn:
