@@ -189,11 +189,8 @@ async def _once(question: Input) -> AsyncIterator[Input]:
 
 def _question(given: Input) -> str:
     """Return the question of what a chain is called with, a text or a dict."""
-    named = (
-        [given[name] for name in _INPUTS if name in given]
-        if isinstance(given, Mapping)
-        else [given]
-    )
+    values = given if isinstance(given, Mapping) else {_INPUTS[0]: given}
+    named = [values[name] for name in _INPUTS if name in values]
     if not named:
         raise UsageError(f"there is no question: give a text, or a dict with {_INPUTS[0]}")
     check_question(named[0])
@@ -216,7 +213,7 @@ class _Turn:
         self._reading: Reading | None = None
         self._message: BaseMessage | None = None
         self._splitter = ThinkingSplitter()
-        self._withheld = chain.on_unsupported != "flag"
+        self._held = ""
         self._spent = start_spending()
         self.clock = Clock()
 
@@ -264,13 +261,18 @@ class _Turn:
 
     def _shown(self, events: Iterable[Thinking | Token]) -> Iterator[Event]:
         """Yield the events; no token of what has to be checked or read as a whole."""
+        checks_first = self._chain.on_unsupported != "flag"
         for event in events:
-            self._withheld = self._withheld or may_be_json(self._splitter.answer)
-            if isinstance(event, Thinking) or not self._withheld:
+            if isinstance(event, Thinking):
                 yield event
+                continue
+            self._held += event.text
+            if not (checks_first or may_be_json(self._splitter.answer)):
+                yield Token(self._held)
+                self._held = ""
 
     def closing(self, answer: Answer) -> Iterator[Event]:
-        if self._withheld and self.asks:
+        if self._held:
             yield Token(answer.text)
         yield answer
 

@@ -370,6 +370,13 @@ def test_an_answer_in_json_is_read_and_not_streamed_raw(said: str):
     assert (answer.text, answer.unsupported) == (f"{DUG} [1]", ())
 
 
+def test_an_answer_that_only_begins_like_json_is_streamed():
+    said = f"[1] {DUG} It holds 4,000 litres of water."
+    _, *events, _ = chain(said).stream(QUESTION)
+    assert len(events) > len(said) // 2
+    assert "".join(one.text for one in events if isinstance(one, Token)) == said
+
+
 @pytest.mark.parametrize("said", ['{"answer": null}', '{"answer": "", "citations": []}'])
 def test_json_without_an_answer_in_it_declines(said: str):
     answer = chain(said).invoke(QUESTION)
