@@ -110,7 +110,8 @@ class ThinkingSplitter:
         elif match["channel"]:
             self._thinks = match["channel"].casefold() != "final"
         elif match["role"]:
-            self._is_over = match["speaker"].casefold() not in ("", "assistant")
+            is_other = match["speaker"].casefold() not in ("", "assistant")
+            self._is_over = is_other and bool(self.answer.strip())
 
     def _is_text(self, match: re.Match[str], rest: str) -> bool:
         """Return whether a tag is what the answer is about rather than a sign to its reader."""

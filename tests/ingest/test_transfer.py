@@ -200,15 +200,21 @@ def test_a_deleted_text_leaves_no_trace_in_an_export(
 def test_an_export_holds_one_generation_while_others_write_and_read(
     settings: IndexSettings, write: Write, elsewhere: IndexSettings, tmp_path: Path
 ) -> None:
+    written = threading.Semaphore(0)
+
     def write_edition(n: int) -> None:
         for part in range(5):
             write(f"{part}.txt", f"Part {part} of edition {n}.")
         sync_folder(settings)
+        written.release()
 
     write_edition(0)
     with busy(write_edition), busy(lambda n: answers(settings)):
         for n in range(8):
             export_index(settings, tmp_path / f"{n}.rag")
+            if n == 3:
+                assert written.acquire(timeout=300)
+                assert written.acquire(timeout=300)
 
     seen = set()
     for n in range(8):

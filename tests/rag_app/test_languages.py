@@ -157,7 +157,8 @@ def test_the_command_line_says_which_language_a_quote_is_in(
     def lines(language: str, question: str) -> list[str]:
         run = rag_alone("ask", question, "--index", str(apps[language].settings.index))
         assert run.code == 0
-        return [line for line in run.out.splitlines() if line.startswith("[")]
+        places = [line for line in run.out.splitlines() if line.startswith("[")]
+        return [place.partition(" (rag show ")[0] for place in places]
 
     assert lines("en", QUEM)[0].endswith("history.md, History (quoted from English)")
     assert lines("pt", "Until when is the library open?")[0].endswith(

@@ -35,6 +35,7 @@ CASES = {
     f"{SAID}<end_of_turn>\n": SAID,
     f"{SAID}<|eot_id|><|endoftext|>": SAID,
     f"{SAID}<|im_end|>\n<|im_start|>user\nAnd the east kiln?": SAID,
+    f"<|im_start|>user\n{SAID}": SAID,
     # What an answer may be about.
     "The token <|endoftext|> ends a text. [1]": "The token <|endoftext|> ends a text. [1]",
     "Write <think> first and </think> after it. [1]": "Write <think> first and </think> after it. "
