@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rag_app.llms import chat_model
     from rag_app.prompts import load_prompt
     from rag_app.settings import Settings
+    from rag_app.tool import ToolArtifact
     from rag_app.types import Answer, Citation, Retrieved, ScoredChunk, Thinking, Token
 
 _HOMES = {
@@ -28,6 +29,7 @@ _HOMES = {
     "Settings": "rag_app.settings",
     "Thinking": "rag_app.types",
     "Token": "rag_app.types",
+    "ToolArtifact": "rag_app.tool",
     "Turn": "rag_app.conversation",
     "chat_model": "rag_app.llms",
     "load_prompt": "rag_app.prompts",
@@ -45,6 +47,7 @@ __all__ = [
     "Settings",
     "Thinking",
     "Token",
+    "ToolArtifact",
     "Turn",
     "chat_model",
     "load_prompt",
