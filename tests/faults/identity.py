@@ -97,5 +97,10 @@ def _refusal(
 
 
 def _digests(folder: Path) -> dict[str, bytes]:
-    paths = [path for path in folder.rglob("*") if path.is_file()]
+    """Return the digest of every file but what readers share, which is empty or their locks."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and not _is_shared(path)]
     return {str(path.relative_to(folder)): sha256(path.read_bytes()).digest() for path in paths}
+
+
+def _is_shared(path: Path) -> bool:
+    return path.name.endswith("-shm") or (path.name.endswith("-wal") and not path.stat().st_size)
