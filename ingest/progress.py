@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from ingest.types import SyncProgress, SyncStage
-
-OnProgress = Callable[[SyncProgress], None]
+from ingest.types import OnProgress, SyncProgress, SyncStage
 
 
 class Progress:

@@ -20,15 +20,16 @@ from ingest.index.store import Index
 from ingest.language import identify_language
 from ingest.loaders import is_supported, load_document, loader_name
 from ingest.plan import Plan, make_plan
-from ingest.progress import OnProgress, Progress
+from ingest.progress import Progress
 from ingest.settings import IndexSettings
 from ingest.types import (
     Document,
     FileContent,
     FileProblem,
     FileSignature,
-    SyncProgress,
+    OnProgress,
     SyncReport,
+    ignore_progress,
 )
 
 _LOADERS_VERSION = 3
@@ -78,7 +79,8 @@ def sync_folder(
         with closing(writable_index(settings, embedding, rebuild)) as index:
             _check_settings(settings, index)
             plan = _plan(settings, index, files, retry_failed)
-            return _Sync(settings, index, files, rebuild, progress or _ignore).run(plan, started)
+            show = progress or ignore_progress
+            return _Sync(settings, index, files, rebuild, show).run(plan, started)
 
 
 def followed_folder(index: Path) -> Path | None:
@@ -362,7 +364,3 @@ def _read(settings: IndexSettings, source: str) -> FileContent:
 
 def _loader(source: str) -> str:
     return f"{loader_name(source)}/{_LOADERS_VERSION}"
-
-
-def _ignore(progress: SyncProgress) -> None:
-    pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -21,7 +21,14 @@ from ingest.index.store import Index
 from ingest.language import identify_language
 from ingest.settings import IndexSettings
 from ingest.sync import check_chunk_tokens, writable_index
-from ingest.types import Document, FileProblem, SyncProgress, SyncReport
+from ingest.types import (
+    Document,
+    FileProblem,
+    OnProgress,
+    SyncProgress,
+    SyncReport,
+    ignore_progress,
+)
 
 if TYPE_CHECKING:
     from langchain_core.document_loaders import BaseLoader
@@ -30,8 +37,6 @@ _PREFIX = "langchain:"
 _VERSION = 1
 # What a kill can lose.
 _BATCH_CHARACTERS = 100_000
-
-OnProgress = Callable[[SyncProgress], None]
 
 
 def sync_loader(
@@ -67,13 +72,13 @@ def sync_loader(
     embedding = embedding or embedding_model(settings)
     if dry_run:
         with _readable_index(settings, embedding) as index:
-            return _LoaderSync(loader, index, _ignore, writes=False).run(started)
+            return _LoaderSync(loader, index, ignore_progress, writes=False).run(started)
     with (
         write_lock(settings.index),
         closing(writable_index(settings, embedding, rebuild=False)) as index,
     ):
         check_chunk_tokens(settings, index)
-        return _LoaderSync(loader, index, progress or _ignore, writes=True).run(started)
+        return _LoaderSync(loader, index, progress or ignore_progress, writes=True).run(started)
 
 
 class _LoaderSync:
@@ -249,7 +254,3 @@ def _readable_index(settings: IndexSettings, embedding: EmbeddingModel) -> Itera
     with closing(Index.open(settings.index, embedding)) as index:
         check_chunk_tokens(settings, index)
         yield index
-
-
-def _ignore(progress: SyncProgress) -> None:
-    pass

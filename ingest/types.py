@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -151,6 +151,13 @@ class SyncProgress:
     chunks_total: int | None = None
     stage: SyncStage = SyncStage.READING
     source: str = ""
+
+
+OnProgress = Callable[[SyncProgress], None]
+
+
+def ignore_progress(progress: SyncProgress) -> None:
+    """Do nothing, for a caller who did not ask how far it is."""
 
 
 @dataclass(frozen=True, slots=True)

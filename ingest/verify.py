@@ -20,7 +20,6 @@ from ingest.index.catalog import Catalog
 from ingest.index.check import (
     Check,
     Damage,
-    OnProgress,
     check_folder,
     check_version,
     version_to_check,
@@ -37,7 +36,7 @@ from ingest.index.store import Index
 from ingest.index.writer import Writer
 from ingest.settings import IndexSettings
 from ingest.sync import sync_folder
-from ingest.types import Document, SyncProgress
+from ingest.types import Document, OnProgress, ignore_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def verify_index(
         StoreError: If it is to be repaired and may only be read.
     """
     started = time.monotonic()
-    show = progress or _ignore
+    show = progress or ignore_progress
     version = version_to_check(settings.index) if settings.index.is_dir() else None
     if version is None:
         raise IndexMissingError(
@@ -245,7 +244,3 @@ def _unnamed(check: Check, lost: int, documents: Sequence[Damage]) -> list[Damag
         return []
     what = f"{lost - len(named)} documents of add_documents are lost, without a name"
     return [Damage(what, CATALOG)]
-
-
-def _ignore(progress: SyncProgress) -> None:
-    pass

@@ -13,10 +13,9 @@ from ingest.embeddings import EmbeddingModel, embedding_model
 from ingest.errors import IdentityError, RagError, UsageError
 from ingest.folder import find_files
 from ingest.loaders import is_supported
-from ingest.progress import OnProgress
 from ingest.settings import IndexSettings
 from ingest.sync import sync_folder
-from ingest.types import SyncProgress, SyncReport
+from ingest.types import OnProgress, SyncProgress, SyncReport
 
 # A sync begins once the folder has been quiet for the first time, or changing for the second.
 _QUIET_MS = 300

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +17,7 @@ from ingest.index.layout import CATALOG, current_version, find_leftovers, newest
 from ingest.index.mark import MARK, Mark, read_mark
 from ingest.index.rows import State
 from ingest.index.snapshot import check_bases
-from ingest.types import SyncProgress
-
-OnProgress = Callable[[SyncProgress], None]
+from ingest.types import OnProgress, SyncProgress
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,14 @@ def as_chunk(message: AIMessage) -> AIMessageChunk:
     return AIMessageChunk(**message.model_dump(exclude={"type"}))
 
 
+def as_one_chunk(result: ChatResult) -> ChatGenerationChunk:
+    """Return a whole answer as the only piece of a stream, with all that is told of it."""
+    generation = result.generations[0]
+    message = as_chunk(cast("AIMessage", generation.message))
+    message.response_metadata = {**(result.llm_output or {}), **message.response_metadata}
+    return ChatGenerationChunk(message=message, generation_info=generation.generation_info)
+
+
 class LangChainChatModel(BaseChatModel):
     """A model of another integration behind our errors.
 
@@ -170,7 +178,7 @@ class LangChainChatModel(BaseChatModel):
                 if begun:
                     raise
                 refused = refused_with(error, refused)
-        yield _one_chunk(self._whole(refused, messages, stop, kwargs))
+        yield as_one_chunk(self._whole(refused, messages, stop, kwargs))
 
     async def _apieces(
         self, messages: list[BaseMessage], stop: Stop, kwargs: Arguments
@@ -190,7 +198,7 @@ class LangChainChatModel(BaseChatModel):
                 if begun:
                     raise
                 refused = refused_with(error, refused)
-        yield _one_chunk(await self._awhole(refused, messages, stop, kwargs))
+        yield as_one_chunk(await self._awhole(refused, messages, stop, kwargs))
 
     def _request(
         self, refused: frozenset[str], messages: list[BaseMessage], stop: Stop
@@ -221,8 +229,3 @@ class LangChainChatModel(BaseChatModel):
         said = masked_line(str(error), self.inner, _LONGEST_REASON)
         reason = f"{type(error).__name__}: {said}".rstrip(" :.")
         return ProviderError(f"{self.name} failed ({reason}): check its key and its address")
-
-
-def _one_chunk(result: ChatResult) -> ChatGenerationChunk:
-    message = cast("AIMessage", result.generations[0].message)
-    return ChatGenerationChunk(message=as_chunk(message))

@@ -16,11 +16,11 @@ from collections.abc import (
 from contextlib import aclosing, asynccontextmanager, closing, suppress
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import openai
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from pydantic import SecretStr
@@ -34,7 +34,7 @@ from rag_app.llms.connections import (
     server_of,
     unconnected_clients,
 )
-from rag_app.llms.langchain import as_chunk
+from rag_app.llms.langchain import as_one_chunk
 from rag_app.llms.refusals import (
     cut,
     explain_refusals,
@@ -238,7 +238,7 @@ class _ServedChatModel(_ChatModel):
                     if begun:
                         raise
                     refused = refused_with(error, refused)
-            yield _one_chunk(await model._whole(refused, messages, **kwargs))
+            yield as_one_chunk(await model._whole(refused, messages, **kwargs))
 
     async def _pieces(
         self,
@@ -409,13 +409,6 @@ def _first_cause(error: BaseException) -> BaseException:
     while error.__cause__ is not None:
         error = error.__cause__
     return error
-
-
-def _one_chunk(result: ChatResult) -> ChatGenerationChunk:
-    generation = result.generations[0]
-    message = as_chunk(cast("AIMessage", generation.message))
-    message.response_metadata = {**(result.llm_output or {}), **message.response_metadata}
-    return ChatGenerationChunk(message=message, generation_info=generation.generation_info)
 
 
 def _fields(response: Any) -> dict[str, Any]:
