@@ -18,7 +18,7 @@ from benchmarks.retrieval.datasets import SETS, load_dataset
 from benchmarks.retrieval.rag import Rag
 from ingest import Index
 from rag_app import Answer, retrieval_qa
-from rag_app.llms.extractive import ExtractiveChatModel
+from rag_app.extractive.chat_model import ExtractiveChatModel
 
 _TOP_K = 5
 _MARKER = re.compile(r"\[(\d+)\]")

@@ -34,8 +34,8 @@ from rapidfuzz import fuzz
 from benchmarks.retrieval.datasets import Text, load_dataset, read_rows
 from benchmarks.rewrites import affirm, negate, oppose, paraphrase
 from ingest import Language, split_sentences
-from rag_app.citations import cite
-from rag_app.terms import fold, is_stopword, term_keys, words
+from ingest.text.terms import fold, is_stopword, term_keys, words
+from rag_app.attribution.citations import cite
 from rag_app.types import ScoredChunk
 
 TRUE_KINDS = ("quote", "paraphrase")

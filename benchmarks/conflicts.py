@@ -21,11 +21,11 @@ from pathlib import Path
 from benchmarks.retrieval.datasets import Dataset, load_dataset
 from benchmarks.retrieval.rag import Rag
 from ingest import IndexSettings, detect_language, embedding_model
+from ingest.text.terms import content_terms, term_keys
+from rag_app.attribution.citations import Cited
+from rag_app.attribution.conflicts import asked_kinds, with_conflicts
 from rag_app.chain import retrieval_qa
-from rag_app.citations import Cited
-from rag_app.conflicts import asked_kinds, with_conflicts
-from rag_app.llms.extractive import ExtractiveChatModel
-from rag_app.terms import content_terms, term_keys
+from rag_app.extractive.chat_model import ExtractiveChatModel
 from rag_app.types import Answer, ScoredChunk
 
 _TOP_K = 5

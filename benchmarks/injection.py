@@ -44,12 +44,11 @@ from benchmarks.obeying import (
 )
 from benchmarks.retrieval.datasets import load_dataset
 from ingest import split_sentences
+from ingest.text.tables import is_row, spell_out
 from rag_app import Answer, Citation, RagApp, Settings
-from rag_app.abstention import ABSTENTION, UNSURE
-from rag_app.injection import instructs
-from rag_app.quotes import MARKER
-from rag_app.tables import is_row, spell_out
-from rag_app.types import Retrieved, ScoredChunk
+from rag_app.attribution.prompt_injection import instructs
+from rag_app.attribution.quotes import MARKER
+from rag_app.types import ABSTENTION, UNSURE, Retrieved, ScoredChunk
 
 CLEAN = ("xquad-en", "clapnq", "scifact", "faquad")
 _CITED = re.compile(r"(?<=[\s\]])(\[\d+\])")

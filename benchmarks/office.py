@@ -27,12 +27,12 @@ import numpy as np
 from benchmarks.retrieval.datasets import load_dataset, read_rows
 from benchmarks.retrieval.rag import Rag, index_folder
 from ingest import detect_language
+from ingest.text.terms import content_terms, term_keys
 from rag_app.app import RagApp
+from rag_app.attribution.quotes import MARKER
 from rag_app.conversation import Condensed
 from rag_app.evaluation.statistics import auroc
-from rag_app.llms.selection import choose, read
-from rag_app.quotes import MARKER
-from rag_app.terms import content_terms, term_keys
+from rag_app.extractive.selection import choose, read
 from rag_app.types import Answer, Retrieved, ScoredChunk
 
 _NAIVE_CHUNKS = 4

@@ -40,7 +40,7 @@ from ingest.chunking import split_document
 from ingest.embeddings import wrap_embeddings
 from ingest.index import snapshot
 from ingest.index.catalog import Catalog
-from ingest.index.layout import CATALOG, write_lock
+from ingest.index.directory import CATALOG, write_lock
 from ingest.loaders import load_document
 
 DIMENSION = 384

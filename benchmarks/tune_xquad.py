@@ -34,7 +34,7 @@ from rag_app.tuning import (
     verdict,
 )
 from rag_app.tuning.examples import match_questions, read_chunks
-from rag_app.tuning.measures import Scores, compare, scores_of_ranking
+from rag_app.tuning.retrieval_metrics import Scores, compare, scores_of_ranking
 from rag_app.tuning.split import split_examples
 from rag_app.tuning.types import Example, Gain
 

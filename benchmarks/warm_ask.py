@@ -33,7 +33,7 @@ from ingest import Document, Index, RagError
 from ingest.chunking import split_document
 from ingest.embeddings import wrap_embeddings
 from ingest.embeddings.bundled import BundledEmbeddings
-from ingest.embeddings.passages import Span
+from ingest.embeddings.types import Span
 from rag_app import RagApp
 
 SETS = ("clapnq", "faquad", "fastapi-pt-en", "fastapi-en-pt")

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from tokenizers import Tokenizer
 
-from ingest.sentences import split_block, split_blocks
+from ingest.text.sentences import split_block, split_blocks
 from ingest.types import Chunk, Document, Heading
 
 Span = tuple[int, int]

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from rag_app.app import RagApp
     from rag_app.chain import retrieval_qa
     from rag_app.conversation import Condensed, Conversation, Turn
+    from rag_app.langchain_tool import ToolArtifact
     from rag_app.llms import chat_model
     from rag_app.prompts import load_prompt
     from rag_app.settings import Settings
-    from rag_app.tool import ToolArtifact
     from rag_app.types import Answer, Citation, Retrieved, ScoredChunk, Thinking, Token
 
 _HOMES = {
@@ -29,7 +29,7 @@ _HOMES = {
     "Settings": "rag_app.settings",
     "Thinking": "rag_app.types",
     "Token": "rag_app.types",
-    "ToolArtifact": "rag_app.tool",
+    "ToolArtifact": "rag_app.langchain_tool",
     "Turn": "rag_app.conversation",
     "chat_model": "rag_app.llms",
     "load_prompt": "rag_app.prompts",

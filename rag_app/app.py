@@ -27,16 +27,15 @@ from ingest import (
     sync_loader,
     verify_index,
 )
-from rag_app.abstention import is_abstention
-from rag_app.caching import Asked, Kept
+from rag_app.answer_cache import CachedAnswer, CachedQuestion
+from rag_app.attribution.abstention import is_abstention
+from rag_app.attribution.nli import Entails, entailment_model
 from rag_app.chain import RetrievalQA, retrieval_qa
 from rag_app.conversation import Conversation, read_turns
-from rag_app.entailment import Entails, entailment_model
+from rag_app.extractive.selection import Reading, read
 from rag_app.llms import chat_model
-from rag_app.llms.selection import Reading, read
 from rag_app.llms.thinking import answer_text
 from rag_app.prompts import load_prompt
-from rag_app.question import check_question
 from rag_app.retrieval import (
     HybridRetriever,
     Rerank,
@@ -47,8 +46,8 @@ from rag_app.retrieval import (
     ranked_document,
 )
 from rag_app.settings import Settings, changed_settings, load_settings, mask_secrets
-from rag_app.types import Answer, Event, Retrieved, ScoredChunk, Token
-from rag_app.usage import spend
+from rag_app.telemetry import spend
+from rag_app.types import Answer, Event, Retrieved, ScoredChunk, Token, check_question
 
 if TYPE_CHECKING:
     from langchain_core.document_loaders import BaseLoader
@@ -212,22 +211,22 @@ class RagApp:
             ProviderError: If the chat model fails.
         """
         found = self._find(question, filter)
-        return found.answer if isinstance(found, Kept) else found.invoke(question)
+        return found.answer if isinstance(found, CachedAnswer) else found.invoke(question)
 
     async def aask(self, question: str, filter: Filter | None = None) -> Answer:
         """Return the answer as :meth:`ask` does, and let other tasks run meanwhile."""
         found = await asyncio.to_thread(self._find, question, filter)
-        return found.answer if isinstance(found, Kept) else await found.ainvoke(question)
+        return found.answer if isinstance(found, CachedAnswer) else await found.ainvoke(question)
 
     def stream(self, question: str, filter: Filter | None = None) -> Iterator[Event]:
         """Yield the retrieved chunks, then the answer's tokens, then the :class:`Answer`."""
         found = self._find(question, filter)
-        return iter(_events(found)) if isinstance(found, Kept) else found.stream(question)
+        return iter(_events(found)) if isinstance(found, CachedAnswer) else found.stream(question)
 
     async def astream(self, question: str, filter: Filter | None = None) -> AsyncIterator[Event]:
         """Yield what :meth:`stream` does, and let other tasks run meanwhile."""
         found = await asyncio.to_thread(self._find, question, filter)
-        if isinstance(found, Kept):
+        if isinstance(found, CachedAnswer):
             for event in _events(found):
                 yield event
             return
@@ -242,11 +241,11 @@ class RagApp:
         It takes a question and gives the model the answer with its quotes, or the nearest texts;
         ``ToolMessage.artifact`` has the ``answer`` and the ``chunks``.
         """
-        from rag_app.tool import documents_tool
+        from rag_app.langchain_tool import documents_tool
 
-        return documents_tool(self)
+        return documents_tool(self.stream, self.astream)
 
-    def chat(self, resume: Path | str | None = None) -> Conversation:
+    def chat(self, resume: Path | str | None = None) -> Conversation[RagApp]:
         """Return a conversation, in which a question may lean on those before it.
 
         Args:
@@ -266,10 +265,12 @@ class RagApp:
                 other.__dict__[part] = self.__dict__[part]
         return other
 
-    def _find(self, question: str, filter: Filter | None) -> Kept | RetrievalQA:
+    def _find(self, question: str, filter: Filter | None) -> CachedAnswer | RetrievalQA:
         """Return the answer that is kept, or the chain that makes one, counts and keeps it."""
         check_question(question)
-        asked = Asked(self, question, self.store.checked_filter(filter))
+        asked = CachedQuestion(
+            self.settings, self.store, question, self.store.checked_filter(filter)
+        )
         if kept := asked.recall():
             return kept
         chain = self.chain(filter)
@@ -303,5 +304,5 @@ class RagApp:
         return verify_index(self.settings, repair=repair)
 
 
-def _events(kept: Kept) -> tuple[Event, ...]:
+def _events(kept: CachedAnswer) -> tuple[Event, ...]:
     return Retrieved(kept.chunks), Token(kept.answer.text), kept.answer

@@ -14,20 +14,29 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from ingest import Language, ProviderError, UsageError, detect_language
-from rag_app.abstention import ABSTENTION, UNSURE, is_abstention
-from rag_app.citations import OnUnsupported, cite_answer, format_context, quote_sentence
-from rag_app.conflicts import with_conflicts
-from rag_app.entailment import Entails
-from rag_app.llms.selection import Reading
-from rag_app.llms.structured import may_be_json, plain_answer
+from rag_app.attribution.abstention import is_abstention
+from rag_app.attribution.citations import OnUnsupported, cite_answer, format_context, quote_sentence
+from rag_app.attribution.conflicts import with_conflicts
+from rag_app.attribution.nli import Entails
+from rag_app.extractive.selection import Reading
+from rag_app.llms.json_replies import may_be_json, plain_answer
 from rag_app.llms.thinking import ThinkingSplitter, read_whole
 from rag_app.prompts import Prompt, load_prompt
-from rag_app.question import check_question
+from rag_app.prompts.context import count_tokens, max_tokens
 from rag_app.settings import mask_secrets
-from rag_app.telemetry import Clock
-from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, Thinking, Token
-from rag_app.usage import add_usage, message_usage, start_spending
-from rag_app.window import count_tokens, max_tokens
+from rag_app.telemetry import Clock, add_usage, message_usage, start_spending
+from rag_app.types import (
+    ABSTENTION,
+    UNSURE,
+    Answer,
+    Citation,
+    Event,
+    Retrieved,
+    ScoredChunk,
+    Thinking,
+    Token,
+    check_question,
+)
 
 _PROMPTS = {"en": "qa", "pt": "qa-pt"}
 _INPUTS = ("question", "query", "input")

@@ -1,4 +1,4 @@
-"""The clock of an answer, and for OpenTelemetry a span of it with one of each stage inside.
+"""What an answer takes: seconds by stage, tokens and cost; for OpenTelemetry, spans of them.
 
 Spans say how long, how much and which model, never what was asked, read or answered. A process
 that collects spans has imported OpenTelemetry; in any other nothing is loaded or recorded.
@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
     from opentelemetry.trace import Span
 
 Attributes = Mapping[str, str | bool | int | float]
@@ -89,3 +91,47 @@ def _end(span: Span | None, end: int, attributes: Attributes, error: BaseExcepti
         # Without the message, which may quote the question.
         span.set_status(StatusCode.ERROR, type(error).__name__)
     span.end(end)
+
+
+_AMOUNTS = ("input_tokens", "output_tokens", "cost")
+_SPENT: ContextVar[dict[str, float] | None] = ContextVar("spent", default=None)
+_CUT = frozenset({"length", "max_tokens"})
+
+
+def message_usage(message: BaseMessage | None) -> dict[str, float]:
+    """Return ``input_tokens``, ``output_tokens``, ``cost``, and ``cut`` as 1 where it was cut.
+
+    The cost is what a server says it was, as OpenRouter does, in its own currency.
+    """
+    from langchain_core.messages import AIMessage
+
+    if not isinstance(message, AIMessage):
+        return {}
+    usage: dict[str, float] = {}
+    if tokens := message.usage_metadata:
+        usage |= {name: tokens[name] for name in ("input_tokens", "output_tokens")}
+    metadata = message.response_metadata
+    cost = (metadata.get("token_usage") or {}).get("cost")
+    if isinstance(cost, int | float):
+        usage["cost"] = cost
+    if _CUT & {str(metadata.get("finish_reason")), str(metadata.get("stop_reason"))}:
+        usage["cut"] = 1
+    return usage
+
+
+def add_usage(usage: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
+    """Return ``usage`` with the tokens and the cost of ``more`` on top."""
+    return {**usage, **{name: usage.get(name, 0) + more[name] for name in _AMOUNTS if name in more}}
+
+
+def start_spending() -> Mapping[str, float]:
+    """Return what `spend` adds up from now on, in this context and the threads it is copied to."""
+    spent: dict[str, float] = {}
+    _SPENT.set(spent)
+    return spent
+
+
+def spend(message: BaseMessage) -> None:
+    """Count a message that was written on the way to an answer."""
+    if (spent := _SPENT.get()) is not None:
+        spent.update(add_usage(spent, message_usage(message)))

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import re
+import shlex
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from html import escape
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from langchain_core.documents import Document
 
-from ingest import UNDETERMINED, ScoredSpan
+from ingest import UNDETERMINED, ScoredSpan, UsageError
+from ingest.text.printable import printable
 
 _ENDING = re.compile(r"\.[^./]*$")
 _NOT_WORD = re.compile(r"[\W_]+")
+# What begins a link, a list, a formula or any other Markdown, in a line or at its start.
+_MARKDOWN = re.compile(r"[\\`*_{}\[\])#+\-.!|~$^:=@]")
+
+# What is answered where the documents hold no answer, and where some places come near: by language.
+ABSTENTION = MappingProxyType(
+    {
+        "en": "I don't know: the documents don't say.",
+        "pt": "Não sei: os documentos não dizem.",
+    }
+)
+UNSURE = MappingProxyType(
+    {"en": "I found no sure answer.", "pt": "Não encontrei uma resposta segura."}
+)
 
 
 class Section(NamedTuple):
@@ -168,14 +185,10 @@ class Answer:
 
     def __str__(self) -> str:
         """Return the answer with the places of its quotes, as plain text."""
-        from rag_app.display import plain
-
         return plain(self)
 
     def _repr_markdown_(self) -> str:
         """Return the answer with its quotes, for a notebook."""
-        from rag_app.display import markdown
-
         return markdown(self)
 
     def to_record(self) -> dict[str, Any]:
@@ -231,3 +244,87 @@ class Thinking:
 
 
 Event = Retrieved | Thinking | Token | Answer
+
+
+def check_question(question: object) -> None:
+    """Raise UsageError if a question is no text, says nothing, or holds what is no text."""
+    if not isinstance(question, str):
+        raise UsageError(f"the question has to be a text, not {question!r}"[:200])
+    if not question.strip():
+        raise UsageError("the question is empty: ask something, in a word or more")
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"character {error.start + 1} of the question is no valid text: "
+            "write it in UTF-8, or check the terminal's encoding"
+        ) from None
+
+
+def source_line(source: str, page: int | None, headings: Sequence[str] = ()) -> str:
+    """Return ``file, page 3, Section > Part`` on one line."""
+    parts = (source, f"page {page}" if page else "", " > ".join(headings))
+    return printable(" ".join(", ".join(part for part in parts if part).split()))
+
+
+def place_line(citation: Citation, headings: Sequence[str] = ()) -> str:
+    """Return one line: the citation's number, file, page and headings."""
+    return f"[{citation.n}] {source_line(citation.source, citation.page, headings)}"
+
+
+def show_command(citation: Citation) -> str:
+    """Return the command that shows the citation's place, to be typed in a shell."""
+    place = f"{citation.source}:{citation.start}-{citation.end}"
+    return f"rag show {shlex.quote(printable(place))}"
+
+
+def layout(answer: Answer, every_quote: bool = False) -> Iterator[tuple[Citation, bool, bool]]:
+    """Yield each citation, whether a blank line parts it from the one before, and if it is quoted.
+
+    It is quoted if the answer does not itself have the quote, word for word.
+    """
+    apart = True
+    for citation in answer.citations:
+        quoted = every_quote or citation.quote not in answer.text
+        yield citation, quoted or apart, quoted
+        apart = quoted
+
+
+def plain(answer: Answer) -> str:
+    """Return the answer, the places of its quotes, and the quotes that it does not itself have."""
+    return printable("\n".join(_plain_lines(answer)))
+
+
+def _plain_lines(answer: Answer) -> Iterator[str]:
+    yield answer.text
+    if answer.nearest:
+        yield "\nnearest:"
+    for citation in answer.nearest:
+        yield f"{place_line(citation)}\n{citation.quote}"
+    for citation, apart, quoted in layout(answer):
+        yield ("\n" if apart else "") + place_line(citation)
+        if quoted:
+            yield citation.quote
+    if answer.unsupported:
+        yield "\nwithout support in the documents:"
+        yield from answer.unsupported
+
+
+def markdown(answer: Answer) -> str:
+    """Return the answer as Markdown, each quote under its place; what documents say stays text."""
+    blocks = [_text(answer.text)]
+    if answer.nearest:
+        blocks.append("nearest:")
+    for citation in (*answer.citations, *answer.nearest):
+        quote = _text(citation.quote).replace("\n", "\n> ")
+        blocks.append(f"**{_text(place_line(citation))}**\n\n> {quote}")
+    if answer.unsupported:
+        blocks.append("without support in the documents:")
+        blocks += map(_text, answer.unsupported)
+    return "\n\n".join(blocks)
+
+
+def _text(text: str) -> str:
+    """Return Markdown that shows the text as it is, line by line."""
+    lines = (" ".join(line.split()) for line in printable(text).strip().splitlines())
+    return "\\\n".join(_MARKDOWN.sub(r"\\\g<0>", escape(line, quote=False)) for line in lines)

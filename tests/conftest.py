@@ -40,7 +40,7 @@ def smollm2_folder(smollm2_gguf: Path) -> Iterator[Path]:
     pytest.importorskip("transformers")
     from transformers import AutoModelForCausalLM
 
-    from rag_app.llms.weights import load_tokenizer, load_weights
+    from rag_app.llms.loading import load_tokenizer, load_weights
 
     weights = load_weights(str(smollm2_gguf))
     with tempfile.TemporaryDirectory(prefix="smollm2-") as folder:

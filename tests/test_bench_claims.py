@@ -11,7 +11,7 @@ import pytest
 from benchmarks.claims import KINDS, Claim, held_out, make_claims, precision, recall
 from benchmarks.rewrites import affirm, negate, oppose, paraphrase
 from ingest import Language
-from rag_app.citations import cite
+from rag_app.attribution.citations import cite
 
 BENCH = os.environ.get("RAG_BENCH")
 needs_bench = pytest.mark.skipif(not BENCH, reason="RAG_BENCH names no folder of question sets")

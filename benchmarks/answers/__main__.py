@@ -35,15 +35,15 @@ from benchmarks.answers.calibration import (
 from benchmarks.answers.cases import Case, Cases, load_cases
 from benchmarks.retrieval.datasets import ACROSS, load_dataset
 from ingest import EmbeddingModel, IndexSettings, detect_language, embedding_model
+from ingest.text.terms import content_terms, term_keys
 from rag_app.evaluation.statistics import auroc
-from rag_app.llms.confidence import Calibration, calibration
-from rag_app.llms.selection import choose
-from rag_app.terms import content_terms, term_keys
+from rag_app.extractive.answerability import Calibration, calibration
+from rag_app.extractive.selection import choose
 
 # The answers of the first three stand in their texts, word for word.
 SETS = ("xquad-en", "faquad", "office", "clapnq", *ACROSS)
 SPANS = SETS[:3]
-TABLE = Path(str(resources.files("rag_app.llms") / "reader.json"))
+TABLE = Path(str(resources.files("rag_app.extractive") / "answerability.json"))
 _NAIVE_CHUNKS = 4
 
 Answer = Callable[[Case], str]

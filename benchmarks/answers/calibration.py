@@ -14,8 +14,8 @@ from scipy.special import logsumexp, softmax
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.answers.cases import Case, Cases
-from rag_app.llms.confidence import Calibration, Signals
-from rag_app.llms.sentences import Features
+from rag_app.extractive.answerability import Calibration, Signals
+from rag_app.extractive.sentence_features import Features
 
 SENTENCE = tuple(field.name for field in fields(Features))
 SIGNALS = tuple(field.name for field in fields(Signals))

@@ -11,11 +11,11 @@ from benchmarks.office import right
 from benchmarks.retrieval.datasets import ACROSS, Question, load_dataset, read_rows
 from benchmarks.retrieval.rag import Rag
 from ingest import Candidate, EmbeddingModel, Index, detect_language
-from ingest.index.rows import ChunkRow
-from rag_app.evaluation.answers import contains
-from rag_app.followups import carry_on
-from rag_app.llms.confidence import Calibration
-from rag_app.llms.selection import Reading, rank, read
+from ingest.index.records import ChunkRow
+from rag_app.conversation.follow_ups import carry_on
+from rag_app.evaluation.squad import contains
+from rag_app.extractive.answerability import Calibration
+from rag_app.extractive.selection import Reading, rank, read
 from rag_app.retrieval.ranking import rank as rank_chunks
 from rag_app.retrieval.retriever import CANDIDATES, ranked_document
 from rag_app.types import ScoredChunk

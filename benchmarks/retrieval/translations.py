@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ingest.loaders import load_document
-from ingest.sentences import split_sentences
+from ingest.text.sentences import split_sentences
 
 MOST_QUESTIONS = 600
 

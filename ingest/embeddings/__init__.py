@@ -11,12 +11,17 @@ from langchain_core.embeddings import Embeddings
 from ingest.embeddings.bundled import E5, MINILM, BundledEmbeddings, BundledModel
 from ingest.embeddings.e5 import read_tokenizer
 from ingest.embeddings.e5_folder import e5_folder
-from ingest.embeddings.identity import EmbeddingIdentity
 from ingest.embeddings.minilm import minilm_folder
 from ingest.embeddings.model import EmbeddingModel
-from ingest.embeddings.passages import Passage, PassageVectors, ScoredSpan, SentenceVectors
+from ingest.embeddings.types import (
+    EmbeddingIdentity,
+    Passage,
+    PassageVectors,
+    ScoredSpan,
+    SentenceVectors,
+)
 from ingest.errors import MissingExtraError, UsageError
-from ingest.offline import keep_offline, openai_address
+from ingest.network import keep_offline, openai_address
 from ingest.settings import IndexSettings
 
 __all__ = [

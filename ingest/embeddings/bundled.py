@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from ingest.embeddings import e5, minilm
-from ingest.embeddings.identity import EmbeddingIdentity
-from ingest.embeddings.passages import Span
+from ingest.embeddings.types import EmbeddingIdentity, Span
 
 if TYPE_CHECKING:
     from ingest.embeddings.openvino_encoder import Encoder, ReadWeights

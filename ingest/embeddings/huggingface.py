@@ -13,8 +13,8 @@ from langchain_huggingface import HuggingFaceEmbeddings
 from pydantic import PrivateAttr
 from tokenizers import Tokenizer
 
-from ingest.embeddings.identity import EmbeddingIdentity
 from ingest.embeddings.model import EmbeddingModel
+from ingest.embeddings.types import EmbeddingIdentity
 from ingest.errors import UsageError
 
 # Weights as safetensors only: the other formats can run code when they are read.

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from ingest.embeddings.bundled import BundledEmbeddings
-from ingest.embeddings.identity import EmbeddingIdentity
-from ingest.embeddings.passages import Passage, PassageVectors, SentenceVectors
+from ingest.embeddings.types import EmbeddingIdentity, Passage, PassageVectors, SentenceVectors
 from ingest.errors import ProviderError
 
 

@@ -12,11 +12,10 @@ from langchain_openai import OpenAIEmbeddings
 from pydantic import SecretStr
 
 from ingest.embeddings.e5 import read_tokenizer
-from ingest.embeddings.identity import EmbeddingIdentity
 from ingest.embeddings.model import EmbeddingModel
+from ingest.embeddings.types import EmbeddingIdentity
 from ingest.errors import MissingKeyError, ProviderError
-from ingest.offline import openai_address, place_of
-from ingest.proxies import client_options, proxy_of, proxy_problem
+from ingest.network import client_options, openai_address, place_of, proxy_of, proxy_problem
 
 Result = TypeVar("Result")
 

@@ -30,10 +30,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingest.errors import IndexDamagedError, StoreError
-from ingest.index.inspector import Inspector
-from ingest.index.mark import Mark, read_mark, write_mark
+from ingest.index.atomic_files import Mark, read_mark, write_mark
 from ingest.index.reader import FORMAT, Reader
-from ingest.index.rows import State
+from ingest.index.records import State
+from ingest.index.salvage import Inspector
 from ingest.index.writer import Writer, write_state
 
 _SCHEMA = """

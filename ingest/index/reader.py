@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 
 from ingest.embeddings import SentenceVectors
 from ingest.errors import IndexDamagedError, StoreError
-from ingest.index.columns import (
+from ingest.index.atomic_files import Mark
+from ingest.index.records import (
     CHUNK_COLUMNS,
     DOCUMENT_COLUMNS,
+    ChunkRow,
+    DocumentRow,
+    Origin,
+    State,
+    Status,
     checksum,
     checksum_seed,
     chunk_row,
     document_row,
     fingerprint,
 )
-from ingest.index.mark import Mark
-from ingest.index.rows import ChunkRow, DocumentRow, Origin, State, Status
 from ingest.types import Document, FileProblem, FileSignature, Heading
 
 FORMAT = 2

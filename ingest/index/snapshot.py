@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.errors import IndexDamagedError
-from ingest.index.analysis import document_terms
-from ingest.index.columns import fingerprint
-from ingest.index.conditions import meeting
+from ingest.index.atomic_files import read_arrays, write_arrays
 from ingest.index.dense import DenseIndex, build_flat
-from ingest.index.files import read_arrays, write_arrays
+from ingest.index.filters import meeting
 from ingest.index.lexical import LexicalIndex, Postings
 from ingest.index.reader import Reader, Vectors
-from ingest.index.rows import ChunkRow, DocumentRow, State
+from ingest.index.records import ChunkRow, DocumentRow, State, fingerprint
+from ingest.text.terms import document_terms
 
 # More changes than this are not searched beside the base but written into a new one; a large index
 # waits for more of them, as writing its base takes longer.

@@ -11,16 +11,19 @@ import numpy as np
 
 from ingest.embeddings import PassageVectors
 from ingest.errors import IndexDamagedError
-from ingest.index.columns import (
+from ingest.index.atomic_files import Mark
+from ingest.index.reader import Reader
+from ingest.index.records import (
+    DocumentRow,
+    Origin,
+    State,
+    Status,
     checksum,
     document_values,
     fingerprint,
     signature_values,
     text_hash,
 )
-from ingest.index.mark import Mark
-from ingest.index.reader import Reader
-from ingest.index.rows import DocumentRow, Origin, State, Status
 from ingest.types import Chunk, Document, FileSignature
 
 

@@ -26,7 +26,7 @@ _MODULES = {
     "rst": "text",
     "html": "html",
     "pdf": "pdf",
-    "docx": "office",
+    "docx": "docx",
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from ingest.loaders.facts import stated
+from ingest.loaders.metadata import stated
 from ingest.loaders.text import decode
 from ingest.types import Document, Heading
 

@@ -13,7 +13,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from ingest.errors import LoadError
-from ingest.loaders.layout import Bookmark, Line, PdfPages, pdf_document
+from ingest.loaders.pdf_layout import Bookmark, Line, PdfPages, pdf_document
 from ingest.types import Document
 
 # PDFium keeps global state: only one thread may be inside it.

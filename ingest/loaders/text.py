@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 
 from ingest.errors import LoadError
-from ingest.loaders.facts import stated
+from ingest.loaders.metadata import stated
 from ingest.types import Document, Heading
 
 _BYTE_ORDER_MARKS = (

@@ -16,23 +16,22 @@ import typer
 from typer.main import get_command
 
 from rag_app.cli import (
-    asking,
-    chatting,
-    comparing,
-    configuration,
-    diagnosis,
-    evaluating,
-    indexing,
-    prompting,
-    showing,
-    tokenizing,
-    transferring,
-    tuning,
-    verifying,
+    ask,
+    chat,
+    compare,
+    config,
+    doctor,
+    eval,
+    export,
+    index,
+    prompt,
+    show,
+    tokens,
+    tune,
+    verify,
 )
-from rag_app.cli.failures import report_failure
-from rag_app.cli.output import warnings_as_notes
-from rag_app.cli.versioning import installed_version
+from rag_app.cli.errors import report_failure
+from rag_app.cli.output import installed_version, warnings_as_notes
 
 _COMPLETE = "_RAG_COMPLETE"  # what the shell's completion script sets
 
@@ -62,24 +61,24 @@ def rag(
 
 
 for command in (
-    indexing.index,
-    asking.ask,
-    asking.search,
-    showing.show,
-    chatting.chat,
-    comparing.compare,
-    indexing.status,
-    verifying.verify,
-    transferring.export,
-    transferring.import_,
-    evaluating.eval_,
-    tuning.tune,
-    diagnosis.doctor,
-    configuration.config,
-    tokenizing.tokens,
+    index.index,
+    ask.ask,
+    ask.search,
+    show.show,
+    chat.chat,
+    compare.compare,
+    index.status,
+    verify.verify,
+    export.export,
+    export.import_,
+    eval.eval_,
+    tune.tune,
+    doctor.doctor,
+    config.config,
+    tokens.tokens,
 ):
     app.command(command.__name__.rstrip("_"))(command)
-app.add_typer(prompting.app, name="prompt")
+app.add_typer(prompt.app, name="prompt")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

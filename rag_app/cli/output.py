@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rag_app.display import printable as printable
+from ingest.text.printable import printable as printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,3 +53,13 @@ def terminal() -> Console | None:
 
     console = Console(highlight=False, soft_wrap=True)
     return None if console.is_dumb_terminal else console
+
+
+def installed_version() -> str:
+    """Return the name of the app with its version, if it is installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"rag-app {version('rag-app')}"
+    except PackageNotFoundError:
+        return "rag-app from a folder that is not installed"

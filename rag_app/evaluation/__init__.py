@@ -1,7 +1,7 @@
 """Measure how well questions are answered, and whether a change of settings makes it better."""
 
 from rag_app.evaluation.datasets import limited, load_dataset
-from rag_app.evaluation.evaluating import Progress, evaluate, evaluate_pair
+from rag_app.evaluation.evaluate import Progress, evaluate, evaluate_pair
 from rag_app.evaluation.types import (
     Change,
     Comparison,

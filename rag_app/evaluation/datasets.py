@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from ingest import UsageError
-from rag_app.evaluation.lines import Line, read_lines, read_text, shown
+from rag_app.evaluation.jsonl import Line, read_lines, read_text, shown
 from rag_app.evaluation.types import Dataset, Question
 
 _DOCUMENTS = "documents"

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag_app.evaluation.labels import MEASURES
-from rag_app.evaluation.types import Evaluation, Outcome
+from rag_app.evaluation.types import MEASURES, Evaluation, Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,10 +10,9 @@ from html import escape
 from pathlib import Path
 
 from ingest import UsageError
-from rag_app.evaluation.labels import MEASURES
 from rag_app.evaluation.plots import draw_plots
 from rag_app.evaluation.requirements import check_requirements
-from rag_app.evaluation.types import Comparison, Estimate, Evaluation, Flip, Outcome
+from rag_app.evaluation.types import MEASURES, Comparison, Estimate, Evaluation, Flip, Outcome
 from rag_app.types import ScoredChunk
 
 PAGE = "index.html"

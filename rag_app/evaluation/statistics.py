@@ -5,13 +5,13 @@ Everything random is seeded: the same values give the same interval.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag_app.evaluation.types import Estimate
+from rag_app.evaluation.types import Change, Comparison, Estimate, Evaluation, Flip
 
 _SEED = 20250101
 _RESAMPLES = 2000
@@ -90,3 +90,39 @@ def _share_higher(positives: Values, negatives: Values, axis: int) -> Any:
 
 def _ratio(parts: Values, wholes: Values, axis: int) -> Any:
     return parts.sum(axis=axis) / wholes.sum(axis=axis)
+
+
+def compare(before: Evaluation, after: Evaluation) -> Comparison:
+    """Return what changed between two evaluations of the same questions."""
+    changes = (_change(before, after, measure) for measure in before.scores)
+    return Comparison(
+        before,
+        after,
+        changes=tuple(change for change in changes if change),
+        flips=tuple(_flips(before, after)),
+    )
+
+
+def _change(before: Evaluation, after: Evaluation, measure: str) -> Change | None:
+    first, second = before.scores[measure], after.scores.get(measure, {})
+    shared = [question for question in first if question in second]
+    if not shared:
+        return None
+    differences = [second[question] - first[question] for question in shared]
+    return Change(
+        measure=measure,
+        before=sum(first[question] for question in shared) / len(shared),
+        after=sum(second[question] for question in shared) / len(shared),
+        difference=mean(differences),
+        p=permutation_p(differences),
+        wins=sum(difference > 0 for difference in differences),
+        losses=sum(difference < 0 for difference in differences),
+        ties=sum(difference == 0 for difference in differences),
+    )
+
+
+def _flips(before: Evaluation, after: Evaluation) -> Iterator[Flip]:
+    for old, new in zip(before.outcomes, after.outcomes, strict=True):
+        was, now = before.right(old), after.right(new)
+        if was is not None and now is not None and was != now:
+            yield Flip(old.question, old.answer, new.answer, gained=now)

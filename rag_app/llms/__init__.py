@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from ingest import EmbeddingModel
-    from rag_app.llms.extractive import Find
+    from rag_app.extractive.chat_model import Find
     from rag_app.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def _chat_model(
 
 
 def _extractive(embedding: EmbeddingModel | None, find: Find | None) -> BaseChatModel:
-    from rag_app.llms.extractive import ExtractiveChatModel
+    from rag_app.extractive.chat_model import ExtractiveChatModel
 
     if embedding is None:
         raise UsageError("'extractive' ranks sentences with an embedding model: pass embedding=")
@@ -111,7 +111,7 @@ def _extractive(embedding: EmbeddingModel | None, find: Find | None) -> BaseChat
 
 def _huggingface(model: str, settings: Settings) -> BaseChatModel:
     try:
-        from rag_app.llms.huggingface import HuggingFaceChatModel
+        from rag_app.llms.chat_huggingface import HuggingFaceChatModel
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"huggingface:{model}", "huggingface") from error
     return HuggingFaceChatModel(
@@ -129,7 +129,7 @@ def _openai(model: str, settings: Settings) -> BaseChatModel:
     if settings.llm_base_url is None and settings.openai_api_key is None:
         raise MissingKeyError(f"openai:{model}", "OPENAI_API_KEY")
     try:
-        from rag_app.llms.openai import openai_chat_model
+        from rag_app.llms.chat_openai import openai_chat_model
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"openai:{model}", "openai") from error
     return openai_chat_model(
@@ -146,7 +146,7 @@ def _openai(model: str, settings: Settings) -> BaseChatModel:
 def _azure(deployment: str, settings: Settings) -> BaseChatModel:
     llm = f"azure_openai:{deployment}"
     try:
-        from rag_app.llms.openai import azure_chat_model
+        from rag_app.llms.chat_openai import azure_chat_model
     except ModuleNotFoundError as error:
         raise MissingExtraError(llm, "openai") from error
     needed = (_AZURE_ENDPOINT, "OPENAI_API_VERSION")
@@ -168,7 +168,7 @@ def _azure(deployment: str, settings: Settings) -> BaseChatModel:
 def _langchain(llm: str, settings: Settings) -> BaseChatModel:
     from langchain.chat_models import init_chat_model
 
-    from rag_app.llms.langchain import LangChainChatModel
+    from rag_app.llms.langchain_provider import LangChainChatModel
 
     provider, _, model = llm.partition(":")
     try:

@@ -16,7 +16,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import InstanceOf
 
 from ingest import ProviderError
-from rag_app.llms.langchain import ALONE, as_chunk
+from rag_app.llms.langchain_provider import ALONE, as_chunk
 
 _LOG = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ingest import UsageError
-from rag_app.prompts.reading import Problem, parse_prompt
+from rag_app.prompts.parser import Problem, parse_prompt
 from rag_app.prompts.template import ANSWERING, Example, Prompt
 
 __all__ = [

@@ -1,10 +1,10 @@
 """From a question to scored chunks."""
 
 from rag_app.retrieval.explanation import Explanation, explain, matched_terms
+from rag_app.retrieval.query_rewriting import Rewrite, imagined_answer, other_wordings
 from rag_app.retrieval.ranking import Ranked
 from rag_app.retrieval.reranking import Rerank, cross_encoder
 from rag_app.retrieval.retriever import HybridRetriever, ranked_document
-from rag_app.retrieval.rewriting import Rewrite, imagined_answer, other_wordings
 
 __all__ = [
     "Explanation",

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ingest import Candidate, UsageError, detect_language
+from ingest.text.terms import content_terms, term_keys
 from rag_app.retrieval.ranking import Ranked
 from rag_app.retrieval.retriever import CANDIDATES, HybridRetriever
-from rag_app.terms import content_terms, term_keys
 
 
 @dataclass(frozen=True, slots=True)

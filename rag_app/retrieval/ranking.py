@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ingest import Candidate, identify_language, in_different_languages
-from rag_app.retrieval.file_names import named_scores
-from rag_app.retrieval.grams import gram_scores
+from rag_app.retrieval.lexical_features import gram_scores, named_scores
 
 Scores = NDArray[np.float64]
 
@@ -130,3 +129,30 @@ def _spread(ranked: Sequence[Ranked], loss: float) -> list[Ranked]:
         lowered.append(replace(one, score=max(one.score - loss * before[source], 0.0)))
         before[source] += 1
     return sorted(lowered, key=in_order)
+
+
+_CONSIDERED = 30
+
+
+def diversify(ranked: Sequence[Ranked], diversity: float) -> list[Ranked]:
+    """Return ``ranked`` with the best 30 reordered by maximal marginal relevance.
+
+    Each place goes to the chunk with the highest ``(1 - diversity) * score - diversity *
+    similarity`` to the chunks already placed (Carbonell and Goldstein, "The Use of MMR", 1998).
+
+    Args:
+        ranked: Best first.
+        diversity: 0 keeps the order, 1 looks at nothing but similarity.
+    """
+    waiting = list(ranked[:_CONSIDERED])
+    if diversity == 0 or len(waiting) < 2:
+        return list(ranked)
+    vectors = np.array([one.candidate.vector for one in waiting])
+    similarity = vectors @ vectors.T
+    scores = np.array([one.score for one in waiting])
+    placed = [0]
+    while len(placed) < len(waiting):
+        worth = (1 - diversity) * scores - diversity * similarity[:, placed].max(axis=1)
+        worth[placed] = -np.inf
+        placed.append(int(worth.argmax()))
+    return [*(waiting[at] for at in placed), *ranked[_CONSIDERED:]]

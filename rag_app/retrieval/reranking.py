@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rag_app.cross_encoders import load_cross_encoder
+from ingest import load_cross_encoder
 from rag_app.retrieval.ranking import Ranked
 
 _CONSIDERED = 30

@@ -12,11 +12,10 @@ from langchain_core.retrievers import BaseRetriever
 
 from ingest import Document as IndexedDocument
 from ingest import Index, chunk_document
-from rag_app.retrieval.context import Width, sections_between, widen
-from rag_app.retrieval.diversity import diversify
-from rag_app.retrieval.ranking import Ranked, rank
+from rag_app.retrieval.expansion import Width, sections_between, widen
+from rag_app.retrieval.query_rewriting import Rewrite, merge
+from rag_app.retrieval.ranking import Ranked, diversify, rank
 from rag_app.retrieval.reranking import Rerank, reorder
-from rag_app.retrieval.rewriting import Rewrite, merge
 from rag_app.types import ScoredChunk
 
 CANDIDATES = 60

@@ -17,7 +17,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 from torch.nn.functional import log_softmax, normalize
 
-from rag_app.tuning.measures import Vectors, ranking_scores
+from rag_app.tuning.retrieval_metrics import Vectors, ranking_scores
 from rag_app.tuning.types import Example, IndexedChunk
 
 # Chosen by cross-validation on the training articles of benchmarks/tune_xquad.py.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest import Index, UsageError, split_sentences
-from rag_app.evaluation.lines import Line, read_lines
+from rag_app.evaluation.jsonl import Line, read_lines
 from rag_app.tuning.types import Example, IndexedChunk, KnownQuestion, Unmatched
 
 # An answer that stands in more chunks than this, such as a year, doesn't say which is meant.

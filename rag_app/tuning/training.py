@@ -23,8 +23,8 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from transformers import PrinterCallback, TrainerCallback
 
 from rag_app.tuning.batches import DocumentBatches, Pair
-from rag_app.tuning.measures import ranking_scores
-from rag_app.tuning.network import embed, has_fast_bfloat16, prompts, quick_arithmetic
+from rag_app.tuning.retrieval_metrics import ranking_scores
+from rag_app.tuning.sentence_transformer import embed, has_fast_bfloat16, prompts, quick_arithmetic
 from rag_app.tuning.types import Example, IndexedChunk, Split
 
 # Chosen on the validation articles of benchmarks/tune_xquad.py, none of which is held out there.

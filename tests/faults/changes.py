@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from corpus import change_documents, word_embedding, write_documents
 
-import ingest.sync
+import ingest.sync.folder_sync
 from ingest import Index, IndexSettings, sync_folder
 from ingest.index import snapshot
 
@@ -46,7 +46,7 @@ class Change:
     def lower_limits(self) -> None:
         """Let this process write base files and commit batches as the change wants."""
         snapshot.TAIL_LIMIT = self.tail_limit
-        vars(ingest.sync)["_BATCH_CHARACTERS"] = self.batch_characters
+        vars(ingest.sync.folder_sync)["_BATCH_CHARACTERS"] = self.batch_characters
 
 
 def add_notes(settings: IndexSettings, names: tuple[str, ...] = _ALL_NOTES) -> None:

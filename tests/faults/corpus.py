@@ -44,7 +44,7 @@ class WordEmbeddings(Embeddings):
 
 
 def word_embedding() -> EmbeddingModel:
-    """Return the quick model; put it in the place of ``ingest.sync.embedding_model``."""
+    """Return a quick embedding model, to replace the one that the settings name."""
     return wrap_embeddings(WordEmbeddings())
 
 
@@ -94,7 +94,7 @@ def answers(
 def clean_answers(settings: IndexSettings, embedding: EmbeddingModel, folder: Path) -> list[Hits]:
     """Return what an index made anew in ``folder`` from the same documents answers.
 
-    ``ingest.sync.embedding_model`` must give ``embedding``.
+    ``ingest.sync.folder_sync.embedding_model`` must give ``embedding``.
     """
     fresh = settings.model_copy(update={"index": folder})
     sync_folder(fresh)

@@ -260,8 +260,8 @@ def _quick_parts() -> Iterator[None]:
     """Put the quick model and a small base in the places of the real ones."""
     faiss.omp_set_num_threads(1)  # threads don't survive a fork
     with (
-        patch("ingest.sync.embedding_model", lambda settings: word_embedding()),
-        patch("ingest.verify.embedding_model", lambda settings: word_embedding()),
+        patch("ingest.sync.folder_sync.embedding_model", lambda settings: word_embedding()),
+        patch("ingest.maintenance.repair.embedding_model", lambda settings: word_embedding()),
         patch.object(snapshot, "TAIL_LIMIT", 45),
     ):
         yield

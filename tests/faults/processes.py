@@ -12,7 +12,7 @@ from pathlib import Path
 from corpus import Hits, word_embedding
 from outcome import Outcome, Trial
 
-import ingest.sync
+import ingest.sync.folder_sync
 
 _FORK = multiprocessing.get_context("fork")
 
@@ -26,7 +26,7 @@ def run_clean(trial: Trial, count: int, folder: Path) -> Outcome:
 def use_word_embedding() -> None:
     """Let every sync of this process, and of those forked from it, use the quick model."""
     model = word_embedding()
-    vars(ingest.sync)["embedding_model"] = lambda settings: model
+    vars(ingest.sync.folder_sync)["embedding_model"] = lambda settings: model
 
 
 def start(target: Callable[..., object], *arguments: object) -> BaseProcess:

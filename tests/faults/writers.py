@@ -25,8 +25,8 @@ from outcome import Outcome
 from processes import lock_holder, run_clean, same, start, use_word_embedding, wait
 
 from ingest import Index, IndexBusyError, IndexSettings, embedding_model, sync_folder
-from ingest.index import layout
-from ingest.index.rows import Origin
+from ingest.index import directory
+from ingest.index.records import Origin
 
 _BUSY = "another process is writing to the index"
 _LONGEST_WAIT = 60.0
@@ -194,7 +194,7 @@ def _add(this: Round, name: str) -> None:
 def _tell(this: Round, name: str, write: Callable[[], object]) -> None:
     """Write, and note how that ended."""
     if this.impatient:
-        layout.LOCK_TIMEOUT = 0.05
+        directory.LOCK_TIMEOUT = 0.05
     try:
         write()
     except IndexBusyError as error:
@@ -220,7 +220,7 @@ def _judge(name: str, log: str) -> list[str]:
 def _check_lock(this: Round) -> list[str]:
     """Return what is wrong if the next writer does not get the lock at once."""
     started = time.monotonic()
-    with layout.write_lock(this.settings.index):
+    with directory.write_lock(this.settings.index):
         waited = time.monotonic() - started
     return [f"the next writer waited {waited:.1f} s"] if waited > _AT_ONCE else []
 

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from ingest.chunking import split_document
 from ingest.embeddings import e5, minilm
 from ingest.loaders import load_document
-from ingest.sentences import split_sentences
+from ingest.text.sentences import split_sentences
 from ingest.types import Chunk, Document, Heading
 
 

@@ -16,7 +16,7 @@ import rag_app
 from ingest import IndexMissingError, UsageError
 from ingest.embeddings.bundled import BundledEmbeddings
 from rag_app import Answer, RagApp, Retrieved, Settings, Token
-from rag_app.llms.confidence import calibration
+from rag_app.extractive.answerability import calibration
 
 SWAP_QUESTION = "Who published word2vec?"
 

@@ -10,11 +10,10 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.retrievers import BaseRetriever
 
 from ingest import IndexSettings, ProviderError, UsageError, embedding_model
-from rag_app.abstention import ABSTENTION
 from rag_app.chain import RetrievalQA, retrieval_qa
-from rag_app.llms.extractive import ExtractiveChatModel
+from rag_app.extractive.chat_model import ExtractiveChatModel
 from rag_app.prompts import ANSWERING, Prompt, load_prompt
-from rag_app.types import Answer, Retrieved, Thinking, Token
+from rag_app.types import ABSTENTION, Answer, Retrieved, Thinking, Token
 
 POND = Document(
     "The pond was dug in 1998. It holds 4,000 litres of water.",

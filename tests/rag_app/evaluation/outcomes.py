@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rag_app.evaluation import Evaluation, Outcome, Question
-from rag_app.evaluation.measures import figures, latency_ms, question_scores, recall_curve
+from rag_app.evaluation.metrics import figures, latency_ms, question_scores, recall_curve
 from rag_app.types import Answer, Citation, ScoredChunk
 
 

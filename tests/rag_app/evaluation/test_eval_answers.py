@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ingest import Language
-from rag_app.evaluation.answers import contains, token_f1
+from rag_app.evaluation.squad import contains, token_f1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import math
 import pytest
 from outcomes import evaluation, outcome
 
-from rag_app.evaluation.comparison import compare
+from rag_app.evaluation.statistics import compare
 
 
 def test_ranking_measures_are_those_of_trec_eval() -> None:

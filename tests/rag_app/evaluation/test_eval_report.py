@@ -12,8 +12,8 @@ from outcomes import evaluation, outcome
 
 from ingest import UsageError
 from rag_app.evaluation import Comparison, Evaluation
-from rag_app.evaluation.comparison import compare
 from rag_app.evaluation.report import write_report
+from rag_app.evaluation.statistics import compare
 
 HOSTILE = (
     "</blockquote><script>document.title='owned'</script><img src=x onerror=alert(1)>\x00\ud800"

@@ -15,8 +15,8 @@ pytest.importorskip("transformers")
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from rag_app.llms.templating import control_ids, prompt_ids
-from rag_app.llms.weights import load_tokenizer
+from rag_app.llms.chat_template import control_ids, prompt_ids
+from rag_app.llms.loading import load_tokenizer
 
 FAMILIES: dict[str, Any] = yaml.safe_load(
     Path(__file__).with_name("chat_templates.yaml").read_text("utf-8")

@@ -16,7 +16,7 @@ from ingest import ProviderError
 
 pytest.importorskip("langchain_openai")
 
-from rag_app.llms.openai import openai_chat_model
+from rag_app.llms.chat_openai import openai_chat_model
 
 KEY = "sk-test-0123456789abcdefghij"
 ELSEWHERE = "http://models.example/v1"

@@ -25,7 +25,7 @@ from rag_app.types import Answer, ScoredChunk
 
 pytest.importorskip("langchain_openai")
 
-from rag_app.llms.openai import OpenAIChatModel, openai_chat_model
+from rag_app.llms.chat_openai import OpenAIChatModel, openai_chat_model
 
 KEY = "sk-test-0123456789abcdefghij"
 QUESTION = "Who published word2vec?"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag_app.retrieval.file_names import named_scores
+from rag_app.retrieval.lexical_features import named_scores
 
 
 @pytest.mark.parametrize(

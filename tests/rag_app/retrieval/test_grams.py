@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from rag_app.retrieval.grams import gram_scores
+from rag_app.retrieval.lexical_features import gram_scores
 
 
 @pytest.mark.parametrize(

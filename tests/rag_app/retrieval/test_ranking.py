@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ingest import UNDETERMINED, Candidate, ScoredSpan
-from ingest.index.rows import ChunkRow, Origin
+from ingest.index.records import ChunkRow, Origin
 from ingest.types import Chunk
 from rag_app.retrieval.ranking import Ranked, Weights, in_order, rank, scaled
 

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 
 from ingest import Candidate, Document, IndexSettings, UsageError, open_index
-from ingest.index.rows import ChunkRow, Origin
+from ingest.index.records import ChunkRow, Origin
 from ingest.types import Chunk, Heading
 from rag_app import RagApp
 from rag_app.retrieval import HybridRetriever, cross_encoder, imagined_answer, other_wordings
-from rag_app.retrieval.context import widen
-from rag_app.retrieval.diversity import diversify
-from rag_app.retrieval.ranking import Ranked
-from rag_app.retrieval.rewriting import merge
+from rag_app.retrieval.expansion import widen
+from rag_app.retrieval.query_rewriting import merge
+from rag_app.retrieval.ranking import Ranked, diversify
 from rag_app.types import ScoredChunk
 
 TEXT = (

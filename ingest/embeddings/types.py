@@ -1,0 +1,145 @@
+"""The values of an embedding model: its identity, passages, and the vectors of their sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingIdentity:
+    """Everything a vector depends on besides its text.
+
+    Attributes:
+        provider: ``bundled``, ``huggingface`` or ``openai``.
+        model: The name after the provider's colon.
+        weights: Digest of the weights; None where the provider keeps them.
+        dimension: Numbers in a vector.
+        normalized: Whether vectors have length 1.
+        query_prompt: Text put before a question.
+        document_prompt: Text put before a chunk.
+        max_tokens: Longest input, in tokens with the special ones; the rest is cut.
+        precision: Number format of the computation, such as ``bf16``.
+    """
+
+    provider: str
+    model: str
+    weights: str | None
+    dimension: int
+    normalized: bool
+    query_prompt: str
+    document_prompt: str
+    max_tokens: int
+    precision: str
+
+    @property
+    def name(self) -> str:
+        """The model as ``provider:model``."""
+        return f"{self.provider}:{self.model}"
+
+    def differences(self, other: EmbeddingIdentity) -> tuple[str, ...]:
+        """Return one ``field: 'ours' != 'theirs'`` line per field that differs."""
+        pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return tuple(
+            f"{name}: {ours!r} != {theirs!r}" for name, ours, theirs in pairs if ours != theirs
+        )
+
+
+Span = tuple[int, int]
+
+
+class ScoredSpan(NamedTuple):
+    """A stretch of a text, as (start, end), with its cosine with a question."""
+
+    start: int
+    end: int
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text under what stands above it, and the sentences that get a vector of their own.
+
+    Attributes:
+        context: The place of the text, such as its headings; may be empty.
+        text: The text.
+        sentences: Offsets in the text, as (start, end).
+    """
+
+    context: str
+    text: str
+    sentences: tuple[Span, ...] = ()
+
+    @property
+    def whole(self) -> str:
+        """The context and the text, as they are embedded together."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+    @property
+    def whole_sentences(self) -> list[Span]:
+        """The offsets of the sentences in :attr:`whole`."""
+        moved = len(self.whole) - len(self.text)
+        return [(start + moved, end + moved) for start, end in self.sentences]
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceVectors:
+    """Vectors of the sentences of a text, in a byte a number.
+
+    Attributes:
+        spans: Offsets of the sentences in the text, as (start, end); shape (n, 2).
+        values: Whole numbers from -127 to 127; shape (n, dimension).
+        scales: What a row of values is multiplied with; shape (n,).
+    """
+
+    spans: NDArray[np.int32]
+    values: NDArray[np.int8]
+    scales: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, spans: tuple[Span, ...], vectors: NDArray[np.float32]) -> SentenceVectors:
+        """Round vectors, shape (n, dimension), to a byte a number."""
+        scales = np.abs(vectors).max(axis=1, initial=0.0) / 127
+        values = np.rint(vectors / np.maximum(scales, 1e-12)[:, None]).astype(np.int8)
+        return cls(np.array(spans, np.int32).reshape(-1, 2), values, scales.astype(np.float32))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, dimension: int) -> SentenceVectors:
+        """Read what :meth:`to_bytes` wrote; raises ValueError if it is of another dimension."""
+        row = 3 * 4 + dimension
+        count, rest = divmod(len(data), row)
+        if rest:
+            raise ValueError(f"{len(data)} bytes are no rows of {row}")
+        numbers, values = count * 8, count * 12
+        return cls(
+            np.frombuffer(data, "<i4", 2 * count).reshape(-1, 2),
+            np.frombuffer(data, np.int8, offset=values).reshape(count, dimension),
+            np.frombuffer(data, "<f4", count, offset=numbers),
+        )
+
+    def to_bytes(self) -> bytes:
+        """Return spans, scales and values as little-endian bytes."""
+        return b"".join(
+            (
+                self.spans.astype("<i4").tobytes(),
+                self.scales.astype("<f4").tobytes(),
+                self.values.tobytes(),
+            )
+        )
+
+    def scored(self, query: NDArray[np.float32]) -> tuple[ScoredSpan, ...]:
+        """Return each sentence with its cosine with a vector of length 1."""
+        cosines = (self.values @ query) * self.scales
+        spans = zip(self.spans.tolist(), cosines.tolist(), strict=True)
+        return tuple(ScoredSpan(start, end, cosine) for (start, end), cosine in spans)
+
+
+@dataclass(frozen=True, slots=True)
+class PassageVectors:
+    """The vector of a whole passage, of length 1, and those of its sentences."""
+
+    whole: NDArray[np.float32]
+    sentences: SentenceVectors

@@ -1,0 +1,161 @@
+"""Files that a crash leaves old or new, never in between, and that are checked when read.
+
+One of them is the commit marker beside a catalog. SQLite takes a write-ahead log whose end it can't
+read as one that ends there, and so gives an older generation without a word. The marker is written
+after each commit, so a catalog that is behind its marker has lost what was committed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from ingest.errors import IndexDamagedError
+from ingest.index.records import State
+
+MARK = "committed"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The catalog's ``index_id`` and a generation that has been committed to it.
+
+    ``added`` is how many documents of ``add_documents`` it held: no file brings those back.
+    """
+
+    index_id: str
+    generation: int
+    added: int = 0
+
+    @classmethod
+    def of(cls, state: State) -> Mark:
+        """Return the mark of a committed state."""
+        return cls(state.index_id, state.generation, state.added)
+
+    def check(self, state: State) -> None:
+        """Raise IndexDamagedError if the state is not one that the mark allows."""
+        if state.index_id != self.index_id:
+            raise IndexDamagedError("the catalog is that of another index")
+        if state.generation < self.generation:
+            raise IndexDamagedError(
+                f"generation {self.generation} was committed to the catalog, but it ends with "
+                f"generation {state.generation}"
+            )
+
+
+def has_mark(version: Path) -> bool:
+    """Return whether a version was made whole: its mark is the last file to be written."""
+    return (version / MARK).exists()
+
+
+def read_mark(version: Path) -> Mark:
+    """Return the mark of a version.
+
+    Raises:
+        IndexDamagedError: If it is missing, not what was written, or of another version.
+    """
+    try:
+        content, _, digest = (version / MARK).read_bytes().rpartition(b" ")
+    except FileNotFoundError:
+        content, digest = b"", b""
+    if _mark_digest(version, content) != digest:
+        raise IndexDamagedError(f"the file {version.name}/{MARK} is not what was written")
+    index_id, generation, added = content.decode().split(" ")
+    return Mark(index_id, int(generation), int(added))
+
+
+def write_mark(version: Path, mark: Mark) -> None:
+    """Replace the mark of a version, durably."""
+    content = f"{mark.index_id} {mark.generation} {mark.added}".encode()
+    write_bytes(version / MARK, content + b" " + _mark_digest(version, content))
+
+
+def _mark_digest(version: Path, content: bytes) -> bytes:
+    return xxhash.xxh3_64_hexdigest(version.name.encode() + b" " + content).encode()
+
+
+_DIGEST_BYTES = 16
+_LENGTH_BYTES = 8
+_ALIGNMENT = 8
+
+Buffer = bytes | memoryview
+
+
+def write_bytes(path: Path, *parts: Buffer) -> None:
+    """Replace ``path`` by ``parts`` in one durable step: write, fsync, rename, fsync the folder.
+
+    Raises:
+        OSError: If the disk refuses; the old file, if any, is untouched and no other file stays.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("wb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_arrays(path: Path, label: str, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Write arrays one after the other, behind a digest of ``label`` and all, and a header.
+
+    The arrays are not copied: those of a large index fill much of the memory.
+    """
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    header = json.dumps([[name, a.dtype.str, a.shape] for name, a in plain.items()]).encode()
+    header += b" " * (-len(header) % _ALIGNMENT)
+    parts: list[Buffer] = [len(header).to_bytes(_LENGTH_BYTES, "little"), header]
+    for array in plain.values():
+        parts += [array.reshape(-1).view(np.uint8).data, bytes(-array.nbytes % _ALIGNMENT)]
+    write_bytes(path, _digest(label, parts), *parts)
+
+
+def read_arrays(path: Path, label: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays that :func:`write_arrays` wrote under the same label.
+
+    They share one buffer, so each of them keeps all of them in memory.
+
+    Raises:
+        IndexDamagedError: If the file is not what was written, or was written under another label.
+    """
+    content = np.fromfile(path, np.uint8)
+    payload = content[_DIGEST_BYTES:]
+    if _digest(label, [payload.data]) != content[:_DIGEST_BYTES].tobytes():
+        raise IndexDamagedError(f"{path.name} is not what was written")
+    start = _LENGTH_BYTES + int.from_bytes(payload[:_LENGTH_BYTES].tobytes(), "little")
+    arrays = {}
+    for name, dtype, shape in json.loads(payload[_LENGTH_BYTES:start].tobytes()):
+        end = start + math.prod(shape) * np.dtype(dtype).itemsize
+        arrays[name] = payload[start:end].view(dtype).reshape(shape)
+        start = end + -end % _ALIGNMENT
+    return arrays
+
+
+def _digest(label: str, parts: Iterable[Buffer]) -> bytes:
+    digest = xxhash.xxh3_128(label.encode())
+    for part in parts:
+        digest.update(part)
+    return digest.digest()

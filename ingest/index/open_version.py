@@ -1,0 +1,155 @@
+"""An open version of the index: its catalog, and a snapshot of the newest generation asked for.
+
+A rebuild puts another version in use, whose generations count from the start again. So what is
+known of one version is never kept apart from it, and readers follow the switch.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from ingest.embeddings import EmbeddingIdentity
+from ingest.errors import IdentityError, IndexDamagedError
+from ingest.index.catalog import Catalog
+from ingest.index.directory import CATALOG, current_version
+from ingest.index.reader import Reader
+from ingest.index.records import State
+from ingest.index.snapshot import Snapshot, base_is_due, remove_older_bases
+
+T = TypeVar("T")
+
+
+class Current:
+    """The version in use; any number of threads may share it.
+
+    Attributes:
+        opened: The version as it was last looked up.
+    """
+
+    def __init__(self, folder: Path, version: Path, identity: EmbeddingIdentity) -> None:
+        self.opened = Version(version, identity.dimension)
+        self._folder = folder
+        self._identity = identity
+        self._switching = threading.Lock()
+
+    @contextmanager
+    def search(self) -> Iterator[tuple[Reader, Snapshot]]:
+        """Give a reader of the version in use, and the snapshot of the generation it sees."""
+        with ExitStack() as stack:
+            yield self._enter(stack, Version.read)
+
+    @contextmanager
+    def read(self) -> Iterator[tuple[Version, Reader]]:
+        """Give the version in use and a reader of it."""
+        with ExitStack() as stack:
+            yield self._enter(stack, _read_alone)
+
+    def follow(self) -> Version:
+        """Return the version in use, and go on with it if a rebuild has switched to another."""
+        if current_version(self._folder) in (None, self.opened.path):
+            return self.opened
+        with self._switching:
+            # Another thread may have followed a later switch meanwhile: never go back.
+            path = current_version(self._folder)
+            if path not in (None, self.opened.path):
+                version = Version(path, self._identity.dimension)
+                try:
+                    with version.catalog.read() as reader:
+                        check_identity(self._folder, reader.state(), self._identity)
+                except BaseException:
+                    version.close()
+                    raise
+                self.opened, before = version, self.opened
+                before.close()
+            return self.opened
+
+    def _enter(self, stack: ExitStack, read: Callable[[Version], AbstractContextManager[T]]) -> T:
+        """Begin to read the version in use, whose files stay there until the reading ends."""
+        while True:
+            version = self.follow()
+            try:
+                return stack.enter_context(read(version))
+            except IndexDamagedError:
+                # Rebuilds may have removed this version since it was looked up.
+                if self.follow() is version:
+                    raise
+
+
+def check_identity(folder: Path, state: State, identity: EmbeddingIdentity) -> None:
+    """Raise IdentityError if the index was made with another embedding model."""
+    made_with = EmbeddingIdentity(**json.loads(state.identity))
+    differences = made_with.differences(identity)
+    if differences:
+        raise IdentityError(
+            f"the index {folder} was made with {made_with.name} and the settings say "
+            f"{identity.name} ({'; '.join(differences)}): run 'rag index --rebuild' to embed the "
+            "documents again, or set RAG_EMBEDDING back"
+        )
+
+
+@contextmanager
+def _read_alone(version: Version) -> Iterator[tuple[Version, Reader]]:
+    with version.catalog.read() as reader:
+        yield version, reader
+
+
+class Version:
+    """A version on disk; any number of threads may share it."""
+
+    def __init__(self, path: Path, dimension: int) -> None:
+        self.path = path
+        self.catalog = Catalog(path / CATALOG)
+        self._dimension = dimension
+        self._snapshot: Snapshot | None = None
+        self._refreshing = threading.Lock()
+
+    @contextmanager
+    def read(self) -> Iterator[tuple[Reader, Snapshot]]:
+        """Give the newest generation: a reader of it, and the snapshot to search."""
+        while True:
+            with self.catalog.read() as reader:
+                snapshot = self._current_snapshot(reader)
+                if snapshot.state.generation == reader.state().generation:
+                    yield reader, snapshot
+                    return
+
+    def tidy(self) -> None:
+        """Bring the derived files up to date where that is due; needs the write lock."""
+        with self.catalog.read() as reader:
+            snapshot = self._load(reader) if base_is_due(reader, self.path) else None
+        if snapshot:
+            snapshot.write_base(self.path)
+            with self.catalog.write() as writer:
+                writer.forget_removed(snapshot.state.generation)
+        remove_older_bases(self.path)
+        self.catalog.checkpoint()
+
+    def bytes(self) -> int:
+        """Return its size on disk; a file that a writer has just replaced does not count."""
+        sizes = []
+        for path in self.path.iterdir():
+            try:
+                sizes.append(path.stat().st_size)
+            except FileNotFoundError:
+                continue
+        return sum(sizes)
+
+    def close(self) -> None:
+        """Close the files, each as soon as nobody reads it."""
+        self.catalog.close()
+
+    def _current_snapshot(self, reader: Reader) -> Snapshot:
+        """Return the snapshot of the reader's generation, or a newer one another thread loaded."""
+        with self._refreshing:
+            known = self._snapshot
+            if known is None or known.state.generation < reader.state().generation:
+                known = self._snapshot = self._load(reader)
+            return known
+
+    def _load(self, reader: Reader) -> Snapshot:
+        return Snapshot.load(reader, self.path, self._dimension, self._snapshot)

@@ -1,0 +1,256 @@
+"""The rows of the catalog: values in Python, columns in SQLite, each row with its checksum."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from ingest.errors import IndexDamagedError, UsageError
+from ingest.text.languages import UNDETERMINED
+from ingest.types import Chunk, FileSignature
+
+_ENDING = re.compile(r"\.[^./]*$")
+_NOT_WORD = re.compile(r"[\W_]+")
+
+
+class Status(StrEnum):
+    """How loading a document ended."""
+
+    INDEXED = "indexed"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+class Origin(StrEnum):
+    """Who keeps a document in the index: a folder's sync, or a caller of ``add_documents``."""
+
+    FOLDER = "folder"
+    ADDED = "added"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The one row about the whole index.
+
+    Attributes:
+        index_id: Random name that ties the derived files to this catalog.
+        identity: The embedding identity, as JSON.
+        chunk_tokens: Longest chunk, in tokens.
+        folder: Absolute path of the folder it follows; empty before the first sync.
+        generation: Number of changes committed.
+        horizon: The log of removed chunks is complete from this generation on.
+        documents: Documents that can be found.
+        chunks: Their chunks.
+        fingerprint: Of the ids of these chunks, see :func:`ingest.index.records.fingerprint`.
+        rows: Fingerprint of the ids of all documents, also of those that failed.
+        problems: Documents that failed or are partial.
+        added: Documents given to ``add_documents``.
+        next_id: The next id for a document or a chunk; ids are never used again.
+        format: Version of the on-disk format.
+    """
+
+    index_id: str
+    identity: str
+    chunk_tokens: int
+    folder: str = ""
+    generation: int = 0
+    horizon: int = 0
+    documents: int = 0
+    chunks: int = 0
+    fingerprint: int = 0
+    rows: int = 0
+    problems: int = 0
+    added: int = 0
+    next_id: int = 1
+    format: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document in the catalog, without its text.
+
+    Attributes:
+        source: Path relative to the folder, or the id given to ``add_documents``.
+        content_hash: SHA-256 of the bytes that were loaded.
+        signature: None if the file may have changed within the clock's resolution of its reading.
+        loader: Name and version of what parsed it.
+        reason: Why it failed, or what is missing from it; empty if all is well.
+        language: ISO 639-1 code, or ``und`` if the text does not show it.
+        metadata: Facts the document states about itself, or its caller about it.
+    """
+
+    source: str
+    origin: Origin
+    content_hash: bytes
+    loader: str
+    status: Status = Status.INDEXED
+    reason: str = ""
+    language: str = UNDETERMINED
+    signature: FileSignature | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A chunk in the catalog with what is served of its document.
+
+    ``whole`` says that the document has no other chunk; ``document`` is its id.
+    """
+
+    id: int
+    ordinal: int
+    chunk: Chunk
+    source: str
+    origin: Origin
+    language: str
+    metadata: Mapping[str, Any]
+    whole: bool
+    document: int = 0
+
+    @property
+    def path(self) -> str:
+        """The path of the document's file; empty if it was added under an id."""
+        return "" if self.origin is Origin.ADDED else self.source
+
+    @property
+    def lexical_text(self) -> str:
+        """The text whose terms are counted: the chunk under its headings and its file's path."""
+        words = _NOT_WORD.sub(" ", _ENDING.sub("", self.path))
+        return f"{words}\n{self.chunk.embedding_text}" if words else self.chunk.embedding_text
+
+
+_SERVED_COLUMNS = (
+    "d.id, d.chunks, d.source, d.origin, d.language, d.metadata, d.content_hash, d.loader, "
+    "d.status, d.reason, d.checksum"
+)
+DOCUMENT_COLUMNS = f"{_SERVED_COLUMNS}, d.size, d.mtime_ns, d.ctime_ns, d.inode"
+CHUNK_COLUMNS = (
+    "c.id, c.document, c.generation, c.ordinal, c.text, c.start, c.end, c.page, c.page_breaks, "
+    f"c.headings, c.text_hash, c.checksum, {_SERVED_COLUMNS}"
+)
+_CHUNK_WIDTH = 12
+_SERVED_WIDTH = 11
+
+
+def text_hash(chunk: Chunk) -> bytes:
+    """Return the key under which the vectors of a chunk are kept.
+
+    The context and the text are told apart, because sentences have their places in the text.
+    """
+    key = f"{chunk.context}\0{chunk.text}"
+    return xxhash.xxh3_128_digest(key.encode("utf-8", "surrogatepass"))
+
+
+def checksum_seed(index_id: str) -> int:
+    """Return what makes the checksums of one index differ from those of any other."""
+    return xxhash.xxh3_64_intdigest(index_id.encode())
+
+
+def checksum(seed: int, *fields: Any) -> bytes:
+    """Return a digest (xxh3, 64 bits) of a row's fields; bytes and text are not the same."""
+    parts = [
+        b"\x00" + field if isinstance(field, bytes) else str(field).encode("utf-8", "surrogatepass")
+        for field in fields
+    ]
+    return xxhash.xxh3_64_digest(b"\x1f".join(parts), seed)
+
+
+def fingerprint(ids: NDArray[np.int64]) -> int:
+    """Return a digest of a set of ids: the sum, modulo 2**64, of their hashes.
+
+    The digest of a union is the sum of the digests, so a change costs only what it changes. The
+    hash is the output step of SplitMix64 (Steele, Lea and Flood 2014).
+    """
+    mixed = ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return int((mixed ^ (mixed >> np.uint64(31))).sum(dtype=np.uint64))
+
+
+def document_values(
+    seed: int, document_id: int, chunks: int, row: DocumentRow
+) -> tuple[int | str | bytes | None, ...]:
+    """Return the values of ``DOCUMENT_COLUMNS``; raises UsageError if they are not JSON."""
+    try:
+        metadata = json.dumps(dict(row.metadata), ensure_ascii=False)
+        metadata.encode()
+    except (TypeError, UnicodeEncodeError) as error:
+        raise UsageError(f"the metadata of {row.source} must be JSON values: {error}") from error
+    served = (
+        document_id,
+        chunks,
+        row.source,
+        row.origin,
+        row.language,
+        metadata,
+        row.content_hash,
+        row.loader,
+        row.status,
+        row.reason,
+    )
+    return (*served, checksum(seed, *served), *signature_values(row.signature))
+
+
+def signature_values(signature: FileSignature | None) -> tuple[int | None, ...]:
+    """Return size, mtime, ctime and inode, or four times None."""
+    if signature is None:
+        return (None, None, None, None)
+    return (signature.size, signature.mtime_ns, signature.ctime_ns, signature.inode)
+
+
+def document_row(seed: int, columns: Sequence[Any]) -> DocumentRow:
+    """Read a row of ``DOCUMENT_COLUMNS``; raises IndexDamagedError if it is not what was written.
+
+    The signature has no checksum: a wrong one has its file read again, and that is all.
+    """
+    _check_served(seed, columns[:_SERVED_WIDTH])
+    _, _, source, origin, language, metadata, content_hash, loader, status, reason, _, *stat = (
+        columns
+    )
+    return DocumentRow(
+        source=source,
+        origin=Origin(origin),
+        content_hash=content_hash,
+        loader=loader,
+        status=Status(status),
+        reason=reason,
+        language=language,
+        signature=None if stat[0] is None else FileSignature(*stat),
+        metadata=json.loads(metadata),
+    )
+
+
+def chunk_row(seed: int, columns: Sequence[Any]) -> ChunkRow:
+    """Read a row of ``CHUNK_COLUMNS``; raises IndexDamagedError if it is not what was written."""
+    *fields, expected = columns[:_CHUNK_WIDTH]
+    chunk_id, document_id, _, ordinal, text, start, end, page, breaks, headings, _ = fields
+    if checksum(seed, *fields) != expected:
+        raise IndexDamagedError(f"chunk {chunk_id} in the catalog is damaged")
+    served = columns[_CHUNK_WIDTH:]
+    _check_served(seed, served)
+    _, chunks, source, origin, language, metadata, *_ = served
+    return ChunkRow(
+        id=chunk_id,
+        ordinal=ordinal,
+        chunk=Chunk(text, start, end, page, tuple(json.loads(breaks)), tuple(json.loads(headings))),
+        source=source,
+        origin=Origin(origin),
+        language=language,
+        metadata=json.loads(metadata),
+        whole=chunks == 1,
+        document=document_id,
+    )
+
+
+def _check_served(seed: int, columns: Sequence[Any]) -> None:
+    *served, expected = columns
+    if checksum(seed, *served) != expected:
+        raise IndexDamagedError(f"the row of document {served[0]} in the catalog is damaged")

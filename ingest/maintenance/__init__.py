@@ -1,0 +1,1 @@
+"""Check, repair, back up, roll back and convert an index."""

@@ -1,0 +1,151 @@
+"""Share an index with classic LangChain code: folders of its community ``FAISS`` store."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from langchain_core.documents import Document
+
+from ingest.embeddings import EmbeddingModel, embedding_model
+from ingest.errors import IndexDamagedError, MissingExtraError, UsageError
+from ingest.index.catalog import Catalog
+from ingest.index.directory import CATALOG, current_version, write_lock
+from ingest.index.reader import Vectors
+from ingest.index.vectorstore import Index, chunk_document
+from ingest.maintenance.backup import Exported, Imported
+from ingest.settings import IndexSettings
+
+if TYPE_CHECKING:
+    from langchain_community.vectorstores import FAISS
+
+_FILES = ("index.faiss", "index.pkl")
+
+
+def export_langchain(settings: IndexSettings, folder: Path, *, force: bool = False) -> Exported:
+    """Write a folder that LangChain's ``FAISS.load_local`` loads, with the index's own vectors.
+
+    Each chunk is a Document with its ``id``, and its place as metadata.
+
+    Raises:
+        MissingExtraError: If LangChain's community package is not installed.
+        UsageError: If the folder holds a store and ``force`` is not given, or can't be written.
+        IndexMissingError: If there is no index.
+        IdentityError: If the index was made with another embedding model.
+    """
+    store = _faiss_store()
+    if any((folder / name).exists() for name in _FILES) and not force:
+        raise UsageError(f"{folder} holds a store already: name another folder, or add --force")
+    embedding = embedding_model(settings)
+    chunks, vectors, documents = _read_chunks(settings, embedding)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".rag-export-", dir=folder) as scratch:
+            _fill(store, embedding, chunks, vectors).save_local(scratch)
+            for name in _FILES:
+                (Path(scratch) / name).replace(folder / name)
+    except (OSError, RuntimeError) as error:  # FAISS says RuntimeError when a disk is full
+        raise UsageError(f"{folder} could not be written: {error}") from error
+    size = sum((folder / name).stat().st_size for name in _FILES)
+    return Exported(str(folder), documents, len(chunks), size)
+
+
+def import_langchain(
+    settings: IndexSettings, folder: Path, *, trust_pickle: bool = False
+) -> Imported:
+    """Add the Documents of a LangChain FAISS folder, embedded anew by the configured model.
+
+    Their vectors are left behind: nothing in the folder says which model made them.
+
+    Raises:
+        UsageError: If ``trust_pickle`` is not given, or the folder can't be loaded.
+        MissingExtraError: If LangChain's community package is not installed.
+    """
+    if not trust_pickle:
+        raise UsageError(
+            f"the texts in {folder} are a Python pickle, which can run any code when it is "
+            "loaded: add --trust-pickle if you know who made it"
+        )
+    store = _faiss_store()
+    embedding = embedding_model(settings)
+    documents = _load(store, embedding, folder)
+    if current_version(settings.index) is None:
+        with write_lock(settings.index):
+            Index.create(settings.index, embedding, settings.chunk_tokens).use()
+    with closing(Index.open(settings.index, embedding)) as index:
+        index.add_documents(documents)
+        state = index.state()
+    return Imported(state.documents, state.chunks)
+
+
+def _faiss_store() -> type[FAISS]:
+    """Return LangChain's class, without its notice that the package is no longer maintained."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`langchain-community` is being sunset")
+            from langchain_community.vectorstores import FAISS
+    except ImportError as error:
+        raise MissingExtraError("a LangChain FAISS folder", "compat") from error
+    return FAISS
+
+
+def _read_chunks(
+    settings: IndexSettings, embedding: EmbeddingModel
+) -> tuple[list[Document], Vectors, int]:
+    """Return every chunk of one generation, their vectors, and how many documents they are of."""
+    with (
+        closing(Index.open(settings.index, embedding)) as index,
+        closing(Catalog(index.version / CATALOG)) as catalog,
+        catalog.read() as reader,
+    ):
+        state = reader.state()
+        rows, vectors = reader.added_since(0, embedding.identity.dimension)
+    if len(rows) != state.chunks:
+        raise IndexDamagedError(f"the catalog has {len(rows)} of {state.chunks} chunks")
+    return [chunk_document(row) for row in rows], vectors, state.documents
+
+
+def _fill(
+    store: type[FAISS], embedding: EmbeddingModel, chunks: Sequence[Document], vectors: Vectors
+) -> FAISS:
+    """Return a store of the chunks.
+
+    Its FAISS index measures squared Euclidean distance, which that class takes for granted when it
+    loads a folder; for vectors of length 1 it orders the chunks as the cosine does.
+    """
+    import faiss
+    from langchain_community.docstore.in_memory import InMemoryDocstore
+
+    distances = faiss.IndexFlatL2(embedding.identity.dimension)
+    distances.add(vectors)
+    ids = [str(chunk.id) for chunk in chunks]
+    documents = InMemoryDocstore(dict(zip(ids, chunks, strict=True)))
+    return store(embedding.embeddings, distances, documents, dict(enumerate(ids)))
+
+
+def _load(store: type[FAISS], embedding: EmbeddingModel, folder: Path) -> list[Document]:
+    """Return the Documents of a folder in the order of its vectors."""
+    if not all((folder / name).is_file() for name in _FILES):
+        raise UsageError(
+            f"{folder} is not a LangChain FAISS folder: it has no {' and '.join(_FILES)}"
+        )
+    try:
+        loaded = store.load_local(
+            str(folder), embedding.embeddings, allow_dangerous_deserialization=True
+        )
+        found = [loaded.docstore.search(name) for name in loaded.index_to_docstore_id.values()]
+        return [_checked(document) for document in found]
+    except Exception as error:  # a pickle can raise anything
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"{folder} can't be loaded: {type(error).__name__}: {reason}") from error
+
+
+def _checked(document: object) -> Document:
+    """Return a document; the store gives a sentence in place of one that it does not have."""
+    if not isinstance(document, Document):
+        raise ValueError(str(document))
+    return document

@@ -1,0 +1,1 @@
+"""Keep an index in step with a folder or a document loader."""

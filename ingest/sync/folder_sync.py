@@ -1,0 +1,366 @@
+"""Keep an index in step with a folder: look, plan, then apply in changes that commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ingest.embeddings import EmbeddingModel, PassageVectors, embedding_model
+from ingest.errors import IndexDamagedError, LoadError, StoreError, UsageError
+from ingest.index.catalog import Catalog
+from ingest.index.directory import CATALOG, current_version, write_lock
+from ingest.index.document_index import Applied, Changes, Split
+from ingest.index.reader import SAME_DOCUMENTS
+from ingest.index.records import DocumentRow, Origin, Status
+from ingest.index.vectorstore import Index
+from ingest.loaders import is_supported, load_document, loader_name
+from ingest.settings import IndexSettings
+from ingest.sync.plan import Plan, make_plan
+from ingest.sync.progress import Progress
+from ingest.sync.scan import find_files, read_file
+from ingest.text.languages import identify_language
+from ingest.types import (
+    Document,
+    FileContent,
+    FileProblem,
+    FileSignature,
+    OnProgress,
+    SyncReport,
+    ignore_progress,
+)
+
+_LOADERS_VERSION = 3
+# A change is committed when it holds so much text or took so long, which is what a kill can lose;
+# a document is never split between two.
+_BATCH_CHARACTERS = 500_000
+_BATCH_SECONDS = 20.0
+# Text that is read before it is embedded together: up to ten times more where that is done sooner.
+_GROUP_CHARACTERS = 20_000
+_GROUP_SECONDS = 5.0
+_clock = time.monotonic
+
+Files = Mapping[str, FileSignature]
+
+
+def sync_folder(
+    settings: IndexSettings,
+    *,
+    dry_run: bool = False,
+    rebuild: bool = False,
+    retry_failed: bool = False,
+    progress: OnProgress | None = None,
+    embedding: EmbeddingModel | None = None,
+) -> SyncReport:
+    """Bring the index in step with ``settings.documents`` and report what that took.
+
+    Unchanged files are not read and moved ones not embedded again. What took about 20 seconds, or
+    one large document, is committed as one, and the next sync takes up what a killed or interrupted
+    one left. With ``rebuild`` a new index is made beside the old one, which answers until the new
+    one is whole. With ``retry_failed`` files that could not be read are tried again even if they
+    are the same.
+
+    Raises:
+        UsageError: If the folder is not one or has no documents; nothing is changed.
+        IdentityError: If the index was made with another embedding model.
+        IndexBusyError: If another process is writing.
+    """
+    started = time.monotonic()
+    if dry_run or not settings.index.exists():
+        files = _find_documents(settings)
+    embedding = embedding or embedding_model(settings)
+    if dry_run:
+        return _dry_run(settings, embedding, files, rebuild, retry_failed, started)
+    with write_lock(settings.index):
+        # Not before: a list older than what the last writer saw would delete what that one added.
+        files = _find_documents(settings)
+        with closing(writable_index(settings, embedding, rebuild)) as index:
+            _check_settings(settings, index)
+            plan = _plan(settings, index, files, retry_failed)
+            show = progress or ignore_progress
+            return _Sync(settings, index, files, rebuild, show).run(plan, started)
+
+
+def followed_folder(index: Path) -> Path | None:
+    """Return the folder that an index is kept in step with; None if it follows none, or can't say.
+
+    The folder need not be there any more.
+    """
+    try:
+        version = current_version(index)
+        if version is None:
+            return None
+        with (
+            closing(Catalog(version / CATALOG)) as catalog,
+            catalog.read(formats=SAME_DOCUMENTS) as reader,
+        ):
+            folder = reader.state().folder
+    except StoreError:
+        return None
+    return Path(folder) if folder else None
+
+
+class _Sync:
+    """One run: the plan becomes changes, the changes become a report."""
+
+    def __init__(
+        self,
+        settings: IndexSettings,
+        index: Index,
+        files: Files,
+        rebuild: bool,
+        progress: OnProgress,
+    ) -> None:
+        self._settings = settings
+        self._index = index
+        self._files = files
+        self._rebuild = rebuild
+        self._on_progress = progress
+        self._progress = Progress({}, progress)
+        self._group_characters = _GROUP_CHARACTERS
+
+    def run(self, plan: Plan, started: float) -> SyncReport:
+        sizes = {source: self._files[source].size for source in (*plan.new, *plan.changed)}
+        self._progress = Progress(sizes, self._on_progress)
+        applied = list(self._apply(plan))
+        self._index.tidy()
+        self._index.use()
+        embedded = sum(done.embedded for done in applied)
+        chunks = sum(done.chunks for done in applied)
+        failed = self._index.problems(Status.FAILED)
+        broken = {problem.source for problem in failed}
+        return SyncReport(
+            new=len(set(plan.new) - broken),
+            changed=len(set(plan.changed) - broken),
+            renamed=len(plan.renamed),
+            deleted=len(plan.deleted),
+            unchanged=plan.unchanged,
+            failed=failed + _refused(plan),
+            partial=self._index.problems(Status.PARTIAL),
+            chunks=chunks,
+            embedded=embedded,
+            reused=chunks - embedded,
+            seconds=time.monotonic() - started,
+        )
+
+    def _apply(self, plan: Plan) -> Iterator[Applied]:
+        """Commit the plan in changes that are soon done; a small plan is one change."""
+        batch = _Batch(
+            Changes(
+                folder=str(self._settings.documents.resolve()),
+                removed=list(plan.deleted),
+                renamed=list(plan.renamed),
+                signed=list(plan.signed),
+            )
+        )
+        begun = _clock()
+        for documents in self._read(plan):
+            started = _clock()
+            self._embed(documents, batch)
+            self._fit_group(_clock() - started)
+            if batch.characters >= _BATCH_CHARACTERS or _clock() - begun >= _BATCH_SECONDS:
+                yield self._commit(batch)
+                batch, begun = _Batch(Changes()), _clock()
+        if batch.split or batch.changes.folder:
+            yield self._commit(batch)
+
+    def _read(self, plan: Plan) -> Iterator[list[tuple[DocumentRow, Document]]]:
+        """Yield the documents of the plan in groups to be embedded together."""
+        documents: list[tuple[DocumentRow, Document]] = []
+        characters, begun = 0, _clock()
+        for source in sorted((*plan.new, *plan.changed)):
+            self._progress.reading(source)
+            row, document = _load(self._settings, source)
+            self._progress.read(source)
+            documents.append((row, document))
+            characters += len(document.text)
+            enough = characters >= min(self._group_characters, _BATCH_CHARACTERS)
+            if enough or _clock() - begun >= _GROUP_SECONDS:
+                yield documents
+                documents, characters, begun = [], 0, _clock()
+        if documents:
+            yield documents
+
+    def _fit_group(self, seconds: float) -> None:
+        """Make the groups to come ones that take about as long as they should."""
+        fitting = self._group_characters * min(2.0, _GROUP_SECONDS / max(seconds, 0.001))
+        self._group_characters = round(min(max(fitting, _GROUP_CHARACTERS), 10 * _GROUP_CHARACTERS))
+
+    def _embed(self, documents: Sequence[tuple[DocumentRow, Document]], batch: _Batch) -> None:
+        split = self._index.split(documents)
+        for row, document, chunks in split:
+            self._progress.split(row.source, len(chunks))
+            batch.characters += len(document.text)
+        self._progress.embedding(split[0][0].source)
+        for count, source in self._index.embed(split, batch.vectors):
+            self._progress.embedding(source, count)
+        batch.split += split
+
+    def _commit(self, batch: _Batch) -> Applied:
+        self._progress.committing()
+        applied = self._index.commit(batch.changes, batch.split, batch.vectors)
+        if not self._rebuild:
+            self._index.use()
+        return applied
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is going to be committed as one."""
+
+    changes: Changes
+    split: list[Split] = field(default_factory=list)
+    vectors: dict[bytes, PassageVectors] = field(default_factory=dict)
+    characters: int = 0
+
+
+def _find_documents(settings: IndexSettings) -> Files:
+    folder = settings.documents
+    if not folder.is_dir():
+        problem = "is not a folder" if folder.exists() else "does not exist"
+        raise UsageError(
+            f"the documents folder {folder} {problem}: name one, as in 'rag index DOCS'"
+        )
+    files = find_files(folder, is_supported, skip=settings.index)
+    if not files:
+        raise UsageError(
+            f"there are no documents in {folder}: put files there, or name another folder, as in "
+            "'rag index DOCS'; the index is as it was"
+        )
+    return files
+
+
+def writable_index(settings: IndexSettings, embedding: EmbeddingModel, rebuild: bool) -> Index:
+    """Return the index to write to: the one in use, a first one, or the next beside it."""
+    if rebuild or current_version(settings.index) is None:
+        index = Index.create(settings.index, embedding, settings.chunk_tokens)
+        kept = _added_documents(settings.index, embedding) if rebuild else []
+        if kept:
+            index.apply(Changes(put=kept))
+        return index
+    return Index.open(settings.index, embedding)
+
+
+def _added_documents(folder: Path, embedding: EmbeddingModel) -> list[tuple[DocumentRow, Document]]:
+    """Return what ``add_documents`` put into the index in use, if it can be read."""
+    try:
+        version = current_version(folder)
+        if version is None:
+            return []
+        with closing(Index(folder, version, embedding)) as index:
+            found = index.added()
+    except IndexDamagedError:
+        return []
+    return [(replace(row, language=identify_language(doc.text)), doc) for row, doc in found]
+
+
+def check_chunk_tokens(settings: IndexSettings, index: Index) -> None:
+    """Raise UsageError if the index has chunks of another size than the settings say."""
+    found = index.state().chunk_tokens
+    if found != settings.chunk_tokens:
+        raise UsageError(
+            f"the index {settings.index} has chunks of {found} tokens, the settings "
+            f"say {settings.chunk_tokens}: run 'rag index --rebuild', or set RAG_CHUNK_TOKENS back"
+        )
+
+
+def _check_settings(settings: IndexSettings, index: Index) -> None:
+    check_chunk_tokens(settings, index)
+    state = index.state()
+    if state.folder not in ("", str(settings.documents.resolve())) and Path(state.folder).is_dir():
+        raise UsageError(
+            f"the index {settings.index} follows the folder {state.folder}, not "
+            f"{settings.documents}: use another index with --index, or 'rag index --rebuild' to "
+            "follow the new folder"
+        )
+
+
+def _dry_run(
+    settings: IndexSettings,
+    embedding: EmbeddingModel,
+    files: Files,
+    rebuild: bool,
+    retry_failed: bool,
+    started: float,
+) -> SyncReport:
+    failed: tuple[FileProblem, ...] = ()
+    plan = Plan.of_new(files)
+    if not rebuild and current_version(settings.index):
+        with closing(Index.open(settings.index, embedding)) as index:
+            _check_settings(settings, index)
+            plan = _plan(settings, index, files, retry_failed)
+            failed = index.problems(Status.FAILED)
+    return SyncReport(
+        new=len(plan.new),
+        changed=len(plan.changed),
+        renamed=len(plan.renamed),
+        deleted=len(plan.deleted),
+        unchanged=plan.unchanged,
+        failed=failed + _refused(plan),
+        partial=(),
+        chunks=0,
+        embedded=0,
+        reused=0,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _plan(settings: IndexSettings, index: Index, files: Files, retry_failed: bool) -> Plan:
+    """Compare the folder with the index, reading only rows and files that may have changed."""
+    added = index.documents(Origin.ADDED) if index.state().added else []
+    taken = {row.source for row in added} & files.keys()
+    files = {source: files[source] for source in files.keys() - taken} if taken else files
+    settled, doubtful = index.settled(Origin.FOLDER, files, _loader)
+    failed = [source for source, status in settled.items() if status == Status.FAILED]
+    unchanged = len(settled) - len(failed)
+    if retry_failed:
+        doubtful += failed
+        settled = {source: settled[source] for source in settled.keys() - set(failed)}
+    rows = [
+        # A failed document to retry looks like one that has changed.
+        replace(row, content_hash=b"") if retry_failed and row.status is Status.FAILED else row
+        for row in index.find_documents(doubtful)
+    ]
+    plan = make_plan(rows, settled.keys(), files, _loader, lambda source: _read(settings, source))
+    return replace(plan, unchanged=plan.unchanged + unchanged, taken=tuple(sorted(taken)))
+
+
+def _refused(plan: Plan) -> tuple[FileProblem, ...]:
+    reason = "has the name of an added document, which stays: rename the file"
+    return tuple(FileProblem(source, reason) for source in plan.taken)
+
+
+def _load(settings: IndexSettings, source: str) -> tuple[DocumentRow, Document]:
+    """Return a file as a row and a document; a failure is a row that says why."""
+    content_hash, signature = b"", None
+    try:
+        found = _read(settings, source)
+        content_hash, signature = found.content_hash, found.signature
+        document = load_document(source, found.content)
+    except LoadError as error:
+        document, status, reason = Document(""), Status.FAILED, str(error)
+    else:
+        reason = "; ".join(document.problems)
+        status = Status.PARTIAL if reason else Status.INDEXED
+    row = DocumentRow(
+        source=source,
+        origin=Origin.FOLDER,
+        content_hash=content_hash,
+        loader=_loader(source),
+        status=status,
+        reason=reason,
+        language=identify_language(document.text),
+        signature=signature,
+        metadata=document.metadata,
+    )
+    return row, document
+
+
+def _read(settings: IndexSettings, source: str) -> FileContent:
+    return read_file(settings.documents / source, settings.max_file_mb * 1_000_000)
+
+
+def _loader(source: str) -> str:
+    return f"{loader_name(source)}/{_LOADERS_VERSION}"

@@ -1,0 +1,1 @@
+"""Take text apart: its language, its sentences and table rows, its terms."""

@@ -1,0 +1,52 @@
+"""Rows of a table, as they stand in a text: between bars, tabs or runs of spaces."""
+
+from __future__ import annotations
+
+import re
+
+from ingest.text.terms import is_number, words
+
+_ROW = re.compile(r"\s\|(?:\s|$)|^\||\t|\S {3,}\S")
+_RULE = re.compile(r"\n[\s|:+=-]*-[\s|:+=-]*$")
+_PAIR = 2
+_BETWEEN_CELLS = re.compile(r"\s*\|\s*|\t+| {3,}")
+
+
+def is_row(text: str) -> bool:
+    """Return whether a line is a row of a table, with the rule below it if it is its head."""
+    return _ROW.search(text) is not None
+
+
+def is_head(row: str) -> bool:
+    """Return whether the first row of a table is its head: over a rule, or without a number."""
+    return has_rule(row) or not any(map(is_number, words(row)))
+
+
+def has_rule(row: str) -> bool:
+    """Return whether a line of dashes stands below a row, as below the head of a table."""
+    return _RULE.search(row) is not None
+
+
+def names_columns(head: str) -> bool:
+    """Return whether the head of a table surely names its columns.
+
+    Without a rule, the first of two columns is as often a list of names itself.
+    """
+    return has_rule(head) or (is_head(head) and len(_cells(head)) > _PAIR)
+
+
+def spell_out(row: str, head: str) -> str:
+    """Return a row without its bars, each cell after the name of its column if there is a head.
+
+    >>> spell_out("| K1 | 30 l |", "| Model | Capacity |")
+    'Model: K1; Capacity: 30 l'
+    """
+    own, names = _cells(row), _cells(head)
+    if len(own) != len(names) or not names_columns(head):
+        return "; ".join(filter(None, own))
+    named = zip(names, own, strict=True)
+    return "; ".join(f"{name}: {cell}" if name else cell for name, cell in named if cell)
+
+
+def _cells(row: str) -> list[str]:
+    return _BETWEEN_CELLS.split(_RULE.sub("", row).strip().strip("|").strip())

@@ -1,0 +1,1 @@
+"""Tie what an answer says to exact quotes, and say what has none."""

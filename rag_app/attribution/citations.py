@@ -1,0 +1,296 @@
+"""Number the chunks for the model, and tie each sentence of its answer to an exact quote."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, zip_longest
+from typing import Literal, NamedTuple
+
+from ingest import Language, detect_language, split_sentences
+from rag_app.attribution.abstention import declines, is_abstention
+from rag_app.attribution.claims import claimed, introduces, is_heading
+from rag_app.attribution.markers import Mark, take_markers
+from rag_app.attribution.nli import Entails
+from rag_app.attribution.quotes import Claim, Evidence, Quote
+from rag_app.types import ABSTENTION, Citation, ScoredChunk
+
+OnUnsupported = Literal["flag", "drop", "abstain"]
+
+_NEARLY_ALL = 0.8
+_OPEN, _CLOSE = "<<<", ">>>"
+_IMITATION = re.compile(r"\s*(<<<|>>>|\[\s*\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """An answer's text with its quotes; ``[n]`` in the text is the n of a citation.
+
+    Attributes:
+        text: The answer, renumbered.
+        citations: One for each distinct quote, in the order of ``n``.
+        unsupported: The sentences for which no quote was found, without their markers.
+        declined: Whether it says, in whatever words, that the documents don't answer.
+    """
+
+    text: str
+    citations: tuple[Citation, ...]
+    unsupported: tuple[str, ...]
+    declined: bool = False
+
+
+def format_context(chunks: Sequence[ScoredChunk]) -> str:
+    """Return the chunks numbered from 1, each under its source and page, between delimiters.
+
+    A line of a chunk that looks like a delimiter or a number is moved behind a ``|``, so no
+    document can close its block or open another; nothing else differs from the stored text.
+    """
+    blocks = (
+        f"[{n}] {_title(chunk)}\n{_OPEN}\n{_harmless(chunk.text)}\n{_CLOSE}"
+        for n, chunk in enumerate(chunks, 1)
+    )
+    return "\n\n".join(blocks)
+
+
+def cite_answer(
+    text: str,
+    chunks: Sequence[ScoredChunk],
+    language: Language,
+    on_unsupported: OnUnsupported,
+    entails: Entails | None = None,
+) -> Cited:
+    """Return ``text`` with its quotes, or the abstention in ``language`` if it comes to that."""
+    cited = cite(text, chunks, drop=on_unsupported == "drop", entails=entails)
+    refused = on_unsupported == "abstain" and cited.unsupported
+    if refused or not cited.text or is_abstention(cited.text):
+        return Cited(ABSTENTION[language], (), cited.unsupported, declined=True)
+    return cited
+
+
+def cite(
+    text: str,
+    chunks: Sequence[ScoredChunk],
+    *,
+    drop: bool = False,
+    entails: Entails | None = None,
+) -> Cited:
+    """Return ``text`` with every sentence tied to the quotes of ``chunks`` that support it.
+
+    A sentence is looked for in the chunks it cites, then in all, then part by part. Markers of no
+    chunk are removed, but an index in code (``array[0]``) stays. A sentence that no chunk supports
+    keeps unverified citations of the chunks it cites; with ``drop`` it is left out of the text.
+    With ``entails``, a quote that does not entail its sentence does not support it either.
+    """
+    language = detect_language(text)
+    evidence = [Evidence(chunk, language) for chunk in chunks]
+    clean, marks = take_markers(text, chunks)
+    sentences = []
+    for start, end, claim, cited in _sentences(clean, marks, evidence):
+        sentence = clean[start:end]
+        is_title = clean[end:].strip() and is_heading(sentence)
+        said = "" if is_title else claimed(claim)
+        quotes = _quotes(Claim(claim, language), Claim(said, language), cited)
+        quotes = _entailing(quotes, said, entails) if entails else quotes
+        sentences.append(_Sentence(sentence, end, quotes, bool(said)))
+    return _number(clean, _with_introductions(sentences, evidence, language), drop)
+
+
+def quote_sentence(n: int, chunk: ScoredChunk, start: int, end: int, *, supports: bool) -> Citation:
+    """Return the quote of a stretch of a chunk, which says itself or supports no sentence."""
+    first = chunk.start + start
+    return Citation(
+        n=n,
+        source=chunk.source,
+        page=chunk.page_at(first),
+        start=first,
+        end=chunk.start + end,
+        quote=chunk.text[start:end],
+        score=float(supports),
+        verified=supports,
+        language=chunk.language,
+    )
+
+
+class _Candidates(NamedTuple):
+    cited: list[Evidence]
+    all: list[Evidence]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    text: str
+    end: int
+    quotes: list[Quote]
+    claims: bool
+
+    @property
+    def supported(self) -> bool:
+        return any(quote.supports for quote in self.quotes)
+
+    @property
+    def unsupported(self) -> bool:
+        return self.claims and not self.supported
+
+
+def _title(chunk: ScoredChunk) -> str:
+    source = " ".join("".join(c if c.isprintable() else " " for c in chunk.source).split())
+    return source if chunk.page is None else f"{source}, page {chunk.page}"
+
+
+def _harmless(text: str) -> str:
+    return "".join(
+        f"| {line}" if _IMITATION.match(_visible(line)) else line
+        for line in text.splitlines(keepends=True)
+    )
+
+
+def _visible(line: str) -> str:
+    """Return the line as a reader sees it: without invisible characters, wide forms narrowed."""
+    shown = (c for c in line if unicodedata.category(c) not in ("Cf", "Cc", "Mn"))
+    return unicodedata.normalize("NFKC", "".join(shown))
+
+
+def _sentences(
+    text: str, marks: list[Mark], evidence: list[Evidence]
+) -> Iterator[tuple[int, int, str, _Candidates]]:
+    """Yield each sentence that says something: its span, its text, the chunks it may quote.
+
+    The text is without the names that stand for markers.
+    """
+    spans = [span for span in split_sentences(text) if any(map(str.isalnum, text[slice(*span)]))]
+    edges = [0, *(start for start, _ in spans[1:]), sys.maxsize]
+    for (start, end), (first, after) in zip(spans, pairwise(edges), strict=False):
+        own = [mark for mark in marks if first <= mark.place < after]
+        said, position = "", start
+        for mark in own:
+            said, position = said + text[position : mark.place], max(position, mark.end)
+        indices = dict.fromkeys(index for mark in own for index in mark.indices)
+        cited = [evidence[index] for index in indices]
+        yield start, end, said + text[position:end], _Candidates(cited, evidence)
+
+
+def _with_introductions(
+    sentences: list[_Sentence], evidence: list[Evidence], language: Language
+) -> list[_Sentence]:
+    """Return the sentences; what only introduces the next claims nothing, unless all would."""
+    marked = [
+        replace(one, claims=False)
+        if one.unsupported and after and introduces(one.text, language, evidence)
+        else one
+        for one, after in zip_longest(sentences, sentences[1:])
+    ]
+    if any(one.claims or declines(one.text) for one in marked):
+        return marked
+    return [replace(one, claims=True) for one in marked]
+
+
+def _quotes(sentence: Claim, said: Claim, candidates: _Candidates) -> list[Quote]:
+    """Return the quotes of what a sentence claims; of one that claims nothing, its very words."""
+    if said.text:
+        return _support(said, candidates)
+    return [quote for one in candidates.cited if (quote := one.contains(sentence))]
+
+
+def _support(claim: Claim, candidates: _Candidates) -> list[Quote]:
+    """Return the quotes that support a claim, else the closest of the chunks it cites."""
+    if quotes := _supporting(claim, candidates.cited):
+        return quotes
+    if quotes := _best(claim, candidates.all) or _in_parts(claim, candidates.all):
+        return quotes
+    closest = (candidate.closest(claim) for candidate in candidates.cited)
+    return [quote for quote in closest if quote is not None]
+
+
+def _supporting(claim: Claim, candidates: Sequence[Evidence]) -> list[Quote]:
+    """Return a quote of each candidate that holds the claim, else of each that comes close."""
+    return [quote for one in candidates if (quote := one.contains(claim))] or [
+        quote for one in candidates if (quote := one.closest(claim)) and quote.supports
+    ]
+
+
+def _in_parts(claim: Claim, candidates: Sequence[Evidence]) -> list[Quote]:
+    """Return the quotes that support the parts of a claim; none if a part has none.
+
+    What nearly all is in one sentence is either there or wrong: its parts are not looked for.
+    """
+    if any((quote := one.closest(claim)) and quote.score >= _NEARLY_ALL for one in candidates):
+        return []
+    for left, right in claim.halves():
+        if first := _best(left, candidates):
+            rest = _best(right, candidates) or _in_parts(right, candidates)
+            return [*first, *rest] if rest else []
+    return []
+
+
+def _best(claim: Claim, candidates: Sequence[Evidence]) -> list[Quote]:
+    quotes = _supporting(claim, candidates)
+    return [max(quotes, key=lambda quote: quote.score)] if quotes else []
+
+
+def _entailing(quotes: list[Quote], claim: str, entails: Entails) -> list[Quote]:
+    """Return the quotes; of those in other words, only what entails the claim supports it.
+
+    Where none does alone, all together may: the claim may join what they say.
+    """
+    asked = [quote for quote in quotes if quote.supports and quote.text != claim]
+    if not asked:
+        return quotes
+    texts = [quote.text for quote in asked]
+    answers = entails([(text, claim) for text in texts])
+    refused = [quote for quote, entailed in zip(asked, answers, strict=True) if not entailed]
+    if len(refused) == len(asked) > 1 and entails([(" ".join(texts), claim)])[0]:
+        return quotes
+    return [replace(quote, supports=False) if quote in refused else quote for quote in quotes]
+
+
+def _number(text: str, sentences: list[_Sentence], drop: bool) -> Cited:
+    """Return ``text`` with a marker after each sentence for each of its distinct quotes."""
+    kept = [sentence for sentence in sentences if not (drop and sentence.unsupported)]
+    best: dict[tuple[str, int, int], Quote] = {}
+    for quote in (quote for sentence in kept for quote in sentence.quotes):
+        known = best.setdefault(_place(quote), quote)
+        best[_place(quote)] = max(known, quote, key=lambda q: (q.supports, q.score))
+    numbers: dict[tuple[str, int, int], int] = {}
+    pieces, position = [], 0
+    for sentence in sentences:
+        if sentence not in kept:
+            position = sentence.end
+            continue
+        shown = [_place(q) for q in sentence.quotes if q.supports == best[_place(q)].supports]
+        used = [numbers.setdefault(place, len(numbers) + 1) for place in dict.fromkeys(shown)]
+        markers = "".join(f"[{n}]" for n in used)
+        pieces.append(text[position : sentence.end] + (f" {markers}" if markers else ""))
+        position = sentence.end
+    says = any(sentence.claims or sentence.supported for sentence in kept)
+    if drop and not says and any(sentence.claims for sentence in sentences):
+        pieces, numbers = [], {}
+    else:
+        pieces.append(text[position:] if kept or not sentences else "")
+    return Cited(
+        "".join(pieces).lstrip() if drop else "".join(pieces),
+        tuple(_citation(n, best[place]) for place, n in numbers.items()),
+        tuple(sentence.text for sentence in sentences if sentence.unsupported),
+        declined=bool(sentences) and not says,
+    )
+
+
+def _place(quote: Quote) -> tuple[str, int, int]:
+    return quote.chunk.source, quote.start, quote.end
+
+
+def _citation(n: int, quote: Quote) -> Citation:
+    chunk = quote.chunk
+    return Citation(
+        n,
+        chunk.source,
+        chunk.page_at(quote.start),
+        quote.start,
+        quote.end,
+        quote.text,
+        round(quote.score, 4),
+        quote.supports,
+        chunk.language,
+    )

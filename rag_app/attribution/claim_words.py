@@ -1,0 +1,132 @@
+"""The words of a sentence, in a form in which two sentences can be compared.
+
+Numbers are compared by their value and dates by their parts, however they are written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+from rapidfuzz.distance import Levenshtein
+
+from ingest import Language
+from ingest.text.terms import MONTHS, SCALES, fold, is_stopword, number, term, words
+
+Keys = frozenset[str]
+
+_DATE = re.compile(r"(?<!\d)(?:\d{1,2}([-/.])\d{1,2}\1\d{4}|\d{4}([-/.])\d{1,2}\2\d{1,2})(?!\d)")
+_NO_MONTHS = frozenset(("may", "march"))
+_ORDINAL_ENDS = frozenset(("st", "nd", "rd", "th"))
+_DATE_PART = re.compile(r"d\d+")
+_LINKING = ("ly", "ing", "mente", "ndo")
+_SAME_BEGINNING, _ALIKE = 3, 0.8
+
+
+class Word(NamedTuple):
+    """A word: what it is compared by, whether it is on the topic, whether only itself will do."""
+
+    text: str
+    keys: Keys
+    content: bool
+    exact: bool
+
+
+class Wording:
+    """A sentence, or a part of one, as its words."""
+
+    def __init__(self, text: str, language: Language) -> None:
+        self.language: Language = language
+        self.words = tuple(_words(text, language))
+
+    @cached_property
+    def keys(self) -> Keys:
+        """Every key of every word."""
+        return frozenset().union(*(word.keys for word in self.words))
+
+    @cached_property
+    def terms(self) -> tuple[Word, ...]:
+        """The words on the topic, each term once."""
+        return tuple({word.keys: word for word in self.words if word.content}.values())
+
+    def holds(self, word: Word) -> bool:
+        """Return whether the word is here; in another spelling where that will do."""
+        if not self.keys.isdisjoint(word.keys):
+            return True
+        return not word.exact and any(_is_alike(one, key) for one in self.keys for key in word.keys)
+
+    def share(self, other: Wording) -> float:
+        """Return the share of the terms that ``other`` holds too, 0 to 1."""
+        found = sum(map(other.holds, self.terms))
+        return found / len(self.terms) if self.terms else 0.0
+
+    def continues(self, said: Wording, before: Wording) -> bool:
+        """Return whether this puts a name to what ``said`` only calls it, after ``before``.
+
+        So "the pond holds 400 litres" after "The pond is new. It holds 400 litres."
+        """
+        held = [said.holds(word) for word in self.terms]
+        if True not in held or not self.holds(said.terms[0]):
+            return False
+        subject = self.terms[: held.index(True)]
+        return bool(subject) and all(map(before.holds, subject))
+
+
+def _words(text: str, language: Language) -> Iterator[Word]:
+    found = words(_DATE.sub(_parted, text))
+    names = _names(found, language)
+    scaled = False
+    for index, word in enumerate(found):
+        after = found[index + 1] if index + 1 < len(found) else ""
+        value, month = number(word), _month(word)
+        ends_number = scaled or (
+            fold(word) in _ORDINAL_ENDS and index and found[index - 1].isdigit()
+        )
+        scaled = value is not None and fold(after) in SCALES
+        if ends_number:
+            continue
+        if value is not None:
+            value *= SCALES.get(fold(after), 1)
+        exact = value is not None or month is not None or index in names
+        stopword = is_stopword(word, language)
+        keys = frozenset((word,)) if exact and stopword else _keys(word, value, month, language)
+        yield Word(word, keys, exact or not stopword, exact)
+
+
+def _parted(date: re.Match[str]) -> str:
+    """Return a date in digits as three words that begin with a d, as no number does."""
+    return " ".join(f"d{int(digits)}" for digits in re.findall(r"\d+", date[0]))
+
+
+def _keys(word: str, value: Decimal | None, month: str | None, language: Language) -> Keys:
+    if value is not None:
+        return frozenset((f"{value.normalize():f}",))
+    if _DATE_PART.fullmatch(word):  # a day or a month: which one is another matter in each country
+        return frozenset((word[1:], f"month {word[1:]}"))
+    return frozenset((month,)) if month else term(word, language)
+
+
+def _month(word: str) -> str | None:
+    month = None if word in _NO_MONTHS else MONTHS.get(fold(word))
+    return f"month {month}" if month else None
+
+
+def _names(found: list[str], language: Language) -> set[int]:
+    """Return the places of the capitalised words; of the first if it may well be a name."""
+    return {
+        index
+        for index, word in enumerate(found)
+        if (word[0].isupper() or _DATE_PART.fullmatch(word))
+        and (index > 0 or not (is_stopword(word, language) or word.endswith(_LINKING)))
+    }
+
+
+@lru_cache(maxsize=65536)
+def _is_alike(one: str, other: str) -> bool:
+    """Return whether two keys are spellings of one word: colour, color."""
+    if one[:_SAME_BEGINNING] != other[:_SAME_BEGINNING] or one[0].isdigit():
+        return False
+    return Levenshtein.normalized_similarity(one, other) >= _ALIKE

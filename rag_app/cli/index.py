@@ -1,0 +1,220 @@
+"""``rag index`` and ``rag status``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rag_app.cli.errors import INTERRUPTED
+from rag_app.cli.options import (
+    AsJson,
+    Debug,
+    Index,
+    Quiet,
+    remember_index,
+    settings_of_index,
+    settings_to_sync,
+)
+from rag_app.cli.output import note, print_json, printable
+from rag_app.cli.progress_bar import show_progress
+
+if TYPE_CHECKING:
+    from ingest import FileProblem, SyncProgress, SyncReport
+    from rag_app.cli.progress_bar import Show
+    from rag_app.settings import Settings
+
+
+def index(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="Folder of the documents.", show_default=False),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change and change nothing.")
+    ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build a new index and switch to it.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Read again what could not be read.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, and follow each change of the folder.")
+    ] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Put the index before the last rebuild back.")
+    ] = False,
+    index: Index = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Bring the index in step with a folder of documents."""
+    from ingest import UsageError
+    from rag_app.settings import load_settings
+
+    if watch + rollback + (dry_run or rebuild or retry_failed) > 1:
+        raise UsageError("--watch and --rollback each go alone, without another option of a sync")
+    if rollback:
+        _roll_back(load_settings(index=index), as_json)
+        return
+    settings = settings_to_sync(folder, index, quiet)
+    if watch:
+        _watch(settings, as_json, quiet)
+    else:
+        _sync(settings, dry_run, rebuild, retry_failed, as_json, quiet)
+
+
+def status(
+    index: Index = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what the index holds."""
+    from rag_app.answer_cache import usage_totals
+    from rag_app.app import RagApp
+
+    settings = settings_of_index(quiet, index=index)
+    found, usage = RagApp(settings).status(), usage_totals(settings)
+    if as_json:
+        print_json({**asdict(found), "usage": usage})
+        return
+    print(f"documents   {found.documents}")
+    print(f"chunks      {found.chunks}")
+    print(f"generation  {found.generation}")
+    print(f"embedding   {found.embedding}")
+    print(f"index type  {found.index_type}")
+    print(f"size        {found.bytes / 1e6:.1f} MB")
+    print(f"questions   {usage['questions']}, {usage['cached']} of them from the cache")
+    print(f"tokens      {usage['input_tokens']} in, {usage['output_tokens']} out")
+    if usage["cost"]:
+        print(f"cost        {usage['cost']:.4f}")
+    _note("failed", found.failed, quiet)
+
+
+def _sync(
+    settings: Settings,
+    dry_run: bool,
+    rebuild: bool,
+    retry_failed: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from rag_app.app import RagApp
+
+    try:
+        with show_progress(quiet) as progress:
+            report = RagApp(settings).index(
+                dry_run=dry_run, rebuild=rebuild, retry_failed=retry_failed, progress=progress
+            )
+    except KeyboardInterrupt:
+        if dry_run:
+            raise
+        note(_interrupted(settings, rebuild))
+        raise typer.Exit(INTERRUPTED) from None
+    if not dry_run:
+        remember_index(settings.index)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        print(_summary(report, dry_run))
+    _note_problems(report, quiet)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _interrupted(settings: Settings, rebuild: bool) -> str:
+    """Return what is left of a run that was interrupted, and how to go on."""
+    if rebuild:
+        return (
+            "interrupted: the index is as it was before, run 'rag index --rebuild' again to "
+            "make it anew"
+        )
+    count = _count_documents(settings)
+    held = "1 document is" if count == 1 else f"{count} documents are"
+    return f"interrupted: {held} in the index, run 'rag index' again to go on"
+
+
+def _count_documents(settings: Settings) -> int:
+    from ingest import IndexMissingError
+    from rag_app.app import RagApp
+
+    try:
+        return RagApp(settings).status().documents
+    except IndexMissingError:
+        return 0
+
+
+def _roll_back(settings: Settings, as_json: bool) -> None:
+    from ingest import roll_back
+
+    done = roll_back(settings)
+    if as_json:
+        print_json(asdict(done))
+        return
+    print(
+        f"in use now: {done.version}, made with {printable(done.embedding)}, "
+        f"{done.documents} documents, {done.chunks} chunks"
+    )
+
+
+def _watch(settings: Settings, as_json: bool, quiet: bool) -> None:
+    """Print a line a sync, until the person has seen enough."""
+    from ingest import watch_folder
+
+    bar = ExitStack()
+    shown: list[Show | None] = []
+
+    def show(progress: SyncProgress) -> None:
+        if not shown:
+            shown.append(bar.enter_context(show_progress(quiet)))
+        if shown[0]:
+            shown[0](progress)
+
+    def hide_progress() -> None:
+        bar.close()
+        shown.clear()
+
+    def print_report(report: SyncReport) -> None:
+        hide_progress()
+        remember_index(settings.index)
+        line = json.dumps(asdict(report), ensure_ascii=False) if as_json else _summary(report)
+        print(line, flush=True)
+        _note_problems(report, quiet)
+
+    def print_failure(error: Exception) -> None:
+        hide_progress()
+        note(f"error: {error}")
+
+    note(f"watching {settings.documents}; Ctrl-C ends it", quiet)
+    with bar:
+        watch_folder(settings, print_report, on_failure=print_failure, progress=show)
+
+
+def _summary(report: SyncReport, dry_run: bool = False) -> str:
+    names = ("new", "changed", "renamed", "deleted", "unchanged")
+    counts = [f"{count} {name}" for name in names if (count := getattr(report, name))]
+    if report.failed:
+        counts.append(f"{len(report.failed)} failed")
+    files = ", ".join(counts) or "none"
+    if dry_run:
+        return f"would change, files: {files}"
+    made = f"{report.embedded} embedded, {report.reused} reused"
+    return f"files: {files}; chunks: {report.chunks} ({made}) in {report.seconds:.1f} s"
+
+
+def _note_problems(report: SyncReport, quiet: bool) -> None:
+    _note("failed", report.failed, quiet)
+    _note("partly read", report.partial, quiet)
+
+
+def _note(what: str, problems: Sequence[FileProblem], quiet: bool) -> None:
+    for problem in problems:
+        note(f"{what}: {printable(problem.source)}: {problem.reason}", quiet)

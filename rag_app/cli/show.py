@@ -1,0 +1,151 @@
+"""``rag show``: a place of a document with the text around it."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rag_app.cli.options import AsJson, Debug, Index, Quiet, settings_of_index
+from rag_app.cli.output import print_json, printable, terminal
+
+if TYPE_CHECKING:
+    from ingest import Document
+    from rag_app.app import RagApp
+
+_PLACE = re.compile(r"(.+):(\d+)-(\d+)", re.DOTALL)
+_LINES, _CHARACTERS = 3, 600
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A span of a document's text, and what stands around it.
+
+    Attributes:
+        source: The document.
+        page: Page of the first character, counted from 1; None without pages.
+        headings: Titles of the sections around it, outermost first.
+        start: Offset of the first character in the document's text.
+        end: Offset after the last character.
+        before: The end of the text before it, some lines.
+        quote: The characters from ``start`` to ``end``.
+        after: The beginning of the text after it, some lines.
+    """
+
+    source: str
+    page: int | None
+    headings: tuple[str, ...]
+    start: int
+    end: int
+    before: str
+    quote: str
+    after: str
+
+
+def show(
+    place: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE:START-END", help="A place, as citations and --json name it."
+        ),
+    ],
+    index: Index = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show a place of a document with the text around it."""
+    from rag_app.app import RagApp
+
+    app = RagApp(settings_of_index(quiet, index=index))
+    found = find_place(app, place)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        _print_place(app, found)
+
+
+def find_place(app: RagApp, place: str) -> Place:
+    """Return the place ``SOURCE:START-END`` of the index.
+
+    Raises:
+        UsageError: If it is no place, or the index has no such document, or not so long a one.
+    """
+    from ingest import UsageError
+
+    match = _PLACE.fullmatch(place)
+    if not match:
+        raise UsageError(f"'{place}' is not SOURCE:START-END, as in rag show guide.md:120-180")
+    source, start, end = match[1], int(match[2]), int(match[3])
+    document = app.document(source)
+    if document is None:
+        app.store.check_read(source)
+        alike = get_close_matches(source, app.store.sources(), n=1, cutoff=0.4)
+        hint = f"did you mean '{alike[0]}'?" if alike else "'rag search' names those it finds"
+        raise UsageError(f"the index holds no document '{source}'; {hint}")
+    if not start < end <= len(document.text):
+        raise UsageError(
+            f"'{source}' has no place {start}-{end}: its text has {len(document.text)} characters, "
+            "and a place ends after its start"
+        )
+    return _place(source, document, start, end)
+
+
+def _place(source: str, document: Document, start: int, end: int) -> Place:
+    text = document.text
+    return Place(
+        source=source,
+        page=bisect_right(document.pages, start) or None,
+        headings=_headings(document, start),
+        start=start,
+        end=end,
+        before=_end_of(text[max(start - _CHARACTERS, 0) : start], whole=start <= _CHARACTERS),
+        quote=text[start:end],
+        after=_beginning_of(text[end : end + _CHARACTERS], whole=end + _CHARACTERS >= len(text)),
+    )
+
+
+def _headings(document: Document, offset: int) -> tuple[str, ...]:
+    path: list[tuple[int, str]] = []
+    for heading in document.headings:
+        if heading.start > offset:
+            break
+        path = [(level, title) for level, title in path if level < heading.level]
+        path.append((heading.level, heading.title))
+    return tuple(title for _, title in path)
+
+
+def _end_of(text: str, whole: bool) -> str:
+    """Return the last lines of ``text``; if it is not the whole, from where a word begins."""
+    lines = text.splitlines(keepends=True)
+    partial = bool(lines) and not text.endswith("\n")
+    kept = "".join(lines[-(_LINES + partial) :])
+    return kept if whole or len(kept) < len(text) else kept.partition(" ")[2]
+
+
+def _beginning_of(text: str, whole: bool) -> str:
+    """Return the first lines of ``text``; if it is not the whole, to where a word ends."""
+    kept = "".join(text.splitlines(keepends=True)[: _LINES + 1])
+    return kept if whole or len(kept) < len(text) else kept.rpartition(" ")[0]
+
+
+def _print_place(app: RagApp, found: Place) -> None:
+    """Print where it is, then the text with the quote marked."""
+    from rag_app.cli.answer_output import print_linked
+    from rag_app.types import source_line
+
+    shown = source_line(found.source, found.page, found.headings)
+    print_linked(app, shown, found.source, found.page)
+    print()
+    before, quote, after = map(printable, (found.before, found.quote, found.after))
+    if console := terminal():
+        from rich.text import Text
+
+        marked = Text.assemble(before.lstrip("\n"), (quote, "reverse"), after.rstrip("\n"))
+        console.print(marked)
+    else:
+        print(f"{before}>>>{quote}<<<{after}".strip("\n"))

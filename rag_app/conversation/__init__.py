@@ -1,0 +1,209 @@
+"""Questions that build on each other: what was asked and answered goes into the next search."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+
+from ingest import UsageError
+from rag_app.answer_cache import count_usage
+from rag_app.conversation.follow_ups import Standalone, standalone_question
+from rag_app.extractive.chat_model import ExtractiveChatModel
+from rag_app.telemetry import add_usage
+from rag_app.types import Answer, Event, check_question
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from ingest import EmbeddingModel
+    from rag_app.settings import Settings
+
+
+class _App(Protocol):
+    """What a conversation needs of a `rag_app.RagApp`."""
+
+    settings: Settings
+
+    @property
+    def llm(self) -> BaseChatModel: ...
+    @property
+    def embedding(self) -> EmbeddingModel: ...
+    def ask(self, question: str) -> Answer: ...
+    def stream(self, question: str) -> Iterator[Event]: ...
+    def chain(self) -> object: ...
+    def using(self, **changes: Any) -> Self: ...
+
+
+AppT = TypeVar("AppT", bound=_App)
+
+
+@dataclass(frozen=True, slots=True)
+class Condensed:
+    """First event of a follow-up's stream: the question that is searched and answered for it."""
+
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question, the same so that it can be understood alone, and its answer."""
+
+    question: str
+    condensed: str
+    answer: Answer
+
+
+class Conversation(Generic[AppT]):
+    """Asks an app one question after another; a follow-up may lean on what came before.
+
+    >>> chat = RagApp().chat()
+    >>> chat.ask("Who published word2vec?")
+    >>> chat.ask("And when did they do it?")
+    """
+
+    def __init__(self, app: AppT, history: Iterable[Turn] = ()) -> None:
+        self.app = app
+        self._history = list(history)
+
+    def __repr__(self) -> str:
+        return f"Conversation({self.app!r}, questions={len(self._history)})"
+
+    @property
+    def history(self) -> tuple[Turn, ...]:
+        """What was asked and answered, oldest first."""
+        return tuple(self._history)
+
+    def ask(self, question: str) -> Answer:
+        """Return the answer; raises as :meth:`RagApp.ask` does, and then nothing is remembered."""
+        standalone, seconds = self._condense(question)
+        return self._remember(question, standalone, seconds, self.app.ask(standalone.text))
+
+    def stream(self, question: str) -> Iterator[Condensed | Event]:
+        """Yield `Condensed` if the question was rewritten, then what :meth:`RagApp.stream` does."""
+        standalone, seconds = self._condense(question)
+        if standalone.text != question:
+            yield Condensed(standalone.text)
+        for event in self.app.stream(standalone.text):
+            if isinstance(event, Answer):
+                event = self._remember(question, standalone, seconds, event)
+            yield event
+
+    def use(self, llm: str) -> None:
+        """Go on with another chat model, on the same open index.
+
+        Raises:
+            RagError: The model can't be used; the conversation keeps the one it has.
+        """
+        self._change(llm=llm)
+
+    def use_prompt(self, name_or_path: str | None) -> None:
+        """Go on with another prompt template; None is by the question's language.
+
+        Raises:
+            UsageError: The template can't be used; the conversation keeps the one it has.
+        """
+        self._change(prompt=name_or_path)
+
+    def clear(self) -> None:
+        """Forget what was asked and answered."""
+        self._history.clear()
+
+    def save(self, path: Path | str) -> None:
+        """Write one JSON line a turn: ``question``, ``condensed``, ``answer``.
+
+        Raises:
+            UsageError: The file can't be written, or is something else than a conversation.
+        """
+        path = Path(path).expanduser()
+        if path.exists():
+            read_turns(path)
+        lines = (json.dumps(_record(turn), ensure_ascii=False) + "\n" for turn in self._history)
+        new = path.with_name(f".{path.name}.new")
+        try:
+            with new.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(lines)
+            os.replace(new, path)
+        except OSError as error:
+            raise UsageError(f"{path} can't be written: {error.strerror}") from error
+        finally:
+            with suppress(OSError):
+                new.unlink()
+
+    def _condense(self, question: str) -> tuple[Standalone, float]:
+        """Return the question to search and answer, and the seconds that making it took."""
+        check_question(question)
+        started = time.perf_counter()
+        llm = self.app.llm
+        standalone = standalone_question(
+            question,
+            [(turn.condensed, turn.answer.text) for turn in self._history],
+            None if isinstance(llm, ExtractiveChatModel) else llm,
+            self.app.embedding,
+        )
+        seconds = time.perf_counter() - started
+        if standalone.usage:
+            count_usage(self.app.settings, standalone.usage)
+        return standalone, seconds
+
+    def _remember(
+        self, question: str, standalone: Standalone, seconds: float, answer: Answer
+    ) -> Answer:
+        if self._history:
+            timings = {"condense": seconds, **answer.timings}
+            timings["total"] = timings.get("total", 0.0) + seconds
+            usage = add_usage(answer.usage, standalone.usage)
+            usage["dropped_turns"] = standalone.dropped_turns
+            answer = replace(answer, question=question, usage=usage, timings=timings)
+        self._history.append(Turn(question, standalone.text, answer))
+        return answer
+
+    def _change(self, **settings: Any) -> None:
+        app = self.app.using(**settings)
+        app.chain()  # says what is missing, before anything is asked
+        self.app = app
+
+
+def read_turns(path: Path | str) -> list[Turn]:
+    """Return the turns of a saved conversation, oldest first.
+
+    Raises:
+        UsageError: The file can't be read, or a line of it is no turn.
+    """
+    if not isinstance(path, Path | str):
+        raise UsageError(f"a saved conversation is a file, not {path!r}")
+    path = Path(path).expanduser()
+    turns = []
+    try:
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            for number, line in enumerate(lines, 1):
+                turns.append(_turn(line, f"line {number} of {path}"))
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not a saved conversation: it is not UTF-8 text") from error
+    return turns
+
+
+def _record(turn: Turn) -> dict[str, Any]:
+    return {
+        "question": turn.question,
+        "condensed": turn.condensed,
+        "answer": turn.answer.to_record(),
+    }
+
+
+def _turn(line: str, where: str) -> Turn:
+    try:
+        record = json.loads(line)
+        turn = Turn(record["question"], record["condensed"], Answer.from_record(record["answer"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{where} is not a turn of a saved conversation") from error
+    if not all(isinstance(t, str) for t in (turn.question, turn.condensed, turn.answer.text)):
+        raise UsageError(f"{where} is not a turn of a saved conversation")
+    return turn

@@ -1,0 +1,65 @@
+"""One question, the same chunks, several chat models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+
+from ingest import RagError
+from rag_app.answer_cache import CachedQuestion
+from rag_app.app import RagApp
+from rag_app.types import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A chat model's answer, or why there is none.
+
+    The answer's timings leave out the retrieval, which all models share.
+    """
+
+    llm: str
+    result: Answer | RagError
+
+
+def compare(
+    app: RagApp, question: str, llms: Sequence[str], filter: Mapping[str, str] | None = None
+) -> Iterator[Attempt]:
+    """Retrieve once and yield what each chat model makes of it, in order.
+
+    If the settings let a model rewrite the question for the search, the first one does.
+
+    Raises:
+        UsageError: The question is empty.
+        StoreError: The index can't serve.
+    """
+    opened = app.using(llm=llms[0])
+    found = _Found(documents=opened.retriever(filter).invoke(question))
+    for llm in llms:
+        try:
+            yield Attempt(llm, _ask(opened.using(llm=llm, cache=False), question, found))
+        except RagError as error:
+            yield Attempt(llm, error)
+
+
+def _ask(app: RagApp, question: str, found: BaseRetriever) -> Answer:
+    chain = app.chain(retriever=found)
+    chain.on_answer = CachedQuestion(
+        app.settings, app.store, question, None
+    ).remember  # counts what was spent
+    return chain.invoke(question)
+
+
+class _Found(BaseRetriever):
+    """Gives the same documents for every question."""
+
+    documents: list[Document]
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+    ) -> list[Document]:
+        return self.documents

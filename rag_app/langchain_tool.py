@@ -1,0 +1,108 @@
+"""The documents as a LangChain tool, for agents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from langchain_core.tools import StructuredTool, ToolException
+from pydantic import BaseModel, Field
+
+from ingest import UsageError
+from rag_app.attribution.citations import format_context
+from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, check_question
+
+_DESCRIPTION = """\
+Answers a question from the user's own documents, with exact quotes and their sources. Use it for \
+whatever these documents may say, before you answer from memory or say that you don't know. [n] \
+after a sentence is the number of its quote: keep it with what you take over. Where no answer is \
+sure, the texts that come nearest are returned instead, numbered: answer only what they say."""
+
+
+class Question(BaseModel):
+    """What the tool is called with."""
+
+    question: str = Field(
+        description="One question, complete in itself: names instead of 'it' or 'there'. Ask "
+        "several things in several calls."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ToolArtifact:
+    """What a program gets of a call of the tool, beside the text that the model gets.
+
+    Attributes:
+        answer: The answer with its citations.
+        chunks: The chunks it was made from, best first.
+    """
+
+    answer: Answer
+    chunks: tuple[ScoredChunk, ...]
+
+
+def documents_tool(
+    stream: Callable[[str], Iterator[Event]], astream: Callable[[str], AsyncIterator[Event]]
+) -> StructuredTool:
+    """Return a tool that answers as ``stream`` and ``astream`` of an app do.
+
+    A model gets the answer with its quotes, or the nearest chunks where there is no sure answer,
+    and a blank question back as an error. `ToolMessage.artifact` is a `ToolArtifact`. Failures of
+    the index and of the chat model are raised.
+    """
+
+    def ask(question: str) -> tuple[str, ToolArtifact]:
+        _check(question)
+        return _reply(stream(question))
+
+    async def aask(question: str) -> tuple[str, ToolArtifact]:
+        _check(question)
+        return _reply([event async for event in astream(question)])
+
+    return StructuredTool.from_function(
+        ask,
+        aask,
+        name="ask_documents",
+        description=_DESCRIPTION,
+        args_schema=Question,
+        response_format="content_and_artifact",
+        handle_tool_error=True,
+    )
+
+
+def _check(question: str) -> None:
+    try:
+        check_question(question)
+    except UsageError as error:
+        raise ToolException(str(error)) from error
+
+
+def _reply(events: Iterable[Event]) -> tuple[str, ToolArtifact]:
+    chunks: tuple[ScoredChunk, ...] = ()
+    for event in events:
+        if isinstance(event, Retrieved):
+            chunks = event.chunks
+        elif isinstance(event, Answer):
+            return "\n\n".join(_parts(event, chunks)), ToolArtifact(event, chunks)
+    raise AssertionError("a stream ends with its answer")
+
+
+def _parts(answer: Answer, chunks: Sequence[ScoredChunk]) -> Iterator[str]:
+    """Yield what the model reads: the answer, then its quotes or what came nearest."""
+    yield answer.text
+    if answer.abstained:
+        if chunks:
+            yield f"The texts that come nearest:\n\n{format_context(chunks)}"
+        return
+    if answer.citations:
+        yield "\n".join(map(_quote, answer.citations))
+    for group in answer.conflicts:
+        yield f"The documents disagree: {' and '.join(f'[{n}]' for n in group)}."
+    if answer.unsupported:
+        yield f"Without support in the documents: {' '.join(answer.unsupported)}"
+
+
+def _quote(citation: Citation) -> str:
+    page = f", page {citation.page}" if citation.page else ""
+    note = "" if citation.verified else " (does not support the sentence)"
+    return f'[{citation.n}] {citation.source}{page}: "{" ".join(citation.quote.split())}"{note}'

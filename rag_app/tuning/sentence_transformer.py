@@ -1,0 +1,75 @@
+"""A Sentence Transformers network: load it quietly, embed with it, save it whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from transformers.utils import logging
+
+from rag_app.tuning.retrieval_metrics import Vectors
+
+_BATCH = 32
+_PIECE = 128
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+
+OnDone = Callable[[int], None]
+
+
+def load_network(folder: Path) -> SentenceTransformer:
+    """Return the network of a folder, in single precision."""
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    network = SentenceTransformer(
+        str(folder), local_files_only=True, model_kwargs={"use_safetensors": True}
+    )
+    network.float()
+    return network
+
+
+def prompts(network: SentenceTransformer) -> tuple[str, str]:
+    """Return the texts that the network wants before a question and before a chunk."""
+    documents = (network.prompts.get(name) for name in _DOCUMENT_PROMPTS)
+    return network.prompts.get("query") or "", next(filter(None, documents), "")
+
+
+def embed(
+    network: SentenceTransformer, texts: Sequence[str], prompt: str, on_done: OnDone | None = None
+) -> Vectors:
+    """Return vectors of length 1, of shape (texts, dimension); tell how many are done."""
+    pieces = [np.empty((0, network.get_embedding_dimension() or 0), np.float32)]
+    for start in range(0, len(texts), _PIECE):
+        piece = list(texts[start : start + _PIECE])
+        vectors = network.encode(
+            piece,
+            prompt=prompt,
+            batch_size=_BATCH,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+        )
+        pieces.append(np.asarray(vectors, np.float32))
+        if on_done:
+            on_done(start + len(piece))
+    return np.concatenate(pieces)
+
+
+def save_network(network: SentenceTransformer, folder: Path) -> None:
+    """Write the network as safetensors, without a model card, which would quote documents."""
+    network.save_pretrained(str(folder), create_model_card=False)
+
+
+def has_fast_bfloat16() -> bool:
+    """Return whether this machine computes in bfloat16 faster than in single precision."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+@contextmanager
+def quick_arithmetic(network: SentenceTransformer) -> Iterator[None]:
+    """Compute in bfloat16 within the block where that is faster."""
+    with torch.autocast(network.device.type, torch.bfloat16, enabled=has_fast_bfloat16()):
+        yield
