@@ -99,7 +99,9 @@ def _is_ours(code: CodeType) -> bool:
 def _runs_at_import(frame: FrameType) -> bool:
     above: FrameType | None = frame
     while above is not None:
-        if above.f_code.co_name == "<module>" and above.f_code.co_filename.startswith(PACKAGES):
+        code = above.f_code
+        # The packages load their names when these are first used, by ``__getattr__``.
+        if code.co_name in ("<module>", "__getattr__") and code.co_filename.startswith(PACKAGES):
             return True
         above = above.f_back
     return False

@@ -77,9 +77,12 @@ def measure(dataset: Dataset, questions: int | None = None) -> Measured:
     rag = Rag()
     rag.index(dataset)
     llm = ExtractiveChatModel(embedding=embedding_model(IndexSettings()))
-    chain = retrieval_qa(rag.retriever.model_copy(update={"k": _TOP_K}), llm)
     answered: list[tuple[Answer, tuple[ScoredChunk, ...]]] = []
-    chain.on_answer = lambda chunks, answer: answered.append((answer, chunks))
+    chain = retrieval_qa(
+        rag.retriever.model_copy(update={"k": _TOP_K}),
+        llm,
+        on_answer=lambda chunks, answer: answered.append((answer, chunks)),
+    )
     for question in dataset.questions[:questions]:
         chain.invoke(question.text)
     found = [_finds_planted(*one, _changed) for one in answered]

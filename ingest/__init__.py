@@ -9,205 +9,107 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ingest.embeddings import (
-        EmbeddingModel,
-        Passage,
-        ScoredSpan,
-        embedding_model,
-        model_folder,
-    )
-    from ingest.embeddings.cross_encoders import load_cross_encoder
-    from ingest.errors import (
-        IdentityError,
-        IndexBusyError,
-        IndexDamagedError,
-        IndexMissingError,
-        LoadError,
-        MissingExtraError,
-        MissingKeyError,
-        ProviderError,
-        RagError,
-        StoreError,
-        UsageError,
-        install_command,
-    )
-    from ingest.index.directory import holds_index
-    from ingest.index.document_index import Candidate
-    from ingest.index.vectorstore import Index, chunk_document, open_index
-    from ingest.maintenance.backup import (
-        Exported,
-        Imported,
-        export_index,
-        import_index,
-    )
-    from ingest.maintenance.integrity import Damage
-    from ingest.maintenance.langchain_faiss import export_langchain, import_langchain
-    from ingest.maintenance.repair import VerifyReport, verify_index
-    from ingest.maintenance.rollback import Rollback, roll_back
-    from ingest.network import (
-        client_options,
-        is_loopback,
-        keep_offline,
-        openai_address,
-        place_of,
-        proxy_of,
-        proxy_problem,
-        trace_addresses,
-    )
-    from ingest.settings import IndexSettings
-    from ingest.sync.folder_sync import followed_folder, sync_folder
-    from ingest.sync.loader_sync import sync_loader
-    from ingest.sync.watch import watch_folder
-    from ingest.text.languages import (
-        UNDETERMINED,
-        Language,
-        detect_language,
-        identify_language,
-        in_different_languages,
-    )
-    from ingest.text.sentences import split_sentences
-    from ingest.types import (
-        Document,
-        FileProblem,
-        Heading,
-        IndexStatus,
-        SyncProgress,
-        SyncReport,
-        SyncStage,
-    )
+    from ingest.embeddings import EmbeddingModel as EmbeddingModel
+    from ingest.embeddings import Passage as Passage
+    from ingest.embeddings import ScoredSpan as ScoredSpan
+    from ingest.embeddings import embedding_model as embedding_model
+    from ingest.embeddings import model_folder as model_folder
+    from ingest.embeddings.cross_encoders import load_cross_encoder as load_cross_encoder
+    from ingest.errors import IdentityError as IdentityError
+    from ingest.errors import IndexBusyError as IndexBusyError
+    from ingest.errors import IndexDamagedError as IndexDamagedError
+    from ingest.errors import IndexMissingError as IndexMissingError
+    from ingest.errors import LoadError as LoadError
+    from ingest.errors import MissingExtraError as MissingExtraError
+    from ingest.errors import MissingKeyError as MissingKeyError
+    from ingest.errors import ProviderError as ProviderError
+    from ingest.errors import RagError as RagError
+    from ingest.errors import StoreError as StoreError
+    from ingest.errors import UsageError as UsageError
+    from ingest.errors import install_command as install_command
+    from ingest.index.directory import holds_index as holds_index
+    from ingest.index.document_index import Candidate as Candidate
+    from ingest.index.vectorstore import Index as Index
+    from ingest.index.vectorstore import chunk_document as chunk_document
+    from ingest.index.vectorstore import open_index as open_index
+    from ingest.maintenance.backup import Exported as Exported
+    from ingest.maintenance.backup import Imported as Imported
+    from ingest.maintenance.backup import export_index as export_index
+    from ingest.maintenance.backup import import_index as import_index
+    from ingest.maintenance.integrity import Damage as Damage
+    from ingest.maintenance.langchain_faiss import export_langchain as export_langchain
+    from ingest.maintenance.langchain_faiss import import_langchain as import_langchain
+    from ingest.maintenance.repair import VerifyReport as VerifyReport
+    from ingest.maintenance.repair import verify_index as verify_index
+    from ingest.maintenance.rollback import Rollback as Rollback
+    from ingest.maintenance.rollback import roll_back as roll_back
+    from ingest.network import client_options as client_options
+    from ingest.network import is_loopback as is_loopback
+    from ingest.network import keep_offline as keep_offline
+    from ingest.network import openai_address as openai_address
+    from ingest.network import place_of as place_of
+    from ingest.network import proxy_of as proxy_of
+    from ingest.network import proxy_problem as proxy_problem
+    from ingest.network import trace_addresses as trace_addresses
+    from ingest.settings import IndexSettings as IndexSettings
+    from ingest.sync.folder_sync import followed_folder as followed_folder
+    from ingest.sync.folder_sync import sync_folder as sync_folder
+    from ingest.sync.loader_sync import sync_loader as sync_loader
+    from ingest.sync.watch import watch_folder as watch_folder
+    from ingest.text.languages import UNDETERMINED as UNDETERMINED
+    from ingest.text.languages import Language as Language
+    from ingest.text.languages import detect_language as detect_language
+    from ingest.text.languages import identify_language as identify_language
+    from ingest.text.languages import in_different_languages as in_different_languages
+    from ingest.text.sentences import split_sentences as split_sentences
+    from ingest.types import Document as Document
+    from ingest.types import FileProblem as FileProblem
+    from ingest.types import Heading as Heading
+    from ingest.types import IndexStatus as IndexStatus
+    from ingest.types import SyncProgress as SyncProgress
+    from ingest.types import SyncReport as SyncReport
+    from ingest.types import SyncStage as SyncStage
 
-_HOMES = {
-    "Candidate": "ingest.index.document_index",
-    "Damage": "ingest.maintenance.integrity",
-    "Document": "ingest.types",
-    "EmbeddingModel": "ingest.embeddings",
-    "Exported": "ingest.maintenance.backup",
-    "FileProblem": "ingest.types",
-    "Heading": "ingest.types",
-    "IdentityError": "ingest.errors",
-    "Imported": "ingest.maintenance.backup",
-    "Index": "ingest.index.vectorstore",
-    "IndexBusyError": "ingest.errors",
-    "IndexDamagedError": "ingest.errors",
-    "IndexMissingError": "ingest.errors",
-    "IndexSettings": "ingest.settings",
-    "IndexStatus": "ingest.types",
-    "Language": "ingest.text.languages",
-    "LoadError": "ingest.errors",
-    "MissingExtraError": "ingest.errors",
-    "MissingKeyError": "ingest.errors",
-    "Passage": "ingest.embeddings",
-    "ProviderError": "ingest.errors",
-    "RagError": "ingest.errors",
-    "Rollback": "ingest.maintenance.rollback",
-    "ScoredSpan": "ingest.embeddings",
-    "StoreError": "ingest.errors",
-    "SyncProgress": "ingest.types",
-    "SyncReport": "ingest.types",
-    "SyncStage": "ingest.types",
-    "UNDETERMINED": "ingest.text.languages",
-    "UsageError": "ingest.errors",
-    "VerifyReport": "ingest.maintenance.repair",
-    "chunk_document": "ingest.index.vectorstore",
-    "client_options": "ingest.network",
-    "detect_language": "ingest.text.languages",
-    "embedding_model": "ingest.embeddings",
-    "export_index": "ingest.maintenance.backup",
-    "export_langchain": "ingest.maintenance.langchain_faiss",
-    "followed_folder": "ingest.sync.folder_sync",
-    "holds_index": "ingest.index.directory",
-    "identify_language": "ingest.text.languages",
-    "import_index": "ingest.maintenance.backup",
-    "import_langchain": "ingest.maintenance.langchain_faiss",
-    "in_different_languages": "ingest.text.languages",
-    "install_command": "ingest.errors",
-    "is_loopback": "ingest.network",
-    "keep_offline": "ingest.network",
-    "load_cross_encoder": "ingest.embeddings.cross_encoders",
-    "model_folder": "ingest.embeddings",
-    "open_index": "ingest.index.vectorstore",
-    "openai_address": "ingest.network",
-    "place_of": "ingest.network",
-    "proxy_of": "ingest.network",
-    "proxy_problem": "ingest.network",
-    "roll_back": "ingest.maintenance.rollback",
-    "split_sentences": "ingest.text.sentences",
-    "sync_folder": "ingest.sync.folder_sync",
-    "sync_loader": "ingest.sync.loader_sync",
-    "trace_addresses": "ingest.network",
-    "verify_index": "ingest.maintenance.repair",
-    "watch_folder": "ingest.sync.watch",
+_NAMES = {
+    "embeddings": "EmbeddingModel Passage ScoredSpan embedding_model model_folder",
+    "embeddings.cross_encoders": "load_cross_encoder",
+    "errors": (
+        "IdentityError IndexBusyError IndexDamagedError IndexMissingError LoadError "
+        "MissingExtraError MissingKeyError ProviderError RagError StoreError UsageError "
+        "install_command"
+    ),
+    "index.directory": "holds_index",
+    "index.document_index": "Candidate",
+    "index.vectorstore": "Index chunk_document open_index",
+    "maintenance.backup": "Exported Imported export_index import_index",
+    "maintenance.integrity": "Damage",
+    "maintenance.langchain_faiss": "export_langchain import_langchain",
+    "maintenance.repair": "VerifyReport verify_index",
+    "maintenance.rollback": "Rollback roll_back",
+    "network": (
+        "client_options is_loopback keep_offline openai_address place_of proxy_of "
+        "proxy_problem trace_addresses"
+    ),
+    "settings": "IndexSettings",
+    "sync.folder_sync": "followed_folder sync_folder",
+    "sync.loader_sync": "sync_loader",
+    "sync.watch": "watch_folder",
+    "text.languages": (
+        "Language UNDETERMINED detect_language identify_language in_different_languages"
+    ),
+    "text.sentences": "split_sentences",
+    "types": "Document FileProblem Heading IndexStatus SyncProgress SyncReport SyncStage",
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = [
-    "UNDETERMINED",
-    "Candidate",
-    "Damage",
-    "Document",
-    "EmbeddingModel",
-    "Exported",
-    "FileProblem",
-    "Heading",
-    "IdentityError",
-    "Imported",
-    "Index",
-    "IndexBusyError",
-    "IndexDamagedError",
-    "IndexMissingError",
-    "IndexSettings",
-    "IndexStatus",
-    "Language",
-    "LoadError",
-    "MissingExtraError",
-    "MissingKeyError",
-    "Passage",
-    "ProviderError",
-    "RagError",
-    "Rollback",
-    "ScoredSpan",
-    "StoreError",
-    "SyncProgress",
-    "SyncReport",
-    "SyncStage",
-    "UsageError",
-    "VerifyReport",
-    "chunk_document",
-    "client_options",
-    "detect_language",
-    "embedding_model",
-    "export_index",
-    "export_langchain",
-    "followed_folder",
-    "holds_index",
-    "identify_language",
-    "import_index",
-    "import_langchain",
-    "in_different_languages",
-    "install_command",
-    "is_loopback",
-    "keep_offline",
-    "load_cross_encoder",
-    "model_folder",
-    "open_index",
-    "openai_address",
-    "place_of",
-    "proxy_of",
-    "proxy_problem",
-    "roll_back",
-    "split_sentences",
-    "sync_folder",
-    "sync_loader",
-    "trace_addresses",
-    "verify_index",
-    "watch_folder",
-]
+__all__ = sorted(_HOMES)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
-        raise AttributeError(f"module 'ingest' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

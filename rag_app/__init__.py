@@ -9,57 +9,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rag_app.app import RagApp
-    from rag_app.chain import retrieval_qa
-    from rag_app.conversation import Condensed, Conversation, Turn
-    from rag_app.langchain_tool import ToolArtifact
-    from rag_app.llms import chat_model
-    from rag_app.prompts import load_prompt
-    from rag_app.settings import Settings
-    from rag_app.types import Answer, Citation, Retrieved, ScoredChunk, Thinking, Token
+    from rag_app.app import RagApp as RagApp
+    from rag_app.chain import retrieval_qa as retrieval_qa
+    from rag_app.conversation import Condensed as Condensed
+    from rag_app.conversation import Conversation as Conversation
+    from rag_app.conversation import Turn as Turn
+    from rag_app.langchain_tool import ToolArtifact as ToolArtifact
+    from rag_app.llms import chat_model as chat_model
+    from rag_app.prompts import load_prompt as load_prompt
+    from rag_app.settings import Settings as Settings
+    from rag_app.types import Answer as Answer
+    from rag_app.types import Citation as Citation
+    from rag_app.types import Retrieved as Retrieved
+    from rag_app.types import ScoredChunk as ScoredChunk
+    from rag_app.types import Thinking as Thinking
+    from rag_app.types import Token as Token
 
-_HOMES = {
-    "Answer": "rag_app.types",
-    "Citation": "rag_app.types",
-    "Condensed": "rag_app.conversation",
-    "Conversation": "rag_app.conversation",
-    "RagApp": "rag_app.app",
-    "Retrieved": "rag_app.types",
-    "ScoredChunk": "rag_app.types",
-    "Settings": "rag_app.settings",
-    "Thinking": "rag_app.types",
-    "Token": "rag_app.types",
-    "ToolArtifact": "rag_app.langchain_tool",
-    "Turn": "rag_app.conversation",
-    "chat_model": "rag_app.llms",
-    "load_prompt": "rag_app.prompts",
-    "retrieval_qa": "rag_app.chain",
+_NAMES = {
+    "app": "RagApp",
+    "chain": "retrieval_qa",
+    "conversation": "Condensed Conversation Turn",
+    "langchain_tool": "ToolArtifact",
+    "llms": "chat_model",
+    "prompts": "load_prompt",
+    "settings": "Settings",
+    "types": "Answer Citation Retrieved ScoredChunk Thinking Token",
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = [
-    "Answer",
-    "Citation",
-    "Condensed",
-    "Conversation",
-    "RagApp",
-    "Retrieved",
-    "ScoredChunk",
-    "Settings",
-    "Thinking",
-    "Token",
-    "ToolArtifact",
-    "Turn",
-    "chat_model",
-    "load_prompt",
-    "retrieval_qa",
-]
+__all__ = sorted(_HOMES)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
-        raise AttributeError(f"module 'rag_app' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ingest import RagError
 from rag_app.prompts import load_prompt
-from rag_app.settings import Settings, llm_names
+from rag_app.settings import EXTRACTIVE, Settings, llm_names
 from rag_app.telemetry import Clock, add_usage
 from rag_app.types import Answer, ScoredChunk, Section
 
@@ -94,10 +94,9 @@ class CachedQuestion:
     def _made_from(self) -> bytes | None:
         """Return a digest of all that makes the answer; None if it is not to be kept."""
         settings = self._settings
-        if not settings.cache or settings.llm_temperature or self._first == "extractive":
+        if not settings.cache or settings.llm_temperature or self._first == EXTRACTIVE:
             return None
-        store = self._index
-        store.status()  # goes on with another version if a rebuild has switched to it
+        version, state = self._index.current()
         models = (*llm_names(settings.llm), settings.rerank or "", settings.entailment or "")
         everything = [
             _version(),
@@ -106,7 +105,7 @@ class CachedQuestion:
             settings.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT)),
             _prompts(settings.prompt),
             [_weights(model) for model in models],
-            [store.version.name, asdict(store.state())],
+            [version, asdict(state)],
         ]
         return sha256(json.dumps(everything, sort_keys=True).encode()).digest()
 

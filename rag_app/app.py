@@ -30,8 +30,9 @@ from ingest import (
 from rag_app.answer_cache import CachedAnswer, CachedQuestion
 from rag_app.attribution.abstention import is_abstention
 from rag_app.attribution.nli import Entails, entailment_model
-from rag_app.chain import RetrievalQA, retrieval_qa
+from rag_app.chain import OnAnswer, RetrievalQA, retrieval_qa
 from rag_app.conversation import Conversation, read_turns
+from rag_app.extractive.evidence import Evidence, with_evidence
 from rag_app.extractive.selection import Reading, read
 from rag_app.llms import chat_model
 from rag_app.llms.thinking import answer_text
@@ -54,6 +55,29 @@ if TYPE_CHECKING:
     from langchain_core.tools import StructuredTool
 
 Filter = Mapping[str, str]
+
+
+class _Opened:
+    """What apps of one index share, each loaded when it is first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.reranker = cache(self._reranker)
+        self.entailment_model = cache(self._entailment_model)
+
+    @cached_property
+    def embedding(self) -> EmbeddingModel:
+        return embedding_model(self._settings)
+
+    @cached_property
+    def store(self) -> Index:
+        return Index.open(self._settings.index, self.embedding)
+
+    def _reranker(self, name: str | None) -> Rerank | None:
+        return cross_encoder(name) if name else None
+
+    def _entailment_model(self, name: str | None) -> Entails | None:
+        return entailment_model(name) if name else None
 
 
 class RagApp:
@@ -79,21 +103,22 @@ class RagApp:
                 f"RagApp takes Settings, or settings by name as in RagApp(documents='docs'), "
                 f"not {settings!r}"
             )
+        self._opened = _Opened(self.settings)
 
     def __repr__(self) -> str:
         return (
             f"RagApp(index={str(self.settings.index)!r}, llm={mask_secrets(self.settings.llm)!r})"
         )
 
-    @cached_property
+    @property
     def embedding(self) -> EmbeddingModel:
         """The embedding model."""
-        return embedding_model(self.settings)
+        return self._opened.embedding
 
-    @cached_property
+    @property
     def store(self) -> Index:
         """The index, as a LangChain vector store."""
-        return Index.open(self.settings.index, self.embedding)
+        return self._opened.store
 
     @cached_property
     def llm(self) -> BaseChatModel:
@@ -101,27 +126,18 @@ class RagApp:
         return chat_model(self.settings.llm, self.settings, self.embedding, self._find_chunks)
 
     @cached_property
-    def _rerank(self) -> Rerank | None:
-        return cross_encoder(self.settings.rerank) if self.settings.rerank else None
-
-    @cached_property
-    def _entails(self) -> Entails | None:
-        return entailment_model(self.settings.entailment) if self.settings.entailment else None
-
-    @cached_property
     def _rewrite(self) -> Rewrite | None:
         way = self.settings.rewrite
         if way == "none":
             return None
-        if self.settings.llm == "extractive":
+        if self.settings.is_extractive:
             raise UsageError(f"rewrite={way} needs a chat model that writes: choose one with llm")
         prompt = load_prompt(way)
 
         def write(question: str) -> str:
-            messages = prompt.messages(question=question)
             # With nothing to quote from, extractive abstains when it stands in for a model.
-            messages[-1].additional_kwargs["chunks"] = ()
-            message = self.llm.invoke(messages)
+            nothing = Evidence(question, ())
+            message = self.llm.invoke(with_evidence(prompt.messages(question=question), nothing))
             spend(message)
             text = answer_text(message)
             return "" if is_abstention(text) else text
@@ -165,36 +181,44 @@ class RagApp:
 
     def retriever(self, filter: Filter | None = None) -> HybridRetriever:
         """Return the retriever over the index, as a LangChain retriever."""
-        if not self.store.status().documents:
+        if not self.store.current()[1].documents:
             raise UsageError(f"the index {self.settings.index} is empty: run 'rag index'")
         return HybridRetriever(
             index=self.store,
             k=self.settings.top_k,
             filter=self.store.checked_filter(filter),
             rewrite=self._rewrite,
-            rerank=self._rerank,
+            rerank=self._opened.reranker(self.settings.rerank),
             diversity=self.settings.diversity,
             width=self.settings.width,
         )
 
     def chain(
-        self, filter: Filter | None = None, retriever: BaseRetriever | None = None
+        self,
+        filter: Filter | None = None,
+        retriever: BaseRetriever | None = None,
+        on_answer: OnAnswer | None = None,
     ) -> RetrievalQA:
-        """Return the chain that answers, as a LangChain Runnable; over the index's retriever."""
+        """Return the chain that answers, as a LangChain Runnable.
+
+        Args:
+            filter: What the documents have to match, for the retriever of the index.
+            retriever: Another retriever, in the place of that of the index.
+            on_answer: Called with the chunks and the answer before the chain gives it.
+        """
         prompt = load_prompt(self.settings.prompt) if self.settings.prompt else None
         llm = self.llm
-        chain = retrieval_qa(
+        return retrieval_qa(
             retriever or self.retriever(filter),
             llm,
             prompt,
             llm_name=self.settings.llm,
             window=getattr(llm, "window", None),
             on_unsupported=self.settings.on_unsupported,
+            read=self._read,
+            entails=self._entails,
+            on_answer=on_answer,
         )
-        chain.read = self._read
-        if self.settings.llm != "extractive":
-            chain.entails = self._entails
-        return chain
 
     def search(self, question: str, filter: Filter | None = None) -> list[ScoredChunk]:
         """Return the chunks that fit a question best, best first."""
@@ -260,10 +284,14 @@ class RagApp:
             UsageError: If there is no such setting, or it can't be that.
         """
         other = RagApp(self.settings, **changes)
-        for part in ("embedding", "store", "_rerank", "_entails"):
-            if part in self.__dict__:
-                other.__dict__[part] = self.__dict__[part]
+        other._opened = self._opened
         return other
+
+    @property
+    def _entails(self) -> Entails | None:
+        # The extractive model quotes word for word.
+        name = None if self.settings.is_extractive else self.settings.entailment
+        return self._opened.entailment_model(name)
 
     def _find(self, question: str, filter: Filter | None) -> CachedAnswer | RetrievalQA:
         """Return the answer that is kept, or the chain that makes one, counts and keeps it."""
@@ -273,9 +301,7 @@ class RagApp:
         )
         if kept := asked.recall():
             return kept
-        chain = self.chain(filter)
-        chain.on_answer = asked.remember
-        return chain
+        return self.chain(filter, on_answer=asked.remember)
 
     def _read(self, question: str, chunks: Sequence[ScoredChunk]) -> Reading | None:
         return read(question, chunks, self.embedding)

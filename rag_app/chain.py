@@ -15,14 +15,15 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from ingest import Language, ProviderError, UsageError, detect_language
 from rag_app.attribution.abstention import is_abstention
-from rag_app.attribution.citations import OnUnsupported, cite_answer, format_context, quote_sentence
+from rag_app.attribution.citations import OnUnsupported, cite_answer, quote_sentence
 from rag_app.attribution.conflicts import with_conflicts
 from rag_app.attribution.nli import Entails
+from rag_app.extractive.evidence import Evidence, with_evidence
 from rag_app.extractive.selection import Reading
 from rag_app.llms.json_replies import may_be_json, plain_answer
 from rag_app.llms.thinking import ThinkingSplitter, read_whole
 from rag_app.prompts import Prompt, load_prompt
-from rag_app.prompts.context import count_tokens, max_tokens
+from rag_app.prompts.context import count_tokens, format_context, max_tokens
 from rag_app.settings import mask_secrets
 from rag_app.telemetry import Clock, add_usage, message_usage, start_spending
 from rag_app.types import (
@@ -54,6 +55,9 @@ def retrieval_qa(
     llm_name: str = "",
     window: int | None = None,
     on_unsupported: OnUnsupported = "flag",
+    read: Read | None = None,
+    entails: Entails | None = None,
+    on_answer: OnAnswer | None = None,
 ) -> RetrievalQA:
     """Return the chain of any retriever and any chat model.
 
@@ -66,6 +70,9 @@ def retrieval_qa(
         window: Tokens the model can read and write; None when it need not be watched.
         on_unsupported: What happens to sentences without a quote: ``flag`` lists them, ``drop``
             leaves them out of the text too, ``abstain`` answers that the documents don't say.
+        read: Tells how surely the chunks hold an answer, and what comes nearest where none does.
+        entails: Confirms the quotes; without it, the words alone decide.
+        on_answer: Called with the chunks and the answer before the answer is given.
 
     Raises:
         UsageError: The prompt has other variables.
@@ -75,7 +82,9 @@ def retrieval_qa(
             f"the prompt '{prompt.name}' takes {', '.join(prompt.variables)}; "
             "answering needs one that takes context and question"
         )
-    return RetrievalQA(retriever, llm, prompt, llm_name, window, on_unsupported)
+    return RetrievalQA(
+        retriever, llm, prompt, llm_name, window, on_unsupported, read, entails, on_answer
+    )
 
 
 class RetrievalQA(Runnable[Input, Answer]):
@@ -93,6 +102,9 @@ class RetrievalQA(Runnable[Input, Answer]):
         llm_name: str,
         window: int | None,
         on_unsupported: OnUnsupported,
+        read: Read | None,
+        entails: Entails | None,
+        on_answer: OnAnswer | None,
     ) -> None:
         self.retriever = retriever
         self.llm = llm
@@ -100,12 +112,9 @@ class RetrievalQA(Runnable[Input, Answer]):
         self.llm_name = llm_name
         self.window = window
         self.on_unsupported = on_unsupported
-        # Called with the chunks and the answer before it is given.
-        self.on_answer: OnAnswer | None = None
-        # Tells how surely the chunks hold an answer, and what comes nearest where nothing answers.
-        self.read: Read | None = None
-        # Confirms the quotes; without one, the words alone decide.
-        self.entails: Entails | None = None
+        self.read = read
+        self.entails = entails
+        self.on_answer = on_answer
 
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Answer:
         """Return the answer.
@@ -245,11 +254,10 @@ class _Turn:
         return messages
 
     def _messages(self) -> list[BaseMessage]:
-        *before, human = self._render(self._read)
-        evidence = {"question": self.question, "chunks": list(self._read), "fit": self.fit}
-        if self._reading and len(self._read) == len(self._reading.chunks):
-            evidence["reading"] = self._reading
-        return [*before, human.model_copy(update={"additional_kwargs": evidence})]
+        is_whole = self._reading and len(self._read) == len(self._reading.chunks)
+        reading = self._reading if is_whole else None
+        evidence = Evidence(self.question, self._read, reading, self.fit)
+        return with_evidence(self._render(self._read), evidence)
 
     def fit(self, llm: BaseChatModel) -> list[BaseMessage]:
         """Return the messages for one of several models, with the chunks it has room for."""

@@ -9,7 +9,7 @@ from langchain_core.tools import StructuredTool, ToolException
 from pydantic import BaseModel, Field
 
 from ingest import UsageError
-from rag_app.attribution.citations import format_context
+from rag_app.prompts.context import format_context
 from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, check_question
 
 _DESCRIPTION = """\

@@ -35,6 +35,10 @@ def _joined(value: object) -> object:
     return ",".join(parts) if parts and all(isinstance(part, str) for part in parts) else value
 
 
+EXTRACTIVE = "extractive"
+"""The chat model that quotes, and needs no language model."""
+
+
 def llm_names(llm: str) -> list[str]:
     """Return the chat models of the setting ``llm``, in the order they are tried."""
     return _NEXT_LLM.split(llm.strip())
@@ -44,7 +48,7 @@ class Settings(IndexSettings):
     """How questions are answered, on top of where the documents and the index are."""
 
     llm: Annotated[str, BeforeValidator(_joined)] = Field(
-        "extractive",
+        EXTRACTIVE,
         description="chat model: extractive, or provider:model; several are tried in order",
     )
     llm_base_url: str | None = Field(
@@ -94,6 +98,11 @@ class Settings(IndexSettings):
     entailment: str | None = Field(
         None, description="model that confirms each quote: huggingface:<name or folder>"
     )
+
+    @property
+    def is_extractive(self) -> bool:
+        """Whether no language model is asked."""
+        return self.llm == EXTRACTIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,11 @@ class DocumentIndex:
         with self._current.opened.catalog.read() as reader:
             return reader.state()
 
+    def current(self) -> tuple[str, State]:
+        """Return the name of the version in use and its state, also after a rebuild."""
+        with self._current.read() as (version, reader):
+            return version.path.name, reader.state()
+
     def status(self) -> IndexStatus:
         """Return what the index holds."""
         with self._current.read() as (version, reader):

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.text.languages import STOP_WORDS, Language, detect_language
 
@@ -46,6 +46,7 @@ def _term(word: str, language: Language) -> str:
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_][^\W_]*(?:'[^\W\d_]+)?")
 _HYPHENED = re.compile(r"(?<![\w-])([^\W\d_]+)[-–‑](\d+)(?![\w-])")
+_NOTHING = frozenset[str]()
 _THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 _QUOTES = str.maketrans("‘’ʼ´`“”„«»–—‑−", "'''''\"\"\"\"\"----")
 _ENGLISH = (
@@ -98,6 +99,46 @@ _NUMBER_WORDS = {
 }
 
 
+class Word(NamedTuple):
+    """A word or number of a text.
+
+    Attributes:
+        text: The word as it stands, with its case and accents.
+        folded: The same without them.
+        keys: Two words are the same term if they share a key.
+        is_stopword: Whether it says nothing about the topic.
+        is_number: Whether it is a number, in digits or spelled out, or begins with a digit.
+        value: The value of a number; None for other words, and for such as 1.2.3.
+    """
+
+    text: str
+    folded: str
+    keys: frozenset[str]
+    is_stopword: bool
+    is_number: bool
+    value: Decimal | None
+
+
+def read_words(text: str, language: Language) -> list[Word]:
+    """Return the words and numbers of ``text``, in order."""
+    joined = _joined(text)
+    found = [read_word(word, language) for word in words(text)]
+    return [one._replace(keys=one.keys | joined.get(one.text, _NOTHING)) for one in found]
+
+
+@lru_cache(maxsize=65536)
+def read_word(word: str, language: Language) -> Word:
+    """Return what is known of one word or number."""
+    return Word(
+        word,
+        fold(word),
+        term(word, language),
+        is_stopword(word, language),
+        is_number(word),
+        number(word),
+    )
+
+
 def fold(text: str) -> str:
     """Return ``text`` without case, accents and the variety of quotes and dashes."""
     return strip_accents(text.translate(_QUOTES)).casefold()
@@ -116,20 +157,20 @@ def words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFC", text.translate(_QUOTES)))
 
 
-def is_stopword(word: str, language: str) -> bool:
+def is_stopword(word: str, language: Language) -> bool:
     """Return whether ``word`` says nothing about the topic; accents may be missing."""
     return word.casefold() in _STOPWORDS[language] or fold(word) in _folded_stopwords(language)
 
 
 @lru_cache(maxsize=65536)
-def term(word: str, language: str) -> frozenset[str]:
+def term(word: str, language: Language) -> frozenset[str]:
     """Return the keys of a word: two words are the same term if they share a key.
 
     There are up to two keys, as stemming knows endings by their accents (aprovação, aprovações)
     and people leave the accents out.
     """
     if word[0].isdigit():
-        return frozenset((_canonical_number(word),))
+        return frozenset((_number_key(word),))
     lowered = word.casefold().removesuffix("'s")
     if fold(lowered) in _NUMBER_WORDS:
         return frozenset((str(_NUMBER_WORDS[fold(lowered)]),))
@@ -137,27 +178,26 @@ def term(word: str, language: str) -> frozenset[str]:
     return frozenset((fold(stem(lowered)), stem(fold(lowered))))
 
 
-def content_terms(text: str, language: str) -> dict[str, frozenset[str]]:
+def content_terms(text: str, language: Language) -> dict[str, frozenset[str]]:
     """Return the words of ``text`` that are no stopwords with their keys, each term once."""
     found: dict[frozenset[str], str] = {}
-    joined = _joined(text)
-    for word in words(text):
-        if not is_stopword(word, language):
-            found.setdefault(term(word, language) | joined.get(word, frozenset()), word)
+    for word in read_words(text, language):
+        if not word.is_stopword:
+            found.setdefault(word.keys, word.text)
     return {word: keys for keys, word in found.items()}
 
 
-def distinguishing_words(text: str, language: str) -> frozenset[str]:
+def distinguishing_words(text: str, language: Language) -> frozenset[str]:
     """Return the words that tell one thing from another: names, numbers and identifiers."""
-    found = words(text)
-    named = [] if text.isupper() else [word for word in found[1:] if word[0].isupper()]
-    numbered = [word for word in found if any(map(str.isdigit, word))]
-    return frozenset(word for word in named + numbered if not is_stopword(word, language))
+    found = read_words(text, language)
+    named = [] if text.isupper() else [word for word in found[1:] if word.text[0].isupper()]
+    numbered = [word for word in found if any(map(str.isdigit, word.text))]
+    return frozenset(word.text for word in named + numbered if not word.is_stopword)
 
 
-def term_keys(text: str, language: str) -> frozenset[str]:
+def term_keys(text: str, language: Language) -> frozenset[str]:
     """Return every key of every word of ``text``."""
-    keys = (term(word, language) for word in words(text))
+    keys = (word.keys for word in read_words(text, language))
     return frozenset().union(*keys, *_joined(text).values())
 
 
@@ -183,14 +223,14 @@ def number(word: str) -> Decimal | None:
     return None if "." in whole or "," in whole else Decimal(f"{whole}{separator and '.'}{rest}")
 
 
-def _canonical_number(digits: str) -> str:
-    if _THOUSANDS.fullmatch(digits):
-        return re.sub(r"[.,]", "", digits)
-    return digits.replace(",", ".")
+def _number_key(digits: str) -> str:
+    """Return the value of a number as text; an identifier such as 007 or 1.2.3 stays as it is."""
+    value = None if digits.isdecimal() else number(digits)
+    return digits.replace(",", ".") if value is None else f"{value:f}"
 
 
 @lru_cache(maxsize=2)
-def _folded_stopwords(language: str) -> frozenset[str]:
+def _folded_stopwords(language: Language) -> frozenset[str]:
     return frozenset(map(fold, _STOPWORDS[language]))
 
 

@@ -1,10 +1,8 @@
-"""Number the chunks for the model, and tie each sentence of its answer to an exact quote."""
+"""Tie each sentence of an answer to an exact quote."""
 
 from __future__ import annotations
 
-import re
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
@@ -21,8 +19,6 @@ from rag_app.types import ABSTENTION, Citation, ScoredChunk
 OnUnsupported = Literal["flag", "drop", "abstain"]
 
 _NEARLY_ALL = 0.8
-_OPEN, _CLOSE = "<<<", ">>>"
-_IMITATION = re.compile(r"\s*(<<<|>>>|\[\s*\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +36,6 @@ class Cited:
     citations: tuple[Citation, ...]
     unsupported: tuple[str, ...]
     declined: bool = False
-
-
-def format_context(chunks: Sequence[ScoredChunk]) -> str:
-    """Return the chunks numbered from 1, each under its source and page, between delimiters.
-
-    A line of a chunk that looks like a delimiter or a number is moved behind a ``|``, so no
-    document can close its block or open another; nothing else differs from the stored text.
-    """
-    blocks = (
-        f"[{n}] {_title(chunk)}\n{_OPEN}\n{_harmless(chunk.text)}\n{_CLOSE}"
-        for n, chunk in enumerate(chunks, 1)
-    )
-    return "\n\n".join(blocks)
 
 
 def cite_answer(
@@ -100,18 +83,8 @@ def cite(
 
 def quote_sentence(n: int, chunk: ScoredChunk, start: int, end: int, *, supports: bool) -> Citation:
     """Return the quote of a stretch of a chunk, which says itself or supports no sentence."""
-    first = chunk.start + start
-    return Citation(
-        n=n,
-        source=chunk.source,
-        page=chunk.page_at(first),
-        start=first,
-        end=chunk.start + end,
-        quote=chunk.text[start:end],
-        score=float(supports),
-        verified=supports,
-        language=chunk.language,
-    )
+    first, last = chunk.start + start, chunk.start + end
+    return _citation(n, Quote(chunk, first, last, float(supports), supports))
 
 
 class _Candidates(NamedTuple):
@@ -133,24 +106,6 @@ class _Sentence:
     @property
     def unsupported(self) -> bool:
         return self.claims and not self.supported
-
-
-def _title(chunk: ScoredChunk) -> str:
-    source = " ".join("".join(c if c.isprintable() else " " for c in chunk.source).split())
-    return source if chunk.page is None else f"{source}, page {chunk.page}"
-
-
-def _harmless(text: str) -> str:
-    return "".join(
-        f"| {line}" if _IMITATION.match(_visible(line)) else line
-        for line in text.splitlines(keepends=True)
-    )
-
-
-def _visible(line: str) -> str:
-    """Return the line as a reader sees it: without invisible characters, wide forms narrowed."""
-    shown = (c for c in line if unicodedata.category(c) not in ("Cf", "Cc", "Mn"))
-    return unicodedata.normalize("NFKC", "".join(shown))
 
 
 def _sentences(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ingest import Language
 from ingest.text.terms import fold, term
-from rag_app.attribution.claim_words import Keys, Word, Wording
+from rag_app.attribution.claim_words import ClaimWord, Keys, Wording
 
 _NEGATIONS = {
     "en": frozenset(
@@ -68,7 +68,7 @@ _NEAR, _FAR = 2, 4
 
 
 # The terms before and after a place, in their order.
-_Around = tuple[Sequence[Word], Sequence[Word]]
+_Around = tuple[Sequence[ClaimWord], Sequence[ClaimWord]]
 
 
 class _Negation(NamedTuple):
@@ -105,7 +105,7 @@ def _denies(said: Wording, claim: Wording) -> bool:
 
 
 def _negations(wording: Wording) -> Iterator[_Negation]:
-    language, nothing = wording.language, Word("", frozenset(), True, False)
+    language, nothing = wording.language, ClaimWord("", frozenset(), True, False)
     for index, word in enumerate(wording.words):
         folded = fold(word.text)
         after = wording.words[index + 1].text if index + 1 < len(wording.words) else ""
@@ -211,7 +211,7 @@ def _around(wording: Wording, start: int, end: int, count: int) -> _Around:
     return before[-count:], after[:count]
 
 
-def _share_a_word(some: Sequence[Word], others: Sequence[Word]) -> bool:
+def _share_a_word(some: Sequence[ClaimWord], others: Sequence[ClaimWord]) -> bool:
     return any(not one.keys.isdisjoint(other.keys) for one in some for other in others)
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from ingest import Language
-from ingest.text.terms import MONTHS, SCALES, fold, is_stopword, number, term, words
+from ingest.text.terms import MONTHS, SCALES, Word, read_words
 
 Keys = frozenset[str]
 
@@ -26,7 +26,7 @@ _LINKING = ("ly", "ing", "mente", "ndo")
 _SAME_BEGINNING, _ALIKE = 3, 0.8
 
 
-class Word(NamedTuple):
+class ClaimWord(NamedTuple):
     """A word: what it is compared by, whether it is on the topic, whether only itself will do."""
 
     text: str
@@ -48,11 +48,11 @@ class Wording:
         return frozenset().union(*(word.keys for word in self.words))
 
     @cached_property
-    def terms(self) -> tuple[Word, ...]:
+    def terms(self) -> tuple[ClaimWord, ...]:
         """The words on the topic, each term once."""
         return tuple({word.keys: word for word in self.words if word.content}.values())
 
-    def holds(self, word: Word) -> bool:
+    def holds(self, word: ClaimWord) -> bool:
         """Return whether the word is here; in another spelling where that will do."""
         if not self.keys.isdisjoint(word.keys):
             return True
@@ -75,25 +75,25 @@ class Wording:
         return bool(subject) and all(map(before.holds, subject))
 
 
-def _words(text: str, language: Language) -> Iterator[Word]:
-    found = words(_DATE.sub(_parted, text))
-    names = _names(found, language)
+def _words(text: str, language: Language) -> Iterator[ClaimWord]:
+    found = read_words(_DATE.sub(_parted, text), language)
+    names = _names(found)
     scaled = False
     for index, word in enumerate(found):
-        after = found[index + 1] if index + 1 < len(found) else ""
-        value, month = number(word), _month(word)
+        after = found[index + 1].folded if index + 1 < len(found) else ""
+        value, month = word.value, _month(word)
         ends_number = scaled or (
-            fold(word) in _ORDINAL_ENDS and index and found[index - 1].isdigit()
+            word.folded in _ORDINAL_ENDS and index and found[index - 1].text.isdigit()
         )
-        scaled = value is not None and fold(after) in SCALES
+        scaled = value is not None and after in SCALES
         if ends_number:
             continue
         if value is not None:
-            value *= SCALES.get(fold(after), 1)
+            value *= SCALES.get(after, 1)
         exact = value is not None or month is not None or index in names
-        stopword = is_stopword(word, language)
-        keys = frozenset((word,)) if exact and stopword else _keys(word, value, month, language)
-        yield Word(word, keys, exact or not stopword, exact)
+        itself = frozenset((word.text,))
+        keys = itself if exact and word.is_stopword else _keys(word, value, month)
+        yield ClaimWord(word.text, keys, exact or not word.is_stopword, exact)
 
 
 def _parted(date: re.Match[str]) -> str:
@@ -101,26 +101,26 @@ def _parted(date: re.Match[str]) -> str:
     return " ".join(f"d{int(digits)}" for digits in re.findall(r"\d+", date[0]))
 
 
-def _keys(word: str, value: Decimal | None, month: str | None, language: Language) -> Keys:
+def _keys(word: Word, value: Decimal | None, month: str | None) -> Keys:
     if value is not None:
         return frozenset((f"{value.normalize():f}",))
-    if _DATE_PART.fullmatch(word):  # a day or a month: which one is another matter in each country
-        return frozenset((word[1:], f"month {word[1:]}"))
-    return frozenset((month,)) if month else term(word, language)
+    if _DATE_PART.fullmatch(word.text):  # a day or a month: countries differ in their order
+        return frozenset((word.text[1:], f"month {word.text[1:]}"))
+    return frozenset((month,)) if month else word.keys
 
 
-def _month(word: str) -> str | None:
-    month = None if word in _NO_MONTHS else MONTHS.get(fold(word))
+def _month(word: Word) -> str | None:
+    month = None if word.text in _NO_MONTHS else MONTHS.get(word.folded)
     return f"month {month}" if month else None
 
 
-def _names(found: list[str], language: Language) -> set[int]:
+def _names(found: list[Word]) -> set[int]:
     """Return the places of the capitalised words; of the first if it may well be a name."""
     return {
         index
         for index, word in enumerate(found)
-        if (word[0].isupper() or _DATE_PART.fullmatch(word))
-        and (index > 0 or not (is_stopword(word, language) or word.endswith(_LINKING)))
+        if (word.text[0].isupper() or _DATE_PART.fullmatch(word.text))
+        and (index > 0 or not (word.is_stopword or word.text.endswith(_LINKING)))
     }
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from ingest import Language, detect_language, split_sentences
-from ingest.text.terms import content_terms, fold, is_number, is_stopword, term, term_keys, words
+from ingest.text.terms import Word, fold, read_words, term_keys
 from rag_app.attribution.citations import Cited, quote_sentence
 from rag_app.attribution.quantities import Figure, Kind, find_figures
 from rag_app.attribution.quotes import MARKER
@@ -163,12 +163,11 @@ class _Reader:
     def __init__(self, question: str, kinds: tuple[Kind, ...]) -> None:
         self._language: Language = detect_language(question)
         self._kinds = kinds
+        found = read_words(question, self._language)
         self._terms = frozenset(
-            keys
-            for word, keys in content_terms(question, self._language).items()
-            if fold(word) not in _FIGURE_WORDS
+            word.keys for word in found if not (word.is_stopword or word.folded in _FIGURE_WORDS)
         )
-        self._names = _names(question, self._language)
+        self._names = _names(found)
         match = _COUNTED.search(fold(question))
         self._counted = term_keys(match[1], self._language) if match else frozenset()
         self.asks_date = "date" in kinds
@@ -179,13 +178,18 @@ class _Reader:
         asked = tuple(figure for figure in figures if self._is_asked(figure))
         if not 0 < len(asked) <= _MOST_FIGURES:
             return None
-        keys, names = term_keys(sentence, self._language), _names(sentence, self._language)
-        terms, above_it = self._held(keys), self._held(term_keys(above, self._language))
+        found = read_words(sentence, self._language)
+        spoken, names = tuple(word.keys for word in found), _names(found)
+        terms = self._held(frozenset().union(*spoken))
+        above_it = self._held(term_keys(above, self._language))
         if len(terms) < _LEAST_SHARE * len(self._terms) or not self._names <= names:
             terms = frozenset()
         years = frozenset(one.value[0] for one in figures if one.kind == "date" and one.value[0])
-        spoken = tuple(term(word, self._language) for word in words(sentence))
-        wording = _wording(sentence, self._language)
+        wording = frozenset(
+            word.keys
+            for word in found
+            if not (word.is_stopword or word.is_number or _DIGIT.search(word.text))
+        )
         return _Said(terms, wording, asked, years, names, above_it, spoken)
 
     def _held(self, keys: frozenset[str]) -> frozenset[_Keys]:
@@ -201,16 +205,10 @@ def _alike(one: frozenset[_Keys], other: frozenset[_Keys]) -> bool:
     return len(one & other) >= max(_FEWEST, _NEARLY_ALL * max(len(one), len(other)))
 
 
-def _wording(text: str, language: Language) -> frozenset[_Keys]:
-    terms = content_terms(text, language).items()
-    return frozenset(keys for word, keys in terms if not (is_number(word) or _DIGIT.search(word)))
-
-
-def _names(text: str, language: Language) -> frozenset[str]:
+def _names(found: Sequence[Word]) -> frozenset[str]:
     """Return the capitalised words but the first, folded."""
-    found = words(text)[1:]
     return frozenset(
-        fold(word) for word in found if word[0].isupper() and not is_stopword(word, language)
+        word.folded for word in found[1:] if word.text[0].isupper() and not word.is_stopword
     )
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Literal
 
 from ingest import Language
-from ingest.text.terms import MONTHS, SCALES, fold, is_number, is_stopword, number, term
+from ingest.text.terms import MONTHS, SCALES, Word, fold, is_number, number, read_word
 
 Kind = Literal["date", "time", "percent", "money", "count"]
 
@@ -171,25 +171,26 @@ _READ: dict[Kind, Callable[[Kind, re.Match[str], Language], Figure | None]] = {
 def _counts(plain: str, language: Language) -> Iterator[Figure]:
     """Yield each number with the one or two words after it, which say what is counted."""
     for token in _TOKEN.finditer(plain):
-        if is_number(token[0]) and not _is_rough(plain, token):
-            value, (scale, counted) = number(token[0]), _counted(plain[token.end() :], language)
-            if value is not None and counted:
-                units = (term(word, language) for word in counted)
-                yield Figure("count", frozenset().union(*units), (value * scale,))
+        value = read_word(token[0], language).value
+        if value is not None and not _is_rough(plain, token):
+            scale, counted = _counted(plain[token.end() :], language)
+            if counted:
+                units = frozenset().union(*(word.keys for word in counted))
+                yield Figure("count", units, (value * scale,))
 
 
-def _counted(following: str, language: Language) -> tuple[int, list[str]]:
+def _counted(following: str, language: Language) -> tuple[int, list[Word]]:
     """Return the scale and the words that follow a number without a stop between them."""
-    scale, counted = 1, list[str]()
+    scale, counted = 1, list[Word]()
     for match in _FOLLOWING.finditer(_FOLLOWED.match(following)[0]):  # type: ignore[index]
-        word = match[0]
+        word = read_word(match[0], language)
         # 1.8m are millions, 1.8 m are metres unless they are money, which was read before.
-        is_scale = word in _SCALES and (word != "m" or match.start() == 0)
+        is_scale = word.text in _SCALES and (word.text != "m" or match.start() == 0)
         if is_scale and not counted:
-            scale *= _SCALES[word]
-        elif not is_stopword(word, language) and not is_number(word):
+            scale *= _SCALES[word.text]
+        elif not word.is_stopword and not word.is_number:
             counted.append(word)
-        elif word not in ("of", "de"):
+        elif word.text not in ("of", "de"):
             break
         if len(counted) == _UNIT_WORDS:
             break

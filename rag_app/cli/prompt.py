@@ -83,7 +83,7 @@ def check(name: Name, as_json: AsJson = False, debug: Debug = False, quiet: Quie
 
 def note_unread(settings: Settings, quiet: bool) -> None:
     """Note that a template is chosen and the chat model reads none."""
-    if settings.prompt and settings.llm == "extractive":
+    if settings.prompt and settings.is_extractive:
         note(
             f"note: extractive quotes the documents: the prompt {settings.prompt} is unread", quiet
         )
@@ -120,7 +120,7 @@ def prompt_record(prompt: Prompt) -> dict[str, object]:
 def _sample(prompt: Prompt) -> Mapping[str, str]:
     """Return a value for each variable, in the template's language where there is one."""
     from ingest import detect_language
-    from rag_app.attribution.citations import format_context
+    from rag_app.prompts.context import format_context
     from rag_app.types import ScoredChunk
 
     if detect_language(prompt.system) == "pt":

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
-from ingest import EmbeddingModel, detect_language
+from ingest import EmbeddingModel, Language, detect_language
 from ingest.text.terms import content_terms, distinguishing_words, fold, is_stopword, words
 from rag_app.attribution.abstention import is_abstention
+from rag_app.extractive.evidence import Evidence, with_evidence
 from rag_app.llms.thinking import ThinkingSplitter
 from rag_app.prompts import load_prompt
 from rag_app.prompts.context import count_tokens, max_tokens
@@ -118,7 +119,7 @@ def carry_on(question: str, previous: str, embedding: EmbeddingModel) -> str:
     return f"{question} ({' '.join(subject or missing)})" if missing else question
 
 
-def _names_another(question: str, language: str) -> bool:
+def _names_another(question: str, language: Language) -> bool:
     """Return whether a question has no verb and no question word, only the name of a thing."""
     rest = _ABOUT.sub("", question.strip())
     spoken = {word.casefold() for word in words(rest)}
@@ -126,7 +127,7 @@ def _names_another(question: str, language: str) -> bool:
     return spoken.isdisjoint(others) and bool(_keys(rest, language))
 
 
-def _of_another(question: str, previous: str, language: str, embedding: EmbeddingModel) -> str:
+def _of_another(question: str, previous: str, language: Language, embedding: EmbeddingModel) -> str:
     """Return the previous question with each new word in the place of the one most like it."""
     own = _content(_ABOUT.sub("", question), language)
     earlier = _content(previous, language)
@@ -175,7 +176,7 @@ def _most_alike(
     return in_order if is_name else replaced
 
 
-def _content(text: str, language: str) -> list[re.Match[str]]:
+def _content(text: str, language: Language) -> list[re.Match[str]]:
     """Return the words that carry meaning, with their places."""
     return [one for one in _TOKEN.finditer(text) if not is_stopword(one[0], language)]
 
@@ -188,12 +189,12 @@ def _kinship(one: str, other: str) -> float:
     return _SAME_KIND if one[0].isupper() and other[0].isupper() else 0.0
 
 
-def _keys(text: str, language: str) -> frozenset[str]:
+def _keys(text: str, language: Language) -> frozenset[str]:
     """Return the keys of the words that carry meaning."""
     return frozenset[str]().union(*content_terms(text, language).values())
 
 
-def _refers_back(question: str, language: str) -> bool:
+def _refers_back(question: str, language: Language) -> bool:
     spoken = [word.casefold() for word in words(question)]
     if not _REFERRING[language].isdisjoint(spoken) or not _keys(question, language):
         return True
@@ -201,7 +202,7 @@ def _refers_back(question: str, language: str) -> bool:
     return continues and not _stands_alone(question, spoken, language)
 
 
-def _stands_alone(question: str, spoken: Sequence[str], language: str) -> bool:
+def _stands_alone(question: str, spoken: Sequence[str], language: Language) -> bool:
     return (
         len(content_terms(question, language)) >= _OWN_TERMS
         and not _VERBS[language].isdisjoint(spoken)
@@ -226,8 +227,7 @@ def _messages(question: str, exchanges: Sequence[tuple[str, str]]) -> list[BaseM
     history = "\n".join(f"Question: {asked}\nAnswer: {answer}" for asked, answer in exchanges)
     messages = load_prompt("condense").messages(history=history, question=question)
     # With nothing to quote from, extractive abstains when it stands in for a model.
-    messages[-1].additional_kwargs["chunks"] = ()
-    return messages
+    return with_evidence(messages, Evidence(question, ()))
 
 
 def _text(messages: Sequence[BaseMessage]) -> str:

@@ -47,11 +47,9 @@ def compare(
 
 
 def _ask(app: RagApp, question: str, found: BaseRetriever) -> Answer:
-    chain = app.chain(retriever=found)
-    chain.on_answer = CachedQuestion(
-        app.settings, app.store, question, None
-    ).remember  # counts what was spent
-    return chain.invoke(question)
+    # Remembering counts what was spent.
+    remember = CachedQuestion(app.settings, app.store, question, None).remember
+    return app.chain(retriever=found, on_answer=remember).invoke(question)
 
 
 class _Found(BaseRetriever):

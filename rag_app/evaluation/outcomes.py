@@ -29,7 +29,7 @@ def ask_questions(app: RagApp, questions: Sequence[Question]) -> Iterator[Outcom
     retriever = _KeepingRetriever.over(app.retriever())
     chain.retriever = retriever
     retriever.invoke(questions[0].text)  # what is loaded at first use is not the question's time
-    confidence = _sentence_confidence(app.embedding) if app.settings.llm == "extractive" else None
+    confidence = _sentence_confidence(app.embedding) if app.settings.is_extractive else None
     for question in questions:
         answer, chunks = _ask(chain, question.text)
         yield Outcome(

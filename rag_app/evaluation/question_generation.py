@@ -49,7 +49,7 @@ def generate_questions(app: RagApp) -> Iterator[GeneratedQuestion | None]:
         UsageError: The chat model can't write, or no chunk is long enough.
         ProviderError: The chat model failed.
     """
-    if app.settings.llm == "extractive":
+    if app.settings.is_extractive:
         raise UsageError(
             "'extractive' quotes and can't write questions: choose a chat model that writes, "
             "as in --llm openai:<model>"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from ingest import Language
-from ingest.text.terms import fold, is_number, is_stopword, words
+from ingest.text.terms import fold, read_words
 
 _WHO = re.compile(
     r"\b(?:who|whom|whose|quem|which (?:person|man|woman|king|queen|president|author))\b"
@@ -34,11 +34,11 @@ def asked_for(question: str, language: Language) -> Callable[[str], bool]:
     if _WHEN.search(plain):
         return lambda text: _DATE.search(fold(text)) is not None
     if _HOW_MANY.search(plain):
-        return lambda text: any(map(is_number, words(text)))
+        return lambda text: any(word.is_number for word in read_words(text, language))
     if _WHO.search(plain):
-        known = frozenset(map(fold, words(question)))
+        known = frozenset(word.folded for word in read_words(question, language))
         return lambda text: any(
-            word[0].isupper() and not is_stopword(word, language) and fold(word) not in known
-            for word in words(text)[1:]
+            word.text[0].isupper() and not word.is_stopword and word.folded not in known
+            for word in read_words(text, language)[1:]
         )
     return lambda text: False

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field, InstanceOf
 
 from ingest import EmbeddingModel, detect_language, split_sentences
 from ingest.text.tables import is_row, spell_out
 from rag_app.extractive.context_blocks import known_chunks, read_blocks, sections
+from rag_app.extractive.evidence import evidence_of
 from rag_app.extractive.prompt_text import read_prompt
 from rag_app.extractive.selection import Reading, best_sentences, read
 from rag_app.extractive.sentence_features import Candidate
@@ -36,7 +37,7 @@ _MISSING = {
 }
 
 
-class _Evidence(NamedTuple):
+class _Numbered(NamedTuple):
     """What is asked, what the chunks hold of it, and the number that the prompt gives each chunk.
 
     There are no ``numbers`` where the prompt has no question or no context.
@@ -52,8 +53,7 @@ class ExtractiveChatModel(BaseChatModel):
 
     It reads the question and the context of any prompt (see :func:`read_prompt`), and cites the
     numbers of its blocks where they have some. If either is missing, the answer says so. Where the
-    ``additional_kwargs`` of the last human message hold ``chunks`` (of `ScoredChunk`) and
-    ``question``, it reads these instead, or takes the ``reading`` of them that is there.
+    last human message is an `EvidenceMessage`, it takes its question, chunks and reading instead.
 
     Attributes:
         embedding: Embeds what comes without vectors.
@@ -95,7 +95,7 @@ class ExtractiveChatModel(BaseChatModel):
 
     def _sentences(self, messages: Sequence[BaseMessage]) -> Iterator[str]:
         """Yield each sentence of the answer with its marker, the abstention, or what is missing."""
-        question, reading, numbers = self._evidence(messages)
+        question, reading, numbers = self._numbered(messages)
         if numbers is None:
             yield _missing(question)
             return
@@ -108,23 +108,19 @@ class ExtractiveChatModel(BaseChatModel):
             yield f"{_gap(before, text)}{text}{'' if number is None else f' [{number}]'}"
             before = text
 
-    def _evidence(self, messages: Sequence[BaseMessage]) -> _Evidence:
-        human = next((m for m in reversed(messages) if isinstance(m, HumanMessage)), None)
-        if human is not None and "chunks" in human.additional_kwargs:
-            given = human.additional_kwargs
-            chunks = given["chunks"]
-            asked = given.get("question", str(human.text))
-            reading = given.get("reading") or read(asked, chunks, self.embedding)
-            return _Evidence(asked, reading, range(1, len(chunks) + 1))
+    def _numbered(self, messages: Sequence[BaseMessage]) -> _Numbered:
+        if given := evidence_of(messages):
+            reading = given.reading or read(given.question, given.chunks, self.embedding)
+            return _Numbered(given.question, reading, range(1, len(given.chunks) + 1))
         question, context = read_prompt(messages)
         if not question or not context:
-            return _Evidence(question, None, None)
+            return _Numbered(question, None, None)
         blocks = read_blocks(context)
         text = "\n\n".join(block.text for block in blocks)
         known = known_chunks(blocks, self.find(question, text)) if self.find else []
         numbered = known or sections(blocks)
         reading = read(question, [one.chunk for one in numbered], self.embedding)
-        return _Evidence(question, reading, [one.number for one in numbered])
+        return _Numbered(question, reading, [one.number for one in numbered])
 
 
 def _shown(sentence: Candidate) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ingest import identify_language
 from rag_app.types import ScoredChunk
 
-# As `rag_app.attribution.citations.format_context` writes them.
+# As `rag_app.prompts.context.format_context` writes them.
 _OURS = re.compile(r"^\[(\d+)\] ([^\n]*)\n<<<\n((?:(?!^<<<$).)*?)\n>>>$", re.M | re.S)
 _MOVED = re.compile(r"^\| (?=\s*(?:<<<|>>>|\[\s*\d))", re.M)
 _PAGE = re.compile(r", page \d+$")

@@ -16,6 +16,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import InstanceOf
 
 from ingest import ProviderError
+from rag_app.extractive.evidence import evidence_of
 from rag_app.llms.langchain_provider import ALONE, as_chunk
 
 _LOG = logging.getLogger(__name__)
@@ -25,9 +26,8 @@ class FallbackChatModel(BaseChatModel):
     """Asks its models in order until one answers.
 
     Only a `ProviderError` before anything was shown leads on to the next model: an answer is
-    never a mixture. The message's ``response_metadata["llm"]`` names the model that answered. A
-    function in ``additional_kwargs["fit"]`` of the last message is asked for the messages that fit
-    into the window of a model.
+    never a mixture. The message's ``response_metadata["llm"]`` names the model that answered. An
+    `EvidenceMessage` is fitted to the window of each model.
 
     Attributes:
         models: The models in the order they are asked, by name.
@@ -133,8 +133,8 @@ class _Attempt:
 
     def messages(self) -> list[BaseMessage]:
         """Return the messages, as many as this model has room for."""
-        fit = self.given[-1].additional_kwargs.get("fit") if self.given else None
-        return fit(self.model) if fit else self.given
+        evidence = evidence_of(self.given)
+        return evidence.fit(self.model) if evidence and evidence.fit else self.given
 
     def whole(self, message: AIMessage) -> ChatResult:
         self.check(bool(message.text.strip()))

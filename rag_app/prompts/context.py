@@ -1,14 +1,34 @@
-"""How many tokens a chat model may write, and how many a text takes of its window."""
+"""The context of a prompt: numbered chunks, within the window of a chat model."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Sequence
 from contextlib import suppress
 
 from langchain_core.language_models import BaseChatModel, BaseLanguageModel
 
+from rag_app.types import ScoredChunk
+
 # A cautious guess: English has about four characters to a token, Portuguese three.
 _CHARACTERS_PER_TOKEN = 3
 _DEFAULT_MAX_TOKENS = 512
+_OPEN, _CLOSE = "<<<", ">>>"
+_IMITATION = re.compile(r"\s*(<<<|>>>|\[\s*\d)")
+
+
+def format_context(chunks: Sequence[ScoredChunk]) -> str:
+    """Return the chunks numbered from 1, each under its source and page, between delimiters.
+
+    A line of a chunk that looks like a delimiter or a number is moved behind a ``|``, so no
+    document can close its block or open another; nothing else differs from the stored text.
+    """
+    blocks = (
+        f"[{n}] {_title(chunk)}\n{_OPEN}\n{_harmless(chunk.text)}\n{_CLOSE}"
+        for n, chunk in enumerate(chunks, 1)
+    )
+    return "\n\n".join(blocks)
 
 
 def max_tokens(llm: BaseChatModel) -> int:
@@ -34,3 +54,21 @@ def count_tokens(llm: BaseChatModel, text: str) -> int:
         with suppress(Exception):
             return llm.get_num_tokens(text)
     return len(text) // _CHARACTERS_PER_TOKEN + 1
+
+
+def _title(chunk: ScoredChunk) -> str:
+    source = " ".join("".join(c if c.isprintable() else " " for c in chunk.source).split())
+    return source if chunk.page is None else f"{source}, page {chunk.page}"
+
+
+def _harmless(text: str) -> str:
+    return "".join(
+        f"| {line}" if _IMITATION.match(_visible(line)) else line
+        for line in text.splitlines(keepends=True)
+    )
+
+
+def _visible(line: str) -> str:
+    """Return the line as a reader sees it: without invisible characters, wide forms narrowed."""
+    shown = (c for c in line if unicodedata.category(c) not in ("Cf", "Cc", "Mn"))
+    return unicodedata.normalize("NFKC", "".join(shown))

@@ -6,12 +6,13 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel, GenericFakeChatModel
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage
 from langchain_core.retrievers import BaseRetriever
 
 from ingest import IndexSettings, ProviderError, UsageError, embedding_model
 from rag_app.chain import RetrievalQA, retrieval_qa
 from rag_app.extractive.chat_model import ExtractiveChatModel
+from rag_app.extractive.evidence import EvidenceMessage
 from rag_app.prompts import ANSWERING, Prompt, load_prompt
 from rag_app.types import ABSTENTION, Answer, Retrieved, Thinking, Token
 
@@ -205,10 +206,10 @@ def test_the_model_gets_the_numbered_context_and_the_structured_evidence():
     llm = Recorder(responses=["x"], seen=[])
     chain(llm=llm, prompt=load_prompt("qa-few-shot")).invoke(QUESTION)
     human = llm.seen[0][-1]
-    assert isinstance(human, HumanMessage)
+    assert isinstance(human, EvidenceMessage)
     assert f"[1] pond.pdf, page 2\n<<<\n{POND.page_content}\n>>>" in human.content
-    assert human.additional_kwargs["question"] == QUESTION
-    assert [one.source for one in human.additional_kwargs["chunks"]] == ["pond.pdf", "garden.md"]
+    assert human.evidence.question == QUESTION
+    assert [one.source for one in human.evidence.chunks] == ["pond.pdf", "garden.md"]
 
 
 def test_a_prompt_with_other_variables_is_refused():

@@ -21,7 +21,7 @@ from running import DOCUMENTS
 from ingest import Index, embedding_model, sync_folder
 from rag_app import RagApp, ScoredChunk, load_prompt
 from rag_app.attribution.abstention import is_abstention
-from rag_app.attribution.citations import format_context
+from rag_app.prompts.context import format_context
 from rag_app.settings import Settings
 
 Ask = Callable[[str], str]

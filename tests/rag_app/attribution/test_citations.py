@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag_app.attribution.citations import OnUnsupported, cite, cite_answer, format_context
+from rag_app.attribution.citations import OnUnsupported, cite, cite_answer
+from rag_app.prompts.context import format_context
 from rag_app.types import ABSTENTION, ScoredChunk
 
 LEAVE = (

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from langchain_core.documents import Document
 
-from rag_app.attribution.citations import format_context
 from rag_app.extractive.context_blocks import Block, known_chunks, read_blocks, sections
+from rag_app.prompts.context import format_context
 from rag_app.types import ScoredChunk
 
 MILL = "The mill was built in 1811.\n\nIt has four stones."

@@ -20,6 +20,7 @@ from ingest import (
 from ingest.embeddings.bundled import BundledEmbeddings
 from rag_app.attribution.citations import cite
 from rag_app.extractive.chat_model import ExtractiveChatModel
+from rag_app.extractive.evidence import Evidence, EvidenceMessage
 from rag_app.extractive.selection import Sentence, choose
 from rag_app.extractive.sentence_features import (
     Candidate,
@@ -59,7 +60,7 @@ CHUNKS_PT = [chunk(REGULAMENTO, "regulamento.md")]
 
 
 def asked(question: str, chunks: list[ScoredChunk]) -> HumanMessage:
-    return HumanMessage("…", additional_kwargs={"question": question, "chunks": chunks})
+    return EvidenceMessage(content="…", evidence=Evidence(question, chunks))
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from ingest import EmbeddingModel, ProviderError, embedding_model
 from rag_app import RagApp, Retrieved, Token
 from rag_app.chain import retrieval_qa
+from rag_app.extractive.evidence import Evidence, with_evidence
 from rag_app.llms import chat_model
 from rag_app.llms.fallback import FallbackChatModel
 from rag_app.settings import Settings, llm_names, load_settings
@@ -148,8 +149,8 @@ def test_extractive_stands_in_for_a_model_that_fails(
     extractive = chat_model("extractive", Settings(), embedding)
     model = FallbackChatModel(models={**models(refused=REFUSED).models, "extractive": extractive})
     chunk = ScoredChunk("Word2vec was published by Tomas Mikolov.", "a.md", 0, 40)
-    evidence = {"question": QUESTION, "chunks": [chunk]}
-    answer = model.invoke([HumanMessage(QUESTION, additional_kwargs=evidence)])
+    evidence = Evidence(QUESTION, [chunk])
+    answer = model.invoke(with_evidence([HumanMessage(QUESTION)], evidence))
     assert "Mikolov" in answer.text
     assert answer.response_metadata["llm"] == "extractive"
 
