@@ -1,4 +1,8 @@
-"""Give an answer again to a question that was asked before, if nothing that made it has changed."""
+"""Answer cache: return the stored answer while nothing that produced it has changed.
+
+Best effort: a question never fails because of the cache. A cache file that can't be read or written
+is left alone; a damaged one is replaced.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
 CACHE_FILE = "answers.sqlite"
 _COUNTS = ("questions", "cached", "input_tokens", "output_tokens")
-# All other settings are part of the key, so that a new one can't be forgotten.
+# All other settings are part of the key, so a new setting is included by default.
 _WITHOUT_EFFECT = frozenset(
     "cache documents index llm_timeout max_file_mb offline openai_api_key show_thinking".split()
 )
@@ -34,19 +38,18 @@ _WITHOUT_EFFECT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CachedAnswer:
-    """An answer that was kept, and the chunks it was made from, best first."""
+    """A cached answer and the chunks it was made from, best first."""
 
     chunks: tuple[ScoredChunk, ...]
     answer: Answer
 
 
 class CachedQuestion:
-    """A question to an app, and the answer that is kept for it.
+    """The cache entry of one question.
 
-    The answer is found by the question, the filter, every setting with a say in it, the contents
-    of the prompt templates, the files of a local model, and the state of the index, which no other
-    index and no later change has. None is kept where it would not be the same again, at a
-    temperature above 0, nor of ``extractive``, which needs no longer than the search.
+    Its key is a digest of the question, the filter, the settings that affect the answer, the prompt
+    templates, the files of a local model and the state of the index. Nothing is cached at a
+    temperature above 0, where answers vary, nor for ``extractive``, which is as fast as the search.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class CachedQuestion:
         self._key = self._made_from()
 
     def recall(self) -> CachedAnswer | None:
-        """Return the answer that is kept, if its quotes are what the documents say."""
+        """Return the cached answer if its quotes still match the documents, else None."""
         clock = Clock()
         body = self._file.find(self._key) if self._key else None
         kept = self._checked(json.loads(body)) if body else None
@@ -79,9 +82,9 @@ class CachedQuestion:
         return replace(kept, answer=replace(kept.answer, usage=usage, timings=timings))
 
     def remember(self, chunks: tuple[ScoredChunk, ...], answer: Answer) -> None:
-        """Count a new answer, and keep it if it is whole and of the model of first choice.
+        """Count a new answer, and cache it if it is complete and by the preferred model.
 
-        It is not kept if the index has changed since the question was asked.
+        It is not cached if the index has changed since the question was asked.
         """
         self._file.count({"questions": 1, **add_usage({}, answer.usage)})
         if self._key is None or answer.usage.get("cut") or answer.llm != self._first:
@@ -92,7 +95,7 @@ class CachedQuestion:
                 self._file.keep(self._key, json.dumps(record).encode())
 
     def _made_from(self) -> bytes | None:
-        """Return a digest of all that makes the answer; None if it is not to be kept."""
+        """Return the key, or None if the answer must not be cached."""
         settings = self._settings
         if not settings.cache or settings.llm_temperature or self._first == EXTRACTIVE:
             return None
@@ -110,7 +113,7 @@ class CachedQuestion:
         return sha256(json.dumps(everything, sort_keys=True).encode()).digest()
 
     def _checked(self, record: Mapping[str, Any]) -> CachedAnswer | None:
-        """Return the record with the texts of its chunks, or None if the documents differ."""
+        """Return the cached answer with the texts of its chunks; None if the documents differ."""
         text = lru_cache(self._text)
         try:
             answer = Answer.from_record(record["answer"])
@@ -127,13 +130,13 @@ class CachedQuestion:
 
 
 def usage_totals(settings: Settings) -> dict[str, float]:
-    """Return how much was asked of an index: questions, how many from the cache, tokens, cost."""
+    """Return the usage totals of an index: questions, cached answers, tokens and cost."""
     totals = _cache_file(settings).totals()
     return {name: int(totals.get(name, 0)) for name in _COUNTS} | {"cost": totals.get("cost", 0.0)}
 
 
 def count_usage(settings: Settings, usage: Mapping[str, float]) -> None:
-    """Add what was spent beside the answers of an index to its totals."""
+    """Add usage that belongs to no answer, as of a rewritten question, to the totals."""
     _cache_file(settings).count(usage)
 
 
@@ -150,14 +153,14 @@ def _version() -> str:
 
 
 def _prompts(own: str | None) -> list[Any]:
-    """Return the contents of the user's own template, and digests of those of the app."""
+    """Return the contents of the user's template and the digests of the bundled ones."""
     shipped = (path for path in files("rag_app.prompts").iterdir() if path.name.endswith(".yaml"))
     digests = sorted(sha256(path.read_bytes()).hexdigest() for path in shipped)
     return [asdict(load_prompt(own)) if own else None, *digests]
 
 
 def _weights(llm: str) -> list[tuple[str, int, int]]:
-    """Return names, sizes and times of the files of a model that is a file or folder here."""
+    """Return names, sizes and times of the files of a local model."""
     provider, _, model = llm.partition(":")
     if provider != "huggingface" or not model:
         return []
@@ -173,7 +176,7 @@ def _chunk(place: Mapping[str, Any], text: str) -> ScoredChunk:
 
 
 def _place(chunk: ScoredChunk) -> dict[str, Any]:
-    """Return a chunk without its text and sentences, which the index has."""
+    """Return a chunk without its text and sentences, which the index holds."""
     fields = asdict(chunk)
     del fields["text"], fields["sentences"]
     return fields
@@ -199,18 +202,18 @@ _OUT_OF_REACH = (
     sqlite3.SQLITE_READONLY,
 )
 _PRIMARY_CODE = 0xFF
-# Seconds that a question waits for another process; what it has to write is not worth more.
+# Seconds to wait for another process; chosen by hand, as a cache write is worth no more.
 _PATIENCE = 1.0
-# Closing any descriptor of a file ends all locks that its process has on it (POSIX).
+# Closing any descriptor of a file releases all locks of the process on it (POSIX).
 _ONE_OF_THE_PROCESS = threading.Lock()
 
 T = TypeVar("T")
 
 
 class CacheFile:
-    """The file at ``path``, which any number of threads and processes may share.
+    """The SQLite file at ``path``; any number of threads and processes may share it.
 
-    Of more than ``most`` answers the oldest are deleted.
+    It holds the newest ``most`` answers, and the usage totals.
     """
 
     def __init__(self, path: Path, most: int = 1000) -> None:
@@ -218,7 +221,7 @@ class CacheFile:
         self.most = most
 
     def find(self, key: bytes) -> bytes | None:
-        """Return what was kept under a key, or None."""
+        """Return the answer under a key, or None."""
 
         def read(connection: sqlite3.Connection) -> bytes | None:
             query = "SELECT answer, checksum FROM answers WHERE key = ?"
@@ -228,7 +231,7 @@ class CacheFile:
         return self._use(read) if self.path.exists() else None
 
     def keep(self, key: bytes, answer: bytes) -> None:
-        """Keep an answer under a key, in the place of what was there."""
+        """Store an answer under a key, replacing the one before."""
 
         def write(connection: sqlite3.Connection) -> None:
             row = (key, answer, _checksum(key, answer))
@@ -262,7 +265,7 @@ class CacheFile:
         return (self._use(read) if self.path.exists() else None) or {}
 
     def _use(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Return what ``work`` does in one transaction; None if the file can't be used."""
+        """Run ``work`` in one transaction; return None if the file can't be used."""
         with _ONE_OF_THE_PROCESS, suppress(OSError, sqlite3.Error):
             try:
                 return self._transact(work)
@@ -274,7 +277,7 @@ class CacheFile:
         return None
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        # SQLite gives its journal the mode of the file, which is the user's alone.
+        # Readable by the user alone; SQLite gives its journal the same mode.
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
         with closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as connection, connection:
@@ -289,7 +292,7 @@ class CacheFile:
 
 
 def _is_out_of_reach(error: sqlite3.Error) -> bool:
-    """Say whether the file may be whole, and it is the disk or another process that refuses."""
+    """Return whether the disk or another process refuses, so the file may be intact."""
     return getattr(error, "sqlite_errorcode", -1) & _PRIMARY_CODE in _OUT_OF_REACH
 
 

@@ -58,7 +58,7 @@ Filter = Mapping[str, str]
 
 
 class _Opened:
-    """What apps of one index share, each loaded when it is first needed."""
+    """Models and the open index, loaded on first use and shared by the apps of one index."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -89,7 +89,7 @@ class RagApp:
     """
 
     def __init__(self, settings: Settings | None = None, **overrides: Any) -> None:
-        """Take ``settings``, or read them and put ``overrides`` on top.
+        """Use ``settings``, or load them; ``overrides`` take precedence.
 
         Raises:
             UsageError: If a setting can't be used.
@@ -135,7 +135,7 @@ class RagApp:
         prompt = load_prompt(way)
 
         def write(question: str) -> str:
-            # With nothing to quote from, extractive abstains when it stands in for a model.
+            # Without chunks, the extractive model abstains where it is the fallback.
             nothing = Evidence(question, ())
             message = self.llm.invoke(with_evidence(prompt.messages(question=question), nothing))
             spend(message)
@@ -154,13 +154,22 @@ class RagApp:
         retry_failed: bool = False,
         progress: Callable[[SyncProgress], None] | None = None,
     ) -> SyncReport:
-        """Bring the index in step with the documents folder, or with a LangChain ``loader``.
+        """Sync the index with the documents folder, or with a LangChain document loader.
 
-        See :func:`ingest.sync_folder` and :func:`ingest.sync_loader`. Both can fill one index: each
-        leaves the other's documents alone.
+        See :func:`ingest.sync_folder` and :func:`ingest.sync_loader`. One index can hold both;
+        each sync leaves the other's documents alone.
+
+        Args:
+            folder: Documents folder; None is the one of the settings.
+            loader: LangChain document loader, instead of a folder.
+            dry_run: Report the changes without making them.
+            rebuild: Build a new index beside the old one, then switch.
+            retry_failed: Load files again that failed before and are unchanged.
+            progress: Called with the progress of the sync.
 
         Raises:
-            UsageError: ``loader`` stands beside what is only for a folder.
+            UsageError: ``loader`` is combined with an option of folders.
+            RagError: As :func:`ingest.sync_folder`.
         """
         if loader is not None:
             if folder is not None or rebuild or retry_failed:
@@ -202,9 +211,9 @@ class RagApp:
         """Return the chain that answers, as a LangChain Runnable.
 
         Args:
-            filter: What the documents have to match, for the retriever of the index.
-            retriever: Another retriever, in the place of that of the index.
-            on_answer: Called with the chunks and the answer before the chain gives it.
+            filter: Only documents that match, for the retriever of the index.
+            retriever: Replaces the retriever of the index.
+            on_answer: Called with the chunks and the answer before the chain returns it.
         """
         prompt = load_prompt(self.settings.prompt) if self.settings.prompt else None
         llm = self.llm
@@ -221,7 +230,7 @@ class RagApp:
         )
 
     def search(self, question: str, filter: Filter | None = None) -> list[ScoredChunk]:
-        """Return the chunks that fit a question best, best first."""
+        """Return the best chunks for a question, best first."""
         check_question(question)
         documents = self.retriever(filter).invoke(question)
         return [ScoredChunk.from_document(document) for document in documents]
@@ -238,7 +247,7 @@ class RagApp:
         return found.answer if isinstance(found, CachedAnswer) else found.invoke(question)
 
     async def aask(self, question: str, filter: Filter | None = None) -> Answer:
-        """Return the answer as :meth:`ask` does, and let other tasks run meanwhile."""
+        """Return the answer, as :meth:`ask` does, without blocking the event loop."""
         found = await asyncio.to_thread(self._find, question, filter)
         return found.answer if isinstance(found, CachedAnswer) else await found.ainvoke(question)
 
@@ -248,7 +257,7 @@ class RagApp:
         return iter(_events(found)) if isinstance(found, CachedAnswer) else found.stream(question)
 
     async def astream(self, question: str, filter: Filter | None = None) -> AsyncIterator[Event]:
-        """Yield what :meth:`stream` does, and let other tasks run meanwhile."""
+        """Yield the same events as :meth:`stream` without blocking the event loop."""
         found = await asyncio.to_thread(self._find, question, filter)
         if isinstance(found, CachedAnswer):
             for event in _events(found):
@@ -260,28 +269,31 @@ class RagApp:
                 yield event
 
     def tool(self) -> StructuredTool:
-        """Return the documents as a LangChain tool for agents, named ``ask_documents``.
+        """Return the app as a LangChain tool for agents, named ``ask_documents``.
 
-        It takes a question and gives the model the answer with its quotes, or the nearest texts;
-        ``ToolMessage.artifact`` has the ``answer`` and the ``chunks``.
+        The tool takes a question and returns the answer with its quotes, or the nearest passages;
+        ``ToolMessage.artifact`` holds the ``answer`` and the ``chunks``.
         """
         from rag_app.langchain_tool import documents_tool
 
         return documents_tool(self.stream, self.astream)
 
     def chat(self, resume: Path | str | None = None) -> Conversation[RagApp]:
-        """Return a conversation, in which a question may lean on those before it.
+        """Return a conversation, in which a follow-up may refer to earlier questions.
 
         Args:
-            resume: File of a saved conversation to go on with.
+            resume: Saved conversation to continue.
+
+        Raises:
+            UsageError: The file is not a saved conversation.
         """
         return Conversation(self, read_turns(resume) if resume else ())
 
     def using(self, **changes: Any) -> RagApp:
-        """Return an app with other settings of the question side, on the same open index.
+        """Return an app with other settings for answering, on the same open index.
 
         Raises:
-            UsageError: If there is no such setting, or it can't be that.
+            UsageError: If a setting does not exist, or its value is not valid.
         """
         other = RagApp(self.settings, **changes)
         other._opened = self._opened
@@ -289,12 +301,12 @@ class RagApp:
 
     @property
     def _entails(self) -> Entails | None:
-        # The extractive model quotes word for word.
+        # Quotes of the extractive model are verbatim: there is nothing to entail.
         name = None if self.settings.is_extractive else self.settings.entailment
         return self._opened.entailment_model(name)
 
     def _find(self, question: str, filter: Filter | None) -> CachedAnswer | RetrievalQA:
-        """Return the answer that is kept, or the chain that makes one, counts and keeps it."""
+        """Return the cached answer, or the chain that makes, counts and caches one."""
         check_question(question)
         asked = CachedQuestion(
             self.settings, self.store, question, self.store.checked_filter(filter)
@@ -307,7 +319,7 @@ class RagApp:
         return read(question, chunks, self.embedding)
 
     def _find_chunks(self, question: str, text: str) -> list[ScoredChunk]:
-        """Return the chunks for a question that stand in ``text``, best first."""
+        """Return the chunks for a question that are part of ``text``, best first."""
         try:
             ranked = HybridRetriever(index=self.store).rank(question)
         except StoreError:
@@ -318,15 +330,15 @@ class RagApp:
         return [ScoredChunk.from_document(document) for document in documents]
 
     def document(self, source: str) -> Document | None:
-        """Return a document whose text the offsets of citations count in, or None."""
+        """Return the document that the offsets of citations refer to, or None."""
         return self.store.document(source)
 
     def status(self) -> IndexStatus:
-        """Return what the index holds."""
+        """Return the status of the index: documents, chunks, model, size, failed files."""
         return self.store.status()
 
     def verify(self, *, repair: bool = False) -> VerifyReport:
-        """Check the index and with ``repair`` mend it; see :func:`ingest.verify_index`."""
+        """Check the index, and repair it if asked; see :func:`ingest.verify_index`."""
         return verify_index(self.settings, repair=repair)
 
 

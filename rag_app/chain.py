@@ -59,20 +59,20 @@ def retrieval_qa(
     entails: Entails | None = None,
     on_answer: OnAnswer | None = None,
 ) -> RetrievalQA:
-    """Return the chain of any retriever and any chat model.
+    """Return a question-answering chain over any retriever and any chat model.
 
     Args:
-        retriever: Gives the documents for a question, best first.
+        retriever: Returns the documents for a question, best first.
         llm: Writes the answer.
-        prompt: Takes ``question``, ``context`` and, if it wants, ``retrieval_confidence``; None is
-            ``qa`` or ``qa-pt``, by the question.
-        llm_name: What `Answer.llm` says.
-        window: Tokens the model can read and write; None when it need not be watched.
-        on_unsupported: What happens to sentences without a quote: ``flag`` lists them, ``drop``
-            leaves them out of the text too, ``abstain`` answers that the documents don't say.
-        read: Tells how surely the chunks hold an answer, and what comes nearest where none does.
-        entails: Confirms the quotes; without it, the words alone decide.
-        on_answer: Called with the chunks and the answer before the answer is given.
+        prompt: Template with the variables ``question``, ``context`` and optionally
+            ``retrieval_confidence``; None is ``qa`` or ``qa-pt``, by the question's language.
+        llm_name: Value of `Answer.llm`.
+        window: Context window of the model in tokens, input and output; None if unlimited.
+        on_unsupported: Sentences without a supporting quote: ``flag`` lists them, ``drop`` also
+            removes them from the text, ``abstain`` answers that the documents don't say.
+        read: Estimates whether the chunks hold an answer, and finds the nearest passages.
+        entails: Entailment model that confirms the quotes; without it, only words are compared.
+        on_answer: Called with the chunks and the answer before the answer is returned.
 
     Raises:
         UsageError: The prompt has other variables.
@@ -88,10 +88,11 @@ def retrieval_qa(
 
 
 class RetrievalQA(Runnable[Input, Answer]):
-    """Answers a question, or the one in a dict as ``question``, ``query`` or ``input``.
+    """Question in, `Answer` out, as a LangChain Runnable.
 
-    The chat model is asked whenever anything was retrieved. A stream gives `Retrieved`, then
-    `Thinking` and `Token`s, then the `Answer`.
+    The input is the question, or a dict with it as ``question``, ``query`` or ``input``. The chat
+    model is asked whenever anything was retrieved. A stream yields `Retrieved`, then `Thinking` and
+    `Token`s, then the `Answer`.
     """
 
     def __init__(
@@ -206,7 +207,7 @@ async def _once(question: Input) -> AsyncIterator[Input]:
 
 
 def _question(given: Input) -> str:
-    """Return the question of what a chain is called with, a text or a dict."""
+    """Return the question from the input of the chain, a string or a dict."""
     values = given if isinstance(given, Mapping) else {_INPUTS[0]: given}
     named = [values[name] for name in _INPUTS if name in values]
     if not named:
@@ -216,7 +217,7 @@ def _question(given: Input) -> str:
 
 
 class _Turn:
-    """One question on its way: every step that needs no waiting, and the clock."""
+    """The state of one question, and its steps that don't wait for a model or an index."""
 
     def __init__(self, chain: RetrievalQA, given: Input) -> None:
         self.question = question = _question(given)
@@ -260,7 +261,7 @@ class _Turn:
         return with_evidence(self._render(self._read), evidence)
 
     def fit(self, llm: BaseChatModel) -> list[BaseMessage]:
-        """Return the messages for one of several models, with the chunks it has room for."""
+        """Return the messages with as many chunks as fit into the window of ``llm``."""
         self._read = self._fitting(self.chunks, llm, getattr(llm, "window", None))
         self._dropped = len(self.chunks) - len(self._read)
         return self._messages()
@@ -277,7 +278,7 @@ class _Turn:
         yield from self._shown(self._splitter.close())
 
     def _shown(self, events: Iterable[Thinking | Token]) -> Iterator[Event]:
-        """Yield the events; no token of what has to be checked or read as a whole."""
+        """Yield the events, but hold tokens back that must be checked or parsed as a whole."""
         checks_first = self._chain.on_unsupported != "flag"
         for event in events:
             if isinstance(event, Thinking):
@@ -300,7 +301,7 @@ class _Turn:
         chain = self._chain
         cited = cite_answer(text, self._read, self._language, chain.on_unsupported, chain.entails)
         cited, conflicts = with_conflicts(self.question, cited, self._read)
-        abstained = cited.declined
+        abstained = cited.abstained
         nearest = self._nearest() if abstained else ()
         exactly = is_abstention(cited.text)
         self.clock.done("cite", citations=len(cited.citations), abstained=abstained)
@@ -369,7 +370,7 @@ class _Turn:
         )
 
     def _answered_by(self) -> str:
-        """Return the name that one of several models left on its message, or the only one's."""
+        """Return the name of the model that answered, of several as its message says."""
         metadata = self._message.response_metadata if self._message else {}
         return str(metadata.get("llm") or self._chain.llm_name)
 

@@ -1,4 +1,4 @@
-"""The documents as a LangChain tool, for agents."""
+"""The app as a LangChain tool for agents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ sure, the texts that come nearest are returned instead, numbered: answer only wh
 
 
 class Question(BaseModel):
-    """What the tool is called with."""
+    """Arguments of the tool."""
 
     question: str = Field(
         description="One question, complete in itself: names instead of 'it' or 'there'. Ask "
@@ -30,7 +30,7 @@ class Question(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ToolArtifact:
-    """What a program gets of a call of the tool, beside the text that the model gets.
+    """The artifact of a tool call, beside the text that the model reads.
 
     Attributes:
         answer: The answer with its citations.
@@ -44,11 +44,11 @@ class ToolArtifact:
 def documents_tool(
     stream: Callable[[str], Iterator[Event]], astream: Callable[[str], AsyncIterator[Event]]
 ) -> StructuredTool:
-    """Return a tool that answers as ``stream`` and ``astream`` of an app do.
+    """Return the tool ``ask_documents`` over the ``stream`` and ``astream`` of an app.
 
-    A model gets the answer with its quotes, or the nearest chunks where there is no sure answer,
-    and a blank question back as an error. `ToolMessage.artifact` is a `ToolArtifact`. Failures of
-    the index and of the chat model are raised.
+    The model reads the answer with its quotes, or the nearest chunks where there is no sure answer;
+    a blank question is returned to it as an error. `ToolMessage.artifact` is a `ToolArtifact`.
+    Failures of the index and of the chat model are raised.
     """
 
     def ask(question: str) -> tuple[str, ToolArtifact]:

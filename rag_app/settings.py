@@ -1,4 +1,4 @@
-"""Every setting of the app, where each value came from, and what is wrong with a bad one."""
+"""The settings of the app: their values, where each came from, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MASK = "********"
 DOTENV = Path(".env")
 TOML = Path("rag.toml")
 WEB_ADDRESS = r"^https?://\S+$"
-# A comma may be part of a path: only one before another provider parts two models.
+# A path may contain commas: only a comma before another provider separates two models.
 _NEXT_LLM = re.compile(r"\s*,\s*(?=extractive\s*(?:,|$)|[a-z][\w-]+:)")
 
 
@@ -45,7 +45,7 @@ def llm_names(llm: str) -> list[str]:
 
 
 class Settings(IndexSettings):
-    """How questions are answered, on top of where the documents and the index are."""
+    """Settings of answering, on top of those of the index."""
 
     llm: Annotated[str, BeforeValidator(_joined)] = Field(
         EXTRACTIVE,
@@ -101,13 +101,13 @@ class Settings(IndexSettings):
 
     @property
     def is_extractive(self) -> bool:
-        """Whether no language model is asked."""
+        """Whether answers are only quoted, without a language model."""
         return self.llm == EXTRACTIVE
 
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One setting as a person reads it; keys and passwords are masked.
+    """One setting for display; keys and passwords are masked.
 
     Attributes:
         name: The name of the field of ``Settings``.
@@ -123,7 +123,7 @@ class SettingRow:
 
 
 def load_settings(**flags: Any) -> Settings:
-    """Read the settings; a flag that is None was not given.
+    """Load the settings; a flag of None counts as not given.
 
     Raises:
         UsageError: A value can't be used, a file can't be read, or a flag has no such setting.
@@ -146,7 +146,7 @@ def changed_settings(settings: Settings, **changes: Any) -> Settings:
     """Return the settings with some of them changed.
 
     Raises:
-        UsageError: There is no such setting, or it can't be that.
+        UsageError: A setting does not exist, or its value is not valid.
     """
     changed = settings.model_copy()
     for name, value in changes.items():

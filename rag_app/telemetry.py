@@ -1,7 +1,7 @@
-"""What an answer takes: seconds by stage, tokens and cost; for OpenTelemetry, spans of them.
+"""Time, tokens and cost of an answer, and OpenTelemetry spans of its stages.
 
-Spans say how long, how much and which model, never what was asked, read or answered. A process
-that collects spans has imported OpenTelemetry; in any other nothing is loaded or recorded.
+Spans hold times, counts and model names, never text of questions, documents or answers. Nothing is
+recorded unless the process has imported OpenTelemetry.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 Attributes = Mapping[str, str | bool | int | float]
 
-# The stages in their order, with the names of their spans.
+# The stages in order, and the names of their spans.
 STAGES = {"retrieve": "retrieve", "prompt": "prompt", "generate": "generate", "cite": "verify"}
 
 
 class Clock:
-    """Times the stages of an answer while its block runs, each when it is done.
+    """Measures the stages of an answer, as a context manager.
 
-    The span of the answer is a child of the span that is current. It does not become the current
-    one itself: a stream would leave it to whoever reads the stream.
+    The span of the answer is a child of the current span. It is not made the current span: a
+    generator would leak that to its consumer.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Clock:
         return self._last - self._started
 
     def done(self, stage: str, **attributes: str | bool | int | float) -> None:
-        """Take the time since the stage before as that of ``stage``."""
+        """Record the time since the stage before as that of ``stage``."""
         now = time.perf_counter()
         self._stage_span(stage, now, {f"rag.{key}": attributes[key] for key in attributes}, None)
         self.timings[stage], self._last = now - self._last, now
@@ -84,11 +84,11 @@ def _end(span: Span | None, end: int, attributes: Attributes, error: BaseExcepti
     if span is None:
         return
     span.set_attributes(attributes)
-    # To leave a stream or cancel a task is no error.
+    # Closing a stream or cancelling a task is not an error.
     if isinstance(error, Exception):
         from opentelemetry.trace import StatusCode
 
-        # Without the message, which may quote the question.
+        # The type only: the message may quote the question.
         span.set_status(StatusCode.ERROR, type(error).__name__)
     span.end(end)
 
@@ -99,9 +99,10 @@ _CUT = frozenset({"length", "max_tokens"})
 
 
 def message_usage(message: BaseMessage | None) -> dict[str, float]:
-    """Return ``input_tokens``, ``output_tokens``, ``cost``, and ``cut`` as 1 where it was cut.
+    """Return ``input_tokens``, ``output_tokens`` and ``cost`` as far as known, ``cut`` as 1.
 
-    The cost is what a server says it was, as OpenRouter does, in its own currency.
+    ``cut`` is there if the text reached its maximum length. The cost is the server's own figure, in
+    its currency, where it sends one, as OpenRouter does.
     """
     from langchain_core.messages import AIMessage
 
@@ -120,18 +121,18 @@ def message_usage(message: BaseMessage | None) -> dict[str, float]:
 
 
 def add_usage(usage: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
-    """Return ``usage`` with the tokens and the cost of ``more`` on top."""
+    """Return ``usage`` plus the tokens and the cost of ``more``."""
     return {**usage, **{name: usage.get(name, 0) + more[name] for name in _AMOUNTS if name in more}}
 
 
 def start_spending() -> Mapping[str, float]:
-    """Return what `spend` adds up from now on, in this context and the threads it is copied to."""
+    """Return the running total of `spend` in this context, also of threads that copy it."""
     spent: dict[str, float] = {}
     _SPENT.set(spent)
     return spent
 
 
 def spend(message: BaseMessage) -> None:
-    """Count a message that was written on the way to an answer."""
+    """Add the usage of a message that is not the answer itself, such as a rewritten question."""
     if (spent := _SPENT.get()) is not None:
         spent.update(add_usage(spent, message_usage(message)))

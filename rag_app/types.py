@@ -18,10 +18,10 @@ from ingest.text.printable import printable
 
 _ENDING = re.compile(r"\.[^./]*$")
 _NOT_WORD = re.compile(r"[\W_]+")
-# What begins a link, a list, a formula or any other Markdown, in a line or at its start.
+# The characters of Markdown's syntax, inline and at the start of a line.
 _MARKDOWN = re.compile(r"[\\`*_{}\[\])#+\-.!|~$^:=@]")
 
-# What is answered where the documents hold no answer, and where some places come near: by language.
+# The answers where the documents hold none, and where only near passages were found, by language.
 ABSTENTION = MappingProxyType(
     {
         "en": "I don't know: the documents don't say.",
@@ -34,7 +34,7 @@ UNSURE = MappingProxyType(
 
 
 class Section(NamedTuple):
-    """Where in a chunk a section begins, and the titles above it, outermost first."""
+    """The offset in a chunk at which a section begins, and its headings, outermost first."""
 
     start: int
     headings: tuple[str, ...]
@@ -58,8 +58,8 @@ class ScoredChunk:
         lexical: BM25 score, 0 or more.
         sentences: The sentences of the text, with their cosines to the question; empty if the
             retriever gives none.
-        title: What the document calls itself; may be empty.
-        sections: The sections that the text is of, in order; empty if the retriever gives none.
+        title: Title of the document; may be empty.
+        sections: The sections of the text, in order; empty if the retriever gives none.
     """
 
     text: str
@@ -79,11 +79,11 @@ class ScoredChunk:
 
     @property
     def names(self) -> str:
-        """What the document is called: its title and the words of its path."""
+        """The title of the document and the words of its path."""
         return f"{self.title} {_NOT_WORD.sub(' ', _ENDING.sub('', self.source))}"
 
     def headings_at(self, offset: int) -> tuple[str, ...]:
-        """Return the titles above the character at ``offset`` of the chunk, outermost first."""
+        """Return the headings above the character at ``offset`` of the chunk, outermost first."""
         at = bisect_right(self.sections, offset, key=lambda section: section.start) - 1
         return self.sections[at].headings if at >= 0 else self.headings
 
@@ -93,7 +93,7 @@ class ScoredChunk:
 
     @classmethod
     def from_document(cls, document: Document) -> ScoredChunk:
-        """Read a chunk out of a LangChain Document of any retriever."""
+        """Return the chunk in a LangChain Document of any retriever."""
         data = document.metadata
         start = int(data.get("start", data.get("start_index", 0)))
         return cls(
@@ -247,7 +247,7 @@ Event = Retrieved | Thinking | Token | Answer
 
 
 def check_question(question: object) -> None:
-    """Raise UsageError if a question is no text, says nothing, or holds what is no text."""
+    """Raise UsageError if a question is not a string, is blank, or is not valid Unicode."""
     if not isinstance(question, str):
         raise UsageError(f"the question has to be a text, not {question!r}"[:200])
     if not question.strip():
@@ -268,20 +268,20 @@ def source_line(source: str, page: int | None, headings: Sequence[str] = ()) -> 
 
 
 def place_line(citation: Citation, headings: Sequence[str] = ()) -> str:
-    """Return one line: the citation's number, file, page and headings."""
+    """Return the citation's number, file, page and headings on one line."""
     return f"[{citation.n}] {source_line(citation.source, citation.page, headings)}"
 
 
 def show_command(citation: Citation) -> str:
-    """Return the command that shows the citation's place, to be typed in a shell."""
+    """Return the shell command that shows the quote in its document."""
     place = f"{citation.source}:{citation.start}-{citation.end}"
     return f"rag show {shlex.quote(printable(place))}"
 
 
 def layout(answer: Answer, every_quote: bool = False) -> Iterator[tuple[Citation, bool, bool]]:
-    """Yield each citation, whether a blank line parts it from the one before, and if it is quoted.
+    """Yield each citation, whether a blank line precedes it, and whether its quote is shown.
 
-    It is quoted if the answer does not itself have the quote, word for word.
+    A quote is shown if it is not part of the answer's text, or if ``every_quote`` is set.
     """
     apart = True
     for citation in answer.citations:
@@ -291,7 +291,7 @@ def layout(answer: Answer, every_quote: bool = False) -> Iterator[tuple[Citation
 
 
 def plain(answer: Answer) -> str:
-    """Return the answer, the places of its quotes, and the quotes that it does not itself have."""
+    """Return the answer, the places of its quotes, and the quotes that its text lacks."""
     return printable("\n".join(_plain_lines(answer)))
 
 
@@ -311,7 +311,7 @@ def _plain_lines(answer: Answer) -> Iterator[str]:
 
 
 def markdown(answer: Answer) -> str:
-    """Return the answer as Markdown, each quote under its place; what documents say stays text."""
+    """Return the answer as Markdown, each quote under its place; Markdown in texts is escaped."""
     blocks = [_text(answer.text)]
     if answer.nearest:
         blocks.append("nearest:")
@@ -325,6 +325,6 @@ def markdown(answer: Answer) -> str:
 
 
 def _text(text: str) -> str:
-    """Return Markdown that shows the text as it is, line by line."""
+    """Return the text escaped for Markdown, line by line."""
     lines = (" ".join(line.split()) for line in printable(text).strip().splitlines())
     return "\\\n".join(_MARKDOWN.sub(r"\\\g<0>", escape(line, quote=False)) for line in lines)

@@ -148,7 +148,7 @@ def _width(widths: list[int], i: int) -> int:
 
 
 def _ends_block(text: str, line: _Line, following: _Line, width: int) -> bool:
-    """Tell whether the break between two lines ends a sentence whatever the words say."""
+    """Return whether the break between two lines ends a sentence, whatever the words."""
     if following.after_blank:
         return True
     if _RULE.match(text, following.start, following.end):
@@ -170,7 +170,7 @@ def _stands_alone(text: str, line: _Line) -> bool:
 
 
 def _is_wrapped(text: str, line: _Line, following: _Line, width: int) -> bool:
-    """Tell whether the next line's first word would not have fitted on this line."""
+    """Return whether the next line's first word would not have fitted on this line."""
     if width < _NARROWEST_WRAP:
         return False
     first_word = text[following.start : following.end].split(maxsplit=1)[0]
@@ -196,7 +196,7 @@ def _ends_sentence(text: str, start: int, match: re.Match[str], after: int) -> b
 
 
 def _is_abbreviation(text: str, start: int, dot: int, after: int) -> bool:
-    """Tell whether the dot belongs to an abbreviation, an initial or a number of a list."""
+    """Return whether the dot belongs to an abbreviation, an initial or a list number."""
     if dot - start < 24 and _LABEL.match(text, start, dot):
         return True
     before = _WORD_BEFORE.search(text, max(start, dot - 40), dot)

@@ -1,4 +1,4 @@
-"""Rows of a table, as they stand in a text: between bars, tabs or runs of spaces."""
+"""Table rows in plain text: cells between bars, tabs or runs of spaces."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def has_rule(row: str) -> bool:
 
 
 def names_columns(head: str) -> bool:
-    """Return whether the head of a table surely names its columns.
+    """Return whether the head of a table names its columns with certainty.
 
-    Without a rule, the first of two columns is as often a list of names itself.
+    Without a rule, the first row of two columns is as often data.
     """
     return has_rule(head) or (is_head(head) and len(_cells(head)) > _PAIR)
 

@@ -106,7 +106,7 @@ class Word(NamedTuple):
         text: The word as it stands, with its case and accents.
         folded: The same without them.
         keys: Two words are the same term if they share a key.
-        is_stopword: Whether it says nothing about the topic.
+        is_stopword: Whether it is a stop word.
         is_number: Whether it is a number, in digits or spelled out, or begins with a digit.
         value: The value of a number; None for other words, and for such as 1.2.3.
     """
@@ -128,7 +128,7 @@ def read_words(text: str, language: Language) -> list[Word]:
 
 @lru_cache(maxsize=65536)
 def read_word(word: str, language: Language) -> Word:
-    """Return what is known of one word or number."""
+    """Return the `Word` of one word or number."""
     return Word(
         word,
         fold(word),
@@ -158,7 +158,7 @@ def words(text: str) -> list[str]:
 
 
 def is_stopword(word: str, language: Language) -> bool:
-    """Return whether ``word`` says nothing about the topic; accents may be missing."""
+    """Return whether ``word`` is a stop word; accents may be missing."""
     return word.casefold() in _STOPWORDS[language] or fold(word) in _folded_stopwords(language)
 
 
@@ -188,7 +188,7 @@ def content_terms(text: str, language: Language) -> dict[str, frozenset[str]]:
 
 
 def distinguishing_words(text: str, language: Language) -> frozenset[str]:
-    """Return the words that tell one thing from another: names, numbers and identifiers."""
+    """Return the names, numbers and identifiers, which tell one thing from another."""
     found = read_words(text, language)
     named = [] if text.isupper() else [word for word in found[1:] if word.text[0].isupper()]
     numbered = [word for word in found if any(map(str.isdigit, word.text))]
@@ -202,7 +202,7 @@ def term_keys(text: str, language: Language) -> frozenset[str]:
 
 
 def _joined(text: str) -> dict[str, frozenset[str]]:
-    """Return for the number of an identifier such as E-1042 the key of E1042, which it also is."""
+    """Return, by the number of each identifier such as E-1042, the key of E1042."""
     return {match[2]: frozenset((fold(match[1] + match[2]),)) for match in _HYPHENED.finditer(text)}
 
 
@@ -217,7 +217,7 @@ def number(word: str) -> Decimal | None:
         return _NUMBER_WORDS.get(fold(word))
     if _THOUSANDS.fullmatch(word):
         return Decimal(re.sub(r"[.,]", "", word))
-    # The last of several signs parts the decimals: 1.200,50.
+    # The last of several separators is the decimal one: 1.200,50.
     whole, separator, rest = word.rpartition(max(".", ",", key=word.rfind))
     whole = re.sub(r"[.,]", "", whole) if {".", ","} <= set(word) else whole
     return None if "." in whole or "," in whole else Decimal(f"{whole}{separator and '.'}{rest}")

@@ -30,7 +30,7 @@ _UNABLE = (
     r"(?:am|are|was|were) (?:un|not )able to)"
 )
 _FEW, _ANY = r"(?:\W+\w+){0,6}?", r"(?:\w+\W+){0,3}?"
-# Sentences without accents that say, in one's own words, that nothing was found.
+# Other wordings of an abstention, folded.
 _DECLINING = re.compile(
     "|".join(
         (
@@ -61,15 +61,15 @@ _DECLINING = re.compile(
 
 
 def is_abstention(text: str) -> bool:
-    """Return whether ``text`` is nothing but an abstention, whatever its case and punctuation.
+    """Return whether ``text`` is exactly an abstention, up to case and punctuation.
 
     The part before the colon is enough: small models often stop there.
     """
     return _plain(text) in _PLAIN
 
 
-def declines(sentence: str) -> bool:
-    """Return whether a sentence says, in whatever words, that the documents don't answer."""
+def abstains(sentence: str) -> bool:
+    """Return whether a sentence says, in any wording, that the documents don't answer."""
     return is_abstention(sentence) or _DECLINING.search(fold(sentence)) is not None
 
 

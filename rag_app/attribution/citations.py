@@ -9,15 +9,16 @@ from itertools import pairwise, zip_longest
 from typing import Literal, NamedTuple
 
 from ingest import Language, detect_language, split_sentences
-from rag_app.attribution.abstention import declines, is_abstention
+from rag_app.attribution.abstention import abstains, is_abstention
 from rag_app.attribution.claims import claimed, introduces, is_heading
-from rag_app.attribution.markers import Mark, take_markers
+from rag_app.attribution.markers import Marker, take_markers
 from rag_app.attribution.nli import Entails
 from rag_app.attribution.quotes import Claim, Evidence, Quote
 from rag_app.types import ABSTENTION, Citation, ScoredChunk
 
 OnUnsupported = Literal["flag", "drop", "abstain"]
 
+# Share of a claim's terms; chosen by hand on claims of benchmarks/claims.py.
 _NEARLY_ALL = 0.8
 
 
@@ -29,13 +30,13 @@ class Cited:
         text: The answer, renumbered.
         citations: One for each distinct quote, in the order of ``n``.
         unsupported: The sentences for which no quote was found, without their markers.
-        declined: Whether it says, in whatever words, that the documents don't answer.
+        abstained: Whether it only says, in any wording, that the documents don't answer.
     """
 
     text: str
     citations: tuple[Citation, ...]
     unsupported: tuple[str, ...]
-    declined: bool = False
+    abstained: bool = False
 
 
 def cite_answer(
@@ -45,11 +46,11 @@ def cite_answer(
     on_unsupported: OnUnsupported,
     entails: Entails | None = None,
 ) -> Cited:
-    """Return ``text`` with its quotes, or the abstention in ``language`` if it comes to that."""
+    """Return ``text`` with its quotes, or the abstention in ``language``."""
     cited = cite(text, chunks, drop=on_unsupported == "drop", entails=entails)
     refused = on_unsupported == "abstain" and cited.unsupported
     if refused or not cited.text or is_abstention(cited.text):
-        return Cited(ABSTENTION[language], (), cited.unsupported, declined=True)
+        return Cited(ABSTENTION[language], (), cited.unsupported, abstained=True)
     return cited
 
 
@@ -60,12 +61,12 @@ def cite(
     drop: bool = False,
     entails: Entails | None = None,
 ) -> Cited:
-    """Return ``text`` with every sentence tied to the quotes of ``chunks`` that support it.
+    """Return ``text`` with each sentence tied to the quotes of ``chunks`` that support it.
 
-    A sentence is looked for in the chunks it cites, then in all, then part by part. Markers of no
-    chunk are removed, but an index in code (``array[0]``) stays. A sentence that no chunk supports
-    keeps unverified citations of the chunks it cites; with ``drop`` it is left out of the text.
-    With ``entails``, a quote that does not entail its sentence does not support it either.
+    Support is searched for in the chunks that a sentence cites, then in all chunks, then for its
+    parts. Markers that name no chunk are removed, but an index in code (``array[0]``) is kept. An
+    unsupported sentence keeps unverified citations of the chunks it cites; with ``drop`` it is
+    removed. With ``entails``, a quote must also entail its sentence.
     """
     language = detect_language(text)
     evidence = [Evidence(chunk, language) for chunk in chunks]
@@ -82,7 +83,7 @@ def cite(
 
 
 def quote_sentence(n: int, chunk: ScoredChunk, start: int, end: int, *, supports: bool) -> Citation:
-    """Return the quote of a stretch of a chunk, which says itself or supports no sentence."""
+    """Return the citation of ``chunk.text[start:end]``, verified if it ``supports`` the answer."""
     first, last = chunk.start + start, chunk.start + end
     return _citation(n, Quote(chunk, first, last, float(supports), supports))
 
@@ -109,11 +110,11 @@ class _Sentence:
 
 
 def _sentences(
-    text: str, marks: list[Mark], evidence: list[Evidence]
+    text: str, marks: list[Marker], evidence: list[Evidence]
 ) -> Iterator[tuple[int, int, str, _Candidates]]:
-    """Yield each sentence that says something: its span, its text, the chunks it may quote.
+    """Yield each sentence with words: its span, its text, and the chunks it may quote.
 
-    The text is without the names that stand for markers.
+    The text is without the names that replaced markers.
     """
     spans = [span for span in split_sentences(text) if any(map(str.isalnum, text[slice(*span)]))]
     edges = [0, *(start for start, _ in spans[1:]), sys.maxsize]
@@ -130,27 +131,27 @@ def _sentences(
 def _with_introductions(
     sentences: list[_Sentence], evidence: list[Evidence], language: Language
 ) -> list[_Sentence]:
-    """Return the sentences; what only introduces the next claims nothing, unless all would."""
+    """Return the sentences; those that only introduce the next claim nothing, unless all do."""
     marked = [
         replace(one, claims=False)
         if one.unsupported and after and introduces(one.text, language, evidence)
         else one
         for one, after in zip_longest(sentences, sentences[1:])
     ]
-    if any(one.claims or declines(one.text) for one in marked):
+    if any(one.claims or abstains(one.text) for one in marked):
         return marked
     return [replace(one, claims=True) for one in marked]
 
 
 def _quotes(sentence: Claim, said: Claim, candidates: _Candidates) -> list[Quote]:
-    """Return the quotes of what a sentence claims; of one that claims nothing, its very words."""
+    """Return the quotes of a claim; of a sentence without a claim, those of its exact words."""
     if said.text:
         return _support(said, candidates)
     return [quote for one in candidates.cited if (quote := one.contains(sentence))]
 
 
 def _support(claim: Claim, candidates: _Candidates) -> list[Quote]:
-    """Return the quotes that support a claim, else the closest of the chunks it cites."""
+    """Return the quotes that support a claim, else the closest ones of the cited chunks."""
     if quotes := _supporting(claim, candidates.cited):
         return quotes
     if quotes := _best(claim, candidates.all) or _in_parts(claim, candidates.all):
@@ -167,9 +168,9 @@ def _supporting(claim: Claim, candidates: Sequence[Evidence]) -> list[Quote]:
 
 
 def _in_parts(claim: Claim, candidates: Sequence[Evidence]) -> list[Quote]:
-    """Return the quotes that support the parts of a claim; none if a part has none.
+    """Return the quotes that support the parts of a claim; empty if a part has none.
 
-    What nearly all is in one sentence is either there or wrong: its parts are not looked for.
+    A claim of which one sentence holds nearly all terms is true there or false: no parts are tried.
     """
     if any((quote := one.closest(claim)) and quote.score >= _NEARLY_ALL for one in candidates):
         return []
@@ -186,9 +187,9 @@ def _best(claim: Claim, candidates: Sequence[Evidence]) -> list[Quote]:
 
 
 def _entailing(quotes: list[Quote], claim: str, entails: Entails) -> list[Quote]:
-    """Return the quotes; of those in other words, only what entails the claim supports it.
+    """Return the quotes; those in other words support the claim only if they entail it.
 
-    Where none does alone, all together may: the claim may join what they say.
+    If no quote entails it alone, all of them together may.
     """
     asked = [quote for quote in quotes if quote.supports and quote.text != claim]
     if not asked:
@@ -228,7 +229,7 @@ def _number(text: str, sentences: list[_Sentence], drop: bool) -> Cited:
         "".join(pieces).lstrip() if drop else "".join(pieces),
         tuple(_citation(n, best[place]) for place, n in numbers.items()),
         tuple(sentence.text for sentence in sentences if sentence.unsupported),
-        declined=bool(sentences) and not says,
+        abstained=bool(sentences) and not says,
     )
 
 

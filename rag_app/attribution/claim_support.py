@@ -1,7 +1,7 @@
-"""Whether a sentence says what another one says, as far as the words can tell.
+"""Whether a sentence supports a claim, as far as its words can tell.
 
-Most of the claim's terms must be there, all its numbers, dates and names, each among the same words
-as in the claim, and neither may deny or reverse what the other says.
+It must hold most terms of the claim and all its numbers, dates and names, each near the same words,
+and neither may negate or reverse the other.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ _OPPOSITES = {
         "antigo moderno, pai mãe, marido esposa, homem mulher, homens mulheres, simples complexo"
     ),
 }
+# Terms on each side that count as near: in the claim, and in the sentence, which may hold more.
+# Chosen by hand on claims of benchmarks/claims.py.
 _NEAR, _FAR = 2, 4
 
 
@@ -72,7 +74,7 @@ _Around = tuple[Sequence[ClaimWord], Sequence[ClaimWord]]
 
 
 class _Negation(NamedTuple):
-    """The terms around a word that says not: the one before it and the two after it."""
+    """The terms around a negation: the one before it and the two after it."""
 
     before: Keys
     after: Keys
@@ -80,7 +82,7 @@ class _Negation(NamedTuple):
 
 
 def supports(said: Wording, claim: Wording, least: float) -> bool:
-    """Return whether ``said`` holds ``claim``, with at least this share of its terms."""
+    """Return whether ``said`` supports ``claim``, with at least this share of its terms."""
     return (
         claim.share(said) >= least
         and all(not said.keys.isdisjoint(word.keys) for word in claim.words if word.exact)
@@ -91,7 +93,7 @@ def supports(said: Wording, claim: Wording, least: float) -> bool:
 
 
 def agrees(said: Wording, claim: Wording) -> bool:
-    """Return whether ``said`` holds every number and name of ``claim`` and denies nothing of it."""
+    """Return whether ``said`` holds every number and name of ``claim`` and negates none of it."""
     return all(
         not said.keys.isdisjoint(word.keys) for word in claim.words if word.exact
     ) and not _denies(said, claim)
@@ -116,7 +118,7 @@ def _negations(wording: Wording) -> Iterator[_Negation]:
 
 
 def _is_among(negation: _Negation, others: Sequence[_Negation]) -> bool:
-    """Return whether one of the others says not of the same, two of three words of it alike."""
+    """Return whether another negation is of the same: two of its three terms are."""
     return any(
         sum(
             not one.isdisjoint(two) or not (one or two)
@@ -154,7 +156,7 @@ def _stands_for(opposite: Keys, keys: Keys, said: Wording, claim: Wording) -> bo
 
 
 def _is_in_place(run: tuple[int, int], said: Wording, claim: Wording) -> bool:
-    """Return whether the numbers or names of a run stand among the same words in ``said``.
+    """Return whether the numbers or names of a run are near the same words in ``said``.
 
     A run at an edge of the claim may be at either edge there, as a clause may come first or last.
     """
@@ -170,7 +172,7 @@ def _is_in_place(run: tuple[int, int], said: Wording, claim: Wording) -> bool:
 
 
 def _is_beside(keys: Keys, said: Wording, around: _Around, reach: int = _FAR) -> bool:
-    """Return whether ``keys`` stands in ``said`` soon after or before one of the terms around."""
+    """Return whether ``keys`` is in ``said`` within ``reach`` terms of one of those around."""
     before, after = around
     for place in _places(keys, said):
         said_before, said_after = _around(said, place, place + 1, reach)

@@ -1,6 +1,6 @@
-"""The words of a sentence, in a form in which two sentences can be compared.
+"""The words of a sentence as comparable values.
 
-Numbers are compared by their value and dates by their parts, however they are written.
+Numbers are compared by value and dates by their parts, whatever their notation.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ _NO_MONTHS = frozenset(("may", "march"))
 _ORDINAL_ENDS = frozenset(("st", "nd", "rd", "th"))
 _DATE_PART = re.compile(r"d\d+")
 _LINKING = ("ly", "ing", "mente", "ndo")
+# Letters and similarity (0 to 1) of two spellings of one word; chosen by hand.
 _SAME_BEGINNING, _ALIKE = 3, 0.8
 
 
 class ClaimWord(NamedTuple):
-    """A word: what it is compared by, whether it is on the topic, whether only itself will do."""
+    """A word, its keys, whether it is a content word, and whether it must match exactly."""
 
     text: str
     keys: Keys
@@ -36,7 +37,7 @@ class ClaimWord(NamedTuple):
 
 
 class Wording:
-    """A sentence, or a part of one, as its words."""
+    """The words of a sentence or of a part of one."""
 
     def __init__(self, text: str, language: Language) -> None:
         self.language: Language = language
@@ -49,11 +50,11 @@ class Wording:
 
     @cached_property
     def terms(self) -> tuple[ClaimWord, ...]:
-        """The words on the topic, each term once."""
+        """The content words, each term once."""
         return tuple({word.keys: word for word in self.words if word.content}.values())
 
     def holds(self, word: ClaimWord) -> bool:
-        """Return whether the word is here; in another spelling where that will do."""
+        """Return whether the word is here, or another spelling unless it must match exactly."""
         if not self.keys.isdisjoint(word.keys):
             return True
         return not word.exact and any(_is_alike(one, key) for one in self.keys for key in word.keys)
@@ -64,9 +65,9 @@ class Wording:
         return found / len(self.terms) if self.terms else 0.0
 
     def continues(self, said: Wording, before: Wording) -> bool:
-        """Return whether this puts a name to what ``said`` only calls it, after ``before``.
+        """Return whether this names what ``said`` refers to by a pronoun, after ``before``.
 
-        So "the pond holds 400 litres" after "The pond is new. It holds 400 litres."
+        As "the pond holds 400 litres" does for "The pond is new. It holds 400 litres."
         """
         held = [said.holds(word) for word in self.terms]
         if True not in held or not self.holds(said.terms[0]):
@@ -115,7 +116,7 @@ def _month(word: Word) -> str | None:
 
 
 def _names(found: list[Word]) -> set[int]:
-    """Return the places of the capitalised words; of the first if it may well be a name."""
+    """Return the indices of the capitalised words; the first counts if it may be a name."""
     return {
         index
         for index, word in enumerate(found)

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from ingest import Language
 from ingest.text.terms import fold, is_number, is_stopword
-from rag_app.attribution.abstention import declines
+from rag_app.attribution.abstention import abstains
 from rag_app.attribution.claim_words import Wording
 from rag_app.attribution.quotes import Evidence
 
-# The words in which an answer speaks of itself and of the texts it was given.
+# Words with which an answer refers to itself and to its sources.
 _TALK = frozenset(
     (
         "answer answers answered response reply summary summarize summarise conclusion conclude "
@@ -77,14 +77,14 @@ _EDGES = " \t\n.,;:!?…-–—"
 
 
 def is_heading(sentence: str) -> bool:
-    """Return whether a sentence is only the title of what comes after it."""
+    """Return whether a sentence is only a heading."""
     return _HEADING.fullmatch(sentence) is not None and sentence.rstrip("*_ ")[-1:] not in ".!?"
 
 
 def introduces(sentence: str, language: Language, evidence: Sequence[Evidence]) -> bool:
-    """Return whether a line only leads to the next: it ends in a colon and names nothing new.
+    """Return whether a line only introduces the next: it ends in a colon and names nothing new.
 
-    How many things it announces ("has two tanks:") is nothing that a document has to say.
+    The number of things it announces ("has two tanks:") need not be in a document.
     """
     if not sentence.rstrip("*_ ").endswith(":"):
         return False
@@ -94,11 +94,11 @@ def introduces(sentence: str, language: Language, evidence: Sequence[Evidence]) 
 
 
 def claimed(sentence: str) -> str:
-    """Return what a sentence claims: without list number, label and lead-in; maybe nothing."""
+    """Return the claim of a sentence, without list number, label and lead-in; may be empty."""
     said = sentence.strip()
-    if declines(said):
+    if abstains(said):
         but = _BUT.search(said)
-        said = said[but.end() :] if but and declines(said[: but.start()]) else ""
+        said = said[but.end() :] if but and abstains(said[: but.start()]) else ""
     while match := _ITEM.match(said):
         said = said[match.end() :]
     said = _EMPHASIS.sub("", said)

@@ -1,9 +1,9 @@
-"""Find what other documents say instead: another number or date for the same question.
+"""Find documents that contradict an answer: another number or date for the same question.
 
-Kept precise rather than broad. The question has to ask for a figure; both sentences have to hold
-the same terms of the question, or nearly the same words; their figures have to be of one kind and
-unit; and they must not be about different things: names, years unless a date is asked for, words of
-the question in whose place the other sentence has others, or that stand above only one of them.
+Precision comes before recall. The question must ask for a quantity; both sentences must hold the
+same terms of the question, or nearly the same words; their quantities must be of one kind and unit;
+and they must not be about different things, as told by names, years unless a date is asked for,
+other words in the place of the question's, and words of the question above only one of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from difflib import SequenceMatcher
 from ingest import Language, detect_language, split_sentences
 from ingest.text.terms import Word, fold, read_words, term_keys
 from rag_app.attribution.citations import Cited, quote_sentence
-from rag_app.attribution.quantities import Figure, Kind, find_figures
+from rag_app.attribution.quantities import Kind, Quantity, find_quantities
 from rag_app.attribution.quotes import MARKER
 from rag_app.types import Citation, ScoredChunk
 
@@ -38,7 +38,7 @@ _HOW_MANY = re.compile(
 )
 _DEADLINE = re.compile(r"\b(?:deadline|due|prazo|vencimento)\b")
 _COUNTED = re.compile(r"\b(?:how many|quant[oa]s)((?: \w+){1,3})")
-# An answer need not say "percentage" or "time".
+# Words of a question that its answer need not repeat.
 _FIGURE_WORDS = frozenset(
     "number amount percentage percent value year date day time hour hours month many much "
     "numero quantidade percentual porcentagem valor ano data dia hora horas horario mes".split()
@@ -56,10 +56,10 @@ _Keys = frozenset[str]
 def with_conflicts(
     question: str, cited: Cited, chunks: Sequence[ScoredChunk]
 ) -> tuple[Cited, tuple[tuple[int, ...], ...]]:
-    """Return the answer with what other documents say instead, and which citations disagree.
+    """Return the answer with contradicting sentences, and groups of citations that disagree.
 
-    Such a sentence is added to the text with its citation, unless it is cited already: before the
-    rest if its document is of a later date.
+    A contradicting sentence is appended to the text with its citation, unless it is cited already;
+    it comes first if its document is of a later date.
     """
     kinds = asked_kinds(question)
     if not kinds:
@@ -75,13 +75,13 @@ def with_conflicts(
 
 
 def stated_date(title: str, source: str) -> str:
-    """Return the date in the title of a document or in its path, as in ISO 8601.
+    """Return the date in the title or the path of a document in ISO 8601, as far as it is given.
 
-    As much as is said, such as 2025-03-25, 2025-03 or 2025; empty without a year.
+    Such as 2025-03-25, 2025-03 or 2025; empty without a year.
     """
     for text in (title, source):
         for language in ("en", "pt"):
-            for figure in find_figures(text, language):
+            for figure in find_quantities(text, language):
                 if figure.kind == "date" and figure.value[0]:
                     return "-".join(f"{int(part):02}" for part in figure.value if part is not None)
         if years := _YEAR.findall(text):
@@ -90,7 +90,7 @@ def stated_date(title: str, source: str) -> str:
 
 
 def asked_kinds(question: str) -> tuple[Kind, ...]:
-    """Return the kinds of figures that a question asks for."""
+    """Return the kinds of quantities that a question asks for."""
     plain = fold(question)
     if _DEADLINE.search(plain):
         return _DATES + _AMOUNTS
@@ -103,12 +103,12 @@ def asked_kinds(question: str) -> tuple[Kind, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What a sentence says to the question.
+    """What a sentence says about the question.
 
     Attributes:
         terms: The question's terms that it holds; none if it holds too few to answer.
         wording: The keys of its words, but for numbers.
-        figures: Its figures of the kinds asked for.
+        figures: Its quantities of the kinds asked for.
         years: The years it names.
         names: The names it holds.
         above: The question's terms that stand above it: in headings, title or file name.
@@ -117,14 +117,14 @@ class _Said:
 
     terms: frozenset[_Keys]
     wording: frozenset[_Keys]
-    figures: tuple[Figure, ...]
+    figures: tuple[Quantity, ...]
     years: frozenset[object]
     names: frozenset[str]
     above: frozenset[_Keys]
     spoken: tuple[_Keys, ...]
 
     def contradicts(self, other: _Said, asks_date: bool) -> bool:
-        """Return whether both answer the question, with different figures."""
+        """Return whether both answer the question, with different quantities."""
         copies = _alike(self.wording, other.wording)
         if not (copies or _alike(self.terms, other.terms)):
             return False
@@ -141,10 +141,10 @@ class _Said:
         return bool(pairs) and not any(a.agrees(b) for a, b in pairs)
 
     def _differs_in_thing(self, other: _Said) -> bool:
-        """Return whether this is about a thing of the question, and the other about another.
+        """Return whether this is about the thing that is asked for, and the other is not.
 
-        The question's word stands above this one only, or the sentences are alike and one has
-        another word on the topic in the place of the other's.
+        A word of the question is above this sentence only, or the sentences are similar and one has
+        another content word in the place of the other's.
         """
         if self.above - other.above - other.terms:
             return True
@@ -158,7 +158,7 @@ class _Said:
 
 
 class _Reader:
-    """Reads sentences with a question in mind."""
+    """Compares sentences with a question."""
 
     def __init__(self, question: str, kinds: tuple[Kind, ...]) -> None:
         self._language: Language = detect_language(question)
@@ -173,8 +173,8 @@ class _Reader:
         self.asks_date = "date" in kinds
 
     def read(self, sentence: str, above: str) -> _Said | None:
-        """Return what a sentence says to the question; None without a figure it asks for."""
-        figures = find_figures(sentence, self._language)
+        """Return what a sentence says about the question; None without a quantity asked for."""
+        figures = find_quantities(sentence, self._language)
         asked = tuple(figure for figure in figures if self._is_asked(figure))
         if not 0 < len(asked) <= _MOST_FIGURES:
             return None
@@ -195,7 +195,7 @@ class _Reader:
     def _held(self, keys: frozenset[str]) -> frozenset[_Keys]:
         return frozenset(one for one in self._terms if not one.isdisjoint(keys))
 
-    def _is_asked(self, figure: Figure) -> bool:
+    def _is_asked(self, figure: Quantity) -> bool:
         if figure.kind == "count" and self._counted:
             return not figure.units.isdisjoint(self._counted)
         return figure.kind in self._kinds
@@ -215,7 +215,7 @@ def _names(found: Sequence[Word]) -> frozenset[str]:
 def _others(
     reader: _Reader, said: _Said, citation: Citation, chunks: Sequence[ScoredChunk]
 ) -> Iterator[tuple[ScoredChunk, int, int]]:
-    """Yield the first sentence of each other document that contradicts what is said."""
+    """Yield the first contradicting sentence of each other document."""
     seen = {citation.source}
     for chunk in chunks:
         for start, end in split_sentences(chunk.text):
@@ -228,7 +228,7 @@ def _others(
 
 
 def _above(chunk: ScoredChunk, offset: int) -> str:
-    """Return what stands above a place of a chunk: headings, title and file name."""
+    """Return the context of a place in a chunk: headings, title and file name."""
     return " ".join((*chunk.headings_at(offset), chunk.names))
 
 

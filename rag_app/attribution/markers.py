@@ -22,7 +22,7 @@ _LABEL = (
 _NOUN = r"(?:document|source|passage|excerpt|documento|fonte|trecho)s?"
 _AND = r"\s*(?:[,;]\s*)?(?:[,;&–—-]|\b(?:and|to|or|e|a|ou)\b)\s*"
 _NUMBERS = rf"#?\d+(?:{_AND}(?:{_LABEL}\s)?#?\d+)*"
-# What may stand behind a number: a file, a page, a line, "source".
+# What may follow a number: a file, a page, a line, "source".
 _DETAIL = (
     r"(?:[†,:;|](?=[^\[\]()\n]{0,120}(?:\.[a-z]\w{1,4}\b|source|pages?\b|p\.|p[áa]g|lin(?:es?|has?)\b"
     r"|L\d))[^\[\]()\n]{1,120})?"
@@ -38,7 +38,7 @@ _BARE = rf"\b{_NOUN}\s+{_NUMBERS}(?![\w%])"
 _NUMBERS_OF = re.compile(rf"(?:<sup>\s*)?(?:{_BEGIN}|\(\s*|{_NOUN}\s+)?({_NUMBERS})", re.IGNORECASE)
 _RANGE = re.compile(r"(\d+)(?:\s*(?:[–—-]|\b(?:to|a)\b)\s*#?(\d+))?")
 
-# Styles that mean many other things too; they only count where there is no other marker.
+# Ambiguous styles: they only count in a text without other markers.
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _PLAIN = re.compile(
     r"(?<=[\w.,;:!?\"”»)%])[ \t]?\(\s*\d{1,2}(?:\s*[,;–-]\s*\d{1,2})*\s*\)"
@@ -68,12 +68,12 @@ _BULLET = r"[-*+•\s]*"
 _REFERENCES = re.compile(rf"\s*[#*_]*\s*{_LABEL}\b[\s:*_]*$", re.IGNORECASE)
 
 
-class Mark(NamedTuple):
-    """A marker that was taken out of a text.
+class Marker(NamedTuple):
+    """A citation marker that was removed from a text.
 
     Attributes:
-        place: Where it stood, in the text without markers.
-        end: Where the name ends that took its place; ``place`` if there is none.
+        place: Its offset in the text without markers.
+        end: The end of the name that replaced it; ``place`` if there is none.
         indices: The chunks that it names, from 0, in its order.
     """
 
@@ -82,23 +82,22 @@ class Mark(NamedTuple):
     indices: list[int]
 
 
-def take_markers(text: str, chunks: Sequence[ScoredChunk]) -> tuple[str, list[Mark]]:
-    """Return ``text`` without markers and the list of sources at its end, and the markers.
+def take_markers(text: str, chunks: Sequence[ScoredChunk]) -> tuple[str, list[Marker]]:
+    """Return ``text`` without markers and trailing list of sources, and the markers.
 
-    Where the sentence needs a noun ("According to [1], …") the name of the file takes the place.
-    An index in code (``array[0]``) stays. What stands in a chunk like this, but for ``[n]``, is
-    the document's own and stays too.
+    Where the sentence needs a noun ("According to [1], …"), the file name replaces the marker. An
+    index in code (``array[0]``) is kept, and so is what a chunk holds verbatim, but for ``[n]``.
     """
     text = _without_references(text, chunks)
     found = [match for match in _pattern(text, chunks).finditer(text) if _counts(match, chunks)]
     found = found or [match for match in _PLAIN.finditer(text) if _names_chunks(match, chunks)]
-    marks: list[Mark] = []
+    marks: list[Marker] = []
     clean, position = "", 0
     for match in found:
         clean += text[position : match.start()]
         indices = list(dict.fromkeys(_indices(match[0], chunks)))
         name = _name(match, indices, chunks) if _is_noun(match) else ""
-        marks.append(Mark(len(clean), len(clean) + len(name), indices))
+        marks.append(Marker(len(clean), len(clean) + len(name), indices))
         clean += name or _gap(match)
         position = match.end()
     clean += text[position:]
@@ -228,7 +227,7 @@ def _numbers(numbers: str, count: int) -> Iterator[int]:
 
 
 def _without_references(text: str, chunks: Sequence[ScoredChunk]) -> str:
-    """Return ``text`` without a list of sources at its end: they are cited where they are used."""
+    """Return ``text`` without a trailing list of sources: they are cited where they are used."""
     lines = text.splitlines(keepends=True)
     kept, references = len(lines), 0
     for index in range(len(lines) - 1, -1, -1):
@@ -244,7 +243,7 @@ def _without_references(text: str, chunks: Sequence[ScoredChunk]) -> str:
 
 
 def _is_reference(line: str, chunks: Sequence[ScoredChunk]) -> bool:
-    """Return whether a line is a marker and what it stands for, or the name of a file."""
+    """Return whether a line is a marker with its source, or the name of a file."""
     match = re.match(rf"{_BULLET}(?:{_NUMBERED}|\d{{1,2}}[.)])?[\s:.–-]*", line, re.IGNORECASE)
     rest = line[match.end() if match else 0 :].strip(" \t\n*_`.")
     named = max((name for name in _sources(chunks) if name in rest), key=len, default="")

@@ -1,7 +1,4 @@
-"""Ask a model of natural language inference whether a quote says what a claim says.
-
-Such a model reads a premise and a hypothesis and tells, among others, the label "entailment".
-"""
+"""Natural language inference: whether a quote (the premise) entails a claim (the hypothesis)."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ Entails = Callable[[Sequence[tuple[str, str]]], Sequence[bool]]
 
 
 def entailment_model(name: str) -> Entails:
-    """Return the model called ``huggingface:<id or folder>``.
+    """Return the entailment model named ``huggingface:<id or folder>``.
 
     Raises:
         UsageError: If the name is of another form, there is no such model, or it has no label for

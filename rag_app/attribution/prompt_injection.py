@@ -1,8 +1,7 @@
-"""Signs that a text speaks to who reads it, as documents made to steer a chat model do.
+"""Signs of prompt injection: text in a document that addresses the model that reads it.
 
-They are shown and change nothing: no text of a document is ever followed, with or without a sign.
-A few patterns find what is commonly written; a plain request, such as "Write a poem", is no sign,
-as manuals and recipes are full of those.
+They are shown and change nothing else: instructions in documents are never followed. The patterns
+cover common wordings; a plain request such as "Write a poem" is no sign: manuals are full of them.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ _HIDDEN = re.compile(
 
 
 def instructs(text: str) -> tuple[str, ...]:
-    """Return the signs that ``text`` instructs its reader, in words, each once."""
+    """Return the signs of prompt injection in ``text``, each once, as short descriptions."""
     plain = fold("".join(letter for letter in text if unicodedata.category(letter) != "Cf"))
     signs = [kind for kind, pattern in _PATTERNS.items() if pattern.search(plain)]
     return tuple(signs + ["holds hidden characters"] * bool(_HIDDEN.search(text)))

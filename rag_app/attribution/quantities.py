@@ -1,4 +1,4 @@
-"""The dates, times, amounts and counts in a sentence, in a form in which two can be compared."""
+"""Dates, times, amounts and counts of a sentence as comparable values."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ _LARGE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Quantity:
     """A date, a time, an amount or a count.
 
     Attributes:
@@ -92,14 +92,14 @@ class Figure:
     units: frozenset[str]
     value: tuple[Decimal | None, ...]
 
-    def is_like(self, other: Figure) -> bool:
+    def is_like(self, other: Quantity) -> bool:
         """Return whether both are of the same kind and unit."""
         return self.kind == other.kind and (
             self.kind in ("date", "time") or not self.units.isdisjoint(other.units)
         )
 
-    def agrees(self, other: Figure) -> bool:
-        """Return whether both may be the same: one may be less exact than the other."""
+    def agrees(self, other: Quantity) -> bool:
+        """Return whether both may be equal; one may be less precise than the other."""
         pairs = [
             (one, two)
             for one, two in zip(self.value, other.value, strict=True)
@@ -108,10 +108,10 @@ class Figure:
         return all(map(_equal, *zip(*pairs, strict=True))) if pairs else True
 
 
-def find_figures(text: str, language: Language) -> list[Figure]:
-    """Return the figures of a sentence; those that are said to be rough are left out."""
+def find_quantities(text: str, language: Language) -> list[Quantity]:
+    """Return the quantities of a sentence, without those that are called approximate."""
     plain = _SPELLED.sub(_without_spelled, fold(text))
-    found: list[Figure] = []
+    found: list[Quantity] = []
     for kind, patterns in _PATTERNS.items():
         for pattern in patterns:
             for match in pattern.finditer(plain):
@@ -122,7 +122,7 @@ def find_figures(text: str, language: Language) -> list[Figure]:
 
 
 def _without_spelled(match: re.Match[str]) -> str:
-    """Return nothing for a number said again in words, as in 24 (twenty-four) months."""
+    """Return an empty string for a number repeated in words, as in 24 (twenty-four) months."""
     is_spelled = all(
         is_number(word) or word in _SCALES or word in _MONEY_NAMES or _IN_NUMBERS.fullmatch(word)
         for word in re.split("[ -]", match[1])
@@ -130,7 +130,7 @@ def _without_spelled(match: re.Match[str]) -> str:
     return "" if is_spelled else match[0]
 
 
-def _date(kind: Kind, match: re.Match[str], language: Language) -> Figure | None:
+def _date(kind: Kind, match: re.Match[str], language: Language) -> Quantity | None:
     parts = match.groupdict()
     year, day = parts.get("year"), parts.get("day")
     month = parts.get("month")
@@ -142,25 +142,25 @@ def _date(kind: Kind, match: re.Match[str], language: Language) -> Figure | None
             day, month = str(second), str(first)
     in_year = MONTHS.get(month, month) if month else None
     values = (Decimal(part) if part else None for part in (year, in_year, day))
-    return Figure(kind, frozenset(), tuple(values))
+    return Quantity(kind, frozenset(), tuple(values))
 
 
-def _time(kind: Kind, match: re.Match[str], language: Language) -> Figure | None:
+def _time(kind: Kind, match: re.Match[str], language: Language) -> Quantity | None:
     # Whether it is before or after noon may be left unsaid.
     minutes = 60 * (int(match["hour"]) % 12) + int(match.groupdict().get("minute") or 0)
-    return Figure(kind, frozenset(), (Decimal(minutes),))
+    return Quantity(kind, frozenset(), (Decimal(minutes),))
 
 
-def _amount(kind: Kind, match: re.Match[str], language: Language) -> Figure | None:
+def _amount(kind: Kind, match: re.Match[str], language: Language) -> Quantity | None:
     value = number(match["number"])
     if value is None:
         return None
     scale = _SCALES.get(match.groupdict().get("scale") or "", 1)
     unit = _MONEY_NAMES.get(match["unit"], "%")
-    return Figure(kind, frozenset((unit,)), (value * scale,))
+    return Quantity(kind, frozenset((unit,)), (value * scale,))
 
 
-_READ: dict[Kind, Callable[[Kind, re.Match[str], Language], Figure | None]] = {
+_READ: dict[Kind, Callable[[Kind, re.Match[str], Language], Quantity | None]] = {
     "date": _date,
     "time": _time,
     "percent": _amount,
@@ -168,7 +168,7 @@ _READ: dict[Kind, Callable[[Kind, re.Match[str], Language], Figure | None]] = {
 }
 
 
-def _counts(plain: str, language: Language) -> Iterator[Figure]:
+def _counts(plain: str, language: Language) -> Iterator[Quantity]:
     """Yield each number with the one or two words after it, which say what is counted."""
     for token in _TOKEN.finditer(plain):
         value = read_word(token[0], language).value
@@ -176,7 +176,7 @@ def _counts(plain: str, language: Language) -> Iterator[Figure]:
             scale, counted = _counted(plain[token.end() :], language)
             if counted:
                 units = frozenset().union(*(word.keys for word in counted))
-                yield Figure("count", units, (value * scale,))
+                yield Quantity("count", units, (value * scale,))
 
 
 def _counted(following: str, language: Language) -> tuple[int, list[Word]]:

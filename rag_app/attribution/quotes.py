@@ -18,6 +18,8 @@ from rag_app.types import ScoredChunk
 
 MARKER = re.compile(r"\[\s*\d+(?:\s*[,;–-]\s*\d+)*\s*\]")
 
+# Minimum share of the terms of a claim, and of a part of one, that a quote must hold; minimum terms
+# of a part; maximum cuts that are tried. Chosen by hand on claims of benchmarks/claims.py.
 _THRESHOLD = 0.6
 _PART_THRESHOLD = 0.7
 _SHORTEST_PART = 3
@@ -63,7 +65,7 @@ class Claim:
         self.least = _THRESHOLD if whole else _PART_THRESHOLD
 
     def halves(self) -> Iterator[tuple[Claim, Claim]]:
-        """Yield the ways to cut the claim in two that both say something, the first part long."""
+        """Yield the ways to cut the claim in two with enough terms each, the latest cut first."""
         for cut in reversed(list(islice(_CUT.finditer(self.text), _MOST_CUTS))):
             parts = self.text[: cut.start()], self.text[cut.end() :]
             left, right = (Claim(part, self.language, whole=False) for part in parts)
@@ -72,7 +74,7 @@ class Claim:
 
 
 class _Sentence(NamedTuple):
-    """A stretch of a chunk, and what it says: a row with the names of its columns."""
+    """A span of a chunk and its text, of a table row with the names of its columns."""
 
     start: int
     end: int
@@ -80,7 +82,7 @@ class _Sentence(NamedTuple):
 
 
 class Evidence:
-    """A chunk, taken apart once to be compared with every claim of an answer."""
+    """A chunk, split once to be compared with every claim of an answer."""
 
     def __init__(self, chunk: ScoredChunk, language: Language) -> None:
         self.chunk = chunk
@@ -98,8 +100,8 @@ class Evidence:
 
     def closest(self, claim: Claim) -> Quote | None:
         """Return the sentence, or two in a row, with most of the claim's terms."""
-        # Embeddings find no nearer sentence, and no cosine tells the true claims among those that
-        # are rejected here from the false, as measured on the claims of the benchmark.
+        # By words alone: in benchmarks/claims.py, embeddings found no closer sentence, and no
+        # cosine separated the true claims that are rejected here from the false ones.
         quotes = (self._compare(claim, index) for index in range(len(self._sentences)))
         return max(quotes, key=lambda quote: (quote.supports, quote.score), default=None)
 
@@ -123,7 +125,7 @@ class Evidence:
         return [Wording(sentence.said, self._language) for sentence in self._sentences]
 
     def _compare(self, claim: Claim, index: int) -> Quote:
-        """Return the sentence, with the one before it if that names what this is about."""
+        """Return the sentence, with the one before it if that names the subject."""
         said, wanted = self._wordings[index], claim.wording
         start, end, _ = self._sentences[index]
         if index and wanted.continues(said, self._wordings[index - 1]):
@@ -150,7 +152,7 @@ class Evidence:
 class _Plain:
     """A text without case, accents, quote styles, emphasis, runs of space and markers.
 
-    It knows the way back.
+    It maps offsets back to the original text.
     """
 
     def __init__(self, text: str) -> None:
@@ -178,7 +180,7 @@ class _Plain:
 
 
 def _with_capitals(text: str) -> str:
-    """Return a text that has no capitals with one after each stop, where a sentence may begin."""
+    """Return a text without capitals with one after each full stop, so that it can be split."""
     return _AFTER_STOP.sub(lambda match: match[0].upper(), text) if text.islower() else text
 
 

@@ -1,4 +1,4 @@
-"""Questions that build on each other: what was asked and answered goes into the next search."""
+"""Conversations: follow-up questions are rewritten so that they can be searched alone."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ AppT = TypeVar("AppT", bound=_App)
 
 @dataclass(frozen=True, slots=True)
 class Condensed:
-    """First event of a follow-up's stream: the question that is searched and answered for it."""
+    """First event of a follow-up's stream: the standalone question that is answered."""
 
     question: str
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question, the same so that it can be understood alone, and its answer."""
+    """A question, its standalone form, and its answer."""
 
     question: str
     condensed: str
@@ -60,7 +60,7 @@ class Turn:
 
 
 class Conversation(Generic[AppT]):
-    """Asks an app one question after another; a follow-up may lean on what came before.
+    """Asks an app questions that may refer to earlier ones.
 
     >>> chat = RagApp().chat()
     >>> chat.ask("Who published word2vec?")
@@ -76,11 +76,11 @@ class Conversation(Generic[AppT]):
 
     @property
     def history(self) -> tuple[Turn, ...]:
-        """What was asked and answered, oldest first."""
+        """The turns so far, oldest first."""
         return tuple(self._history)
 
     def ask(self, question: str) -> Answer:
-        """Return the answer; raises as :meth:`RagApp.ask` does, and then nothing is remembered."""
+        """Return the answer; if this raises, as :meth:`RagApp.ask` does, no turn is added."""
         standalone, seconds = self._condense(question)
         return self._remember(question, standalone, seconds, self.app.ask(standalone.text))
 
@@ -95,7 +95,7 @@ class Conversation(Generic[AppT]):
             yield event
 
     def use(self, llm: str) -> None:
-        """Go on with another chat model, on the same open index.
+        """Switch to another chat model, on the same open index.
 
         Raises:
             RagError: The model can't be used; the conversation keeps the one it has.
@@ -103,7 +103,7 @@ class Conversation(Generic[AppT]):
         self._change(llm=llm)
 
     def use_prompt(self, name_or_path: str | None) -> None:
-        """Go on with another prompt template; None is by the question's language.
+        """Switch to another prompt template; None chooses by the question's language.
 
         Raises:
             UsageError: The template can't be used; the conversation keeps the one it has.
@@ -111,14 +111,14 @@ class Conversation(Generic[AppT]):
         self._change(prompt=name_or_path)
 
     def clear(self) -> None:
-        """Forget what was asked and answered."""
+        """Remove all turns."""
         self._history.clear()
 
     def save(self, path: Path | str) -> None:
         """Write one JSON line a turn: ``question``, ``condensed``, ``answer``.
 
         Raises:
-            UsageError: The file can't be written, or is something else than a conversation.
+            UsageError: The file can't be written, or exists and is not a conversation.
         """
         path = Path(path).expanduser()
         if path.exists():
@@ -136,7 +136,7 @@ class Conversation(Generic[AppT]):
                 new.unlink()
 
     def _condense(self, question: str) -> tuple[Standalone, float]:
-        """Return the question to search and answer, and the seconds that making it took."""
+        """Return the standalone question, and the seconds it took to write."""
         check_question(question)
         started = time.perf_counter()
         llm = self.app.llm
@@ -165,7 +165,7 @@ class Conversation(Generic[AppT]):
 
     def _change(self, **settings: Any) -> None:
         app = self.app.using(**settings)
-        app.chain()  # says what is missing, before anything is asked
+        app.chain()  # raises if a key or a package is missing
         self.app = app
 
 
@@ -173,7 +173,7 @@ def read_turns(path: Path | str) -> list[Turn]:
     """Return the turns of a saved conversation, oldest first.
 
     Raises:
-        UsageError: The file can't be read, or a line of it is no turn.
+        UsageError: The file can't be read, or a line is not a turn.
     """
     if not isinstance(path, Path | str):
         raise UsageError(f"a saved conversation is a file, not {path!r}")

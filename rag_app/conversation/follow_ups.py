@@ -1,4 +1,4 @@
-"""Turn a follow-up question into one that can be understood alone."""
+"""Rewrite a follow-up question as a standalone one, with a chat model or without."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _REFERRING = {
         "essas desse dessa este esta lá ali seu sua seus suas".split()
     ),
 }
-# With one of these, a question is a whole sentence: not "And for large files?".
+# A question with one of these verbs is a whole sentence, unlike "And for large files?".
 _VERBS = {
     "en": frozenset(
         "am is are was were do does did has have had can could may might must should will would "
@@ -54,7 +54,7 @@ _OWN_TERMS = 2
 _CONTINUING = {"en": frozenset({"and", "so"}), "pt": frozenset({"e", "mas", "então"})}
 _ABOUT = re.compile(r"(?:(?:and |so )?(?:what|how) about|(?:e )?quanto (?:a|ao|à|aos|às))\b", re.I)
 _TOKEN = re.compile(r"\w+(?:-\w*\d\w*)+|[^\W_]+")
-# How much more alike two names or two numbers are, on the scale of a cosine.
+# Added to the cosine of two names or two numbers; chosen by hand.
 _SAME_KIND = 0.1
 
 
@@ -79,13 +79,13 @@ def standalone_question(
     llm: BaseChatModel | None,
     embedding: EmbeddingModel,
 ) -> Standalone:
-    """Return the question so that it can be understood without the conversation.
+    """Return the standalone form of a question.
 
     Args:
         question: The question as asked.
         exchanges: Earlier standalone questions with their answers, oldest first.
         llm: Rewrites the question; without one, :func:`carry_on` does.
-        embedding: Tells which word of the last question a word of this one stands for.
+        embedding: Finds the word of the last question that a word of this one replaces.
     """
     if not exchanges or not question.strip():
         return Standalone(question)
@@ -97,11 +97,11 @@ def standalone_question(
 
 
 def carry_on(question: str, previous: str, embedding: EmbeddingModel) -> str:
-    """Return a question that leans on the previous one so that it can be understood alone.
+    """Return a standalone question, made from a follow-up and the previous question.
 
-    One that only names another thing ("And the Plus plan?") asks the previous question of it. One
-    that refers to its subject ("Who is its director?") gets the names in the previous question
-    behind it, or without names its topic words.
+    A follow-up that only names another thing ("And the Plus plan?") repeats the previous question
+    for that thing. One that refers to the subject ("Who is its director?") gets the names of the
+    previous question appended, or without names its topic words.
     """
     language = detect_language(question)
     if not _refers_back(question, language):
@@ -128,7 +128,7 @@ def _names_another(question: str, language: Language) -> bool:
 
 
 def _of_another(question: str, previous: str, language: Language, embedding: EmbeddingModel) -> str:
-    """Return the previous question with each new word in the place of the one most like it."""
+    """Return the previous question, each new word in the place of the most similar old one."""
     own = _content(_ABOUT.sub("", question), language)
     earlier = _content(previous, language)
     shared = {fold(one[0]) for one in own} & {fold(one[0]) for one in earlier}
@@ -159,7 +159,7 @@ def _is_one_name(text: str, one: re.Match[str], other: re.Match[str]) -> bool:
 def _most_alike(
     new: Sequence[str], old: Sequence[str], embedding: EmbeddingModel
 ) -> dict[int, str]:
-    """Return for the index of a word of ``old`` the one of ``new`` that it makes way for."""
+    """Return which word of ``new`` replaces which of ``old``, by the index in ``old``."""
     if not new or not old:
         return {}
     vectors = embedding.embed_documents([*new, *old])
@@ -182,7 +182,7 @@ def _content(text: str, language: Language) -> list[re.Match[str]]:
 
 
 def _kinship(one: str, other: str) -> float:
-    """Return how much more alike two words are by their kind; below 0 if one is a number alone."""
+    """Return what is added to the cosine of two words of one kind; negative for number and word."""
     numbers = (one.isdigit(), other.isdigit())
     if any(numbers):
         return _SAME_KIND if all(numbers) else -1.0
@@ -226,7 +226,7 @@ def _fitting(
 def _messages(question: str, exchanges: Sequence[tuple[str, str]]) -> list[BaseMessage]:
     history = "\n".join(f"Question: {asked}\nAnswer: {answer}" for asked, answer in exchanges)
     messages = load_prompt("condense").messages(history=history, question=question)
-    # With nothing to quote from, extractive abstains when it stands in for a model.
+    # Without chunks, the extractive model abstains where it is the fallback.
     return with_evidence(messages, Evidence(question, ()))
 
 
@@ -253,7 +253,7 @@ def _first_line(messages: list[BaseMessage], llm: BaseChatModel) -> tuple[str, d
         list(splitter.push(piece))
         text = splitter.answer
         if "\n" in text or len(text) > LONGEST:
-            # A provider tells at the end, which does not come.
+            # Usage comes with the last piece, which is not read.
             counted = {
                 "input_tokens": count_tokens(llm, _text(messages)),
                 "output_tokens": count_tokens(llm, text),

@@ -1,4 +1,4 @@
-"""What kind of thing a question asks for: a person, a date, a number."""
+"""Answer type: whether a question asks for a person, a date or a number."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DATE = re.compile(
 
 
 def asked_for(question: str, language: Language) -> Callable[[str], bool]:
-    """Return the test whether a text holds the kind of thing that ``question`` asks for."""
+    """Return a predicate: whether a text holds an answer of the type that is asked for."""
     plain = fold(question)
     if _WHEN.search(plain):
         return lambda text: _DATE.search(fold(text)) is not None

@@ -1,7 +1,7 @@
-"""How sure the reader is of a sentence, and that the chunks answer the question at all.
+"""Calibrated scores: of a sentence as the answer, and of the chunks holding an answer at all.
 
-The weights come from ``answerability.json``, which ``python -m benchmarks.answers --fit`` writes.
-They are the same for all languages.
+Two logistic models; ``python -m benchmarks.answers --fit`` fits their weights and writes them to
+``answerability.json``. They are the same for all languages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAMING = 3
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What the probability of an answer is made of.
+    """The features of the probability that the question is answered.
 
     Attributes:
         dense: The cosine of the nearest chunk.
@@ -43,10 +43,10 @@ class Signals:
 
     @classmethod
     def of(cls, chunks: Sequence[ScoredChunk], sentences: Sequence[Candidate]) -> Signals:
-        """Return the signals of what was retrieved and of the sentences in it, both best first.
+        """Return the signals of the retrieved chunks and their sentences, both best first.
 
-        What can't be told is taken to be as usual: the leads of a lone chunk, or without scores,
-        and the terms of a sentence in another language than the question.
+        Unknown values are replaced by their means: the leads of a single chunk or of chunks without
+        scores, and the terms of a sentence in another language than the question.
         """
         first, *others = chunks
         usual = calibration().usual
@@ -74,16 +74,16 @@ class Signals:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What the reader goes by.
+    """The fitted weights and thresholds.
 
     Attributes:
-        sentence: What each of the `Features` counts for a sentence, by its name.
-        answer: What each of the `Signals` counts for an answer, by its name.
-        bias: What is added to the sum of the signals.
-        usual: The mean of the signals that can be unknown, by their names.
-        threshold: The least probability at which the extractive reader answers.
-        floor: The least probability of hardly any answerable question; below it, an abstention
-            shows no nearest places.
+        sentence: Weight of each of the `Features` of a sentence, by name.
+        answer: Weight of each of the `Signals`, by name.
+        bias: Bias of the answer's probability.
+        usual: Means of the signals that can be unknown, by name.
+        threshold: Minimum probability at which the extractive model answers.
+        floor: Minimum probability at which an abstention shows the nearest passages; hardly any
+            answerable question falls below it.
     """
 
     sentence: Mapping[str, float]
@@ -94,7 +94,7 @@ class Calibration:
     floor: float
 
     def score(self, features: Features) -> float:
-        """Return how much speaks for a sentence."""
+        """Return the score of a sentence, the logarithm of its odds up to a constant."""
         return _weighted(self.sentence, features)
 
     def probability(self, signals: Signals) -> float:
@@ -104,7 +104,7 @@ class Calibration:
 
 @lru_cache(maxsize=1)
 def calibration() -> Calibration:
-    """Return the weights that the package ships."""
+    """Return the bundled weights."""
     table = json.loads(
         (resources.files("rag_app.extractive") / "answerability.json").read_text("utf-8")
     )

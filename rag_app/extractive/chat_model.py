@@ -1,4 +1,4 @@
-"""A chat model that needs no language model: it answers with the best sentences of the chunks."""
+"""The extractive chat model: answers with the best sentences of the chunks, verbatim."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _MISSING = {
 
 
 class _Numbered(NamedTuple):
-    """What is asked, what the chunks hold of it, and the number that the prompt gives each chunk.
+    """The question, its reading, and the number of each chunk in the prompt.
 
-    There are no ``numbers`` where the prompt has no question or no context.
+    ``numbers`` is None where the prompt has no question or no context.
     """
 
     question: str
@@ -49,19 +49,19 @@ class _Numbered(NamedTuple):
 
 
 class ExtractiveChatModel(BaseChatModel):
-    """Quotes the sentences that answer the question, word for word, or says that none does.
+    """Quotes the sentences that answer the question, verbatim, or abstains.
 
-    It reads the question and the context of any prompt (see :func:`read_prompt`), and cites the
-    numbers of its blocks where they have some. If either is missing, the answer says so. Where the
-    last human message is an `EvidenceMessage`, it takes its question, chunks and reading instead.
+    It parses the question and the context out of any prompt (see :func:`read_prompt`), and cites
+    the numbers of the context's blocks, if they have any. If the question or the context is
+    missing, the answer says so. An `EvidenceMessage` gives it both without parsing.
 
     Attributes:
-        embedding: Embeds what comes without vectors.
-        find: Finds the chunks of an index for a question that stand in a text, best first. A
-            context made of them is read with their headings and scores, as in the index.
+        embedding: Embeds the question, and sentences that come without cosines.
+        find: Returns the chunks of an index for a question that are part of a text, best first. A
+            context made of them is read with their headings and scores.
     """
 
-    # Tracing prints the model with every call; the embedding model's vocabulary is megabytes.
+    # No repr: tracing prints the model at every call, and a vocabulary takes megabytes.
     embedding: InstanceOf[EmbeddingModel] = Field(repr=False)
     find: Find | None = Field(None, repr=False, exclude=True)
     model: str = "extractive"
@@ -94,7 +94,7 @@ class ExtractiveChatModel(BaseChatModel):
             yield chunk
 
     def _sentences(self, messages: Sequence[BaseMessage]) -> Iterator[str]:
-        """Yield each sentence of the answer with its marker, the abstention, or what is missing."""
+        """Yield the sentences of the answer with their markers, or why there is none."""
         question, reading, numbers = self._numbered(messages)
         if numbers is None:
             yield _missing(question)
@@ -124,20 +124,20 @@ class ExtractiveChatModel(BaseChatModel):
 
 
 def _shown(sentence: Candidate) -> str:
-    """Return a row with the names of its columns instead of bars, any other sentence on a line."""
+    """Return a table row with its column names instead of bars, other sentences on one line."""
     is_table = is_row(sentence.text) and not sentence.text.startswith(_FENCES)
     return spell_out(sentence.text, sentence.head) if is_table else _on_one_line(sentence.text)
 
 
 def _on_one_line(text: str) -> str:
-    """Return a wrapped sentence without its line breaks; out of its page they would end it."""
+    """Return a wrapped sentence without line breaks, which would split it when read again."""
     lines = text.splitlines()
     is_prose = not text.startswith(_FENCES) and all(any(map(str.isalpha, line)) for line in lines)
     return " ".join(map(str.strip, lines)) if is_prose else text
 
 
 def _gap(before: str, text: str) -> str:
-    """Return what separates two sentences so that they are still two when read again."""
+    """Return the separator with which both texts stay two sentences when split again."""
     if not before:
         return ""
     starts = (start for start, _ in split_sentences(f"{before} {text}"))

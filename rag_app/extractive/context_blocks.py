@@ -53,12 +53,12 @@ _HEADING = re.compile(r"^(?:(#{1,6})[ \t]+(\S[^\n]*)|([^\W_][^\n]{0,79}[^\s.!?:;
 _BELOW = re.compile(r"[ \t]*\n[ \t]*\n[ \t]*\S")
 _CODE = re.compile(r"^(```|~~~).*?^\1", re.M | re.S)
 
-# Of a context that is made of known chunks, at most so much is other text.
+# Maximum share of other text in a context made of known chunks; chosen by hand.
 _OTHER = 0.1
 
 
 class Block(NamedTuple):
-    """A piece of a context, with the number and the name that the prompt gives it, if any."""
+    """A block of a context, with its number and name in the prompt, if any."""
 
     text: str
     number: int | None = None
@@ -73,7 +73,7 @@ class Numbered(NamedTuple):
 
 
 def read_blocks(context: str) -> list[Block]:
-    """Return the blocks of a context in its order; the whole of it is one if it shows no others."""
+    """Return the blocks of a context in order; a context without blocks is one block."""
     ours = [
         Block(_MOVED.sub("", text), int(number), _PAGE.sub("", name))
         for number, name, text in _OURS.findall(context)
@@ -89,7 +89,7 @@ def read_blocks(context: str) -> list[Block]:
 
 
 def sections(blocks: Sequence[Block]) -> list[Numbered]:
-    """Return what stands under each heading of each block."""
+    """Return the section under each heading of each block."""
     return [Numbered(chunk, block.number) for block in blocks for chunk in _sections(block)]
 
 
@@ -147,7 +147,7 @@ def _plain(text: str, number: int | None = None) -> Block:
 
 
 def _sections(block: Block) -> Iterator[ScoredChunk]:
-    """Yield what stands under each heading of a block."""
+    """Yield the section under each heading of a block."""
     starts = [(0, ()), *_headings(block.text)]
     ends = [*(start for start, _ in starts[1:]), len(block.text)]
     for (start, headings), end in zip(starts, ends, strict=True):

@@ -1,4 +1,4 @@
-"""What a prompt was made from, handed to the chat model beside the text."""
+"""The question and chunks behind a prompt, passed to the chat model beside its text."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Evidence:
     Attributes:
         question: The question as asked.
         chunks: The chunks of the context, in its order; none where nothing can be quoted.
-        reading: What the reader found in these chunks; None if it was not asked.
-        fit: Returns the messages anew, with the chunks that a model has room for; None if they
-            need not be fitted.
+        reading: What the extractive model found in these chunks; None if unknown.
+        fit: Returns the messages with as many chunks as fit into a model's window; None if the
+            messages fit any model.
     """
 
     question: str
@@ -32,7 +32,7 @@ class Evidence:
 
 
 class EvidenceMessage(HumanMessage):
-    """The last message of a prompt, with its evidence, which no provider is sent."""
+    """The last message of a prompt, with its evidence, which is not sent to providers."""
 
     evidence: InstanceOf[Evidence] = Field(exclude=True, repr=False)
 

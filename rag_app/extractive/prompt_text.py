@@ -82,7 +82,7 @@ _PARAGRAPHS = re.compile(r"\n[ \t]*\n")
 
 
 class PromptText(NamedTuple):
-    """What a prompt asks and what it gives to answer from; either may be empty."""
+    """The question and the context of a prompt; either may be empty."""
 
     question: str
     context: str

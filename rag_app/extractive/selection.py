@@ -1,8 +1,8 @@
 """Choose the sentences of the chunks that answer a question, or none.
 
-A sentence is chosen by how near it comes in meaning to the question, by the share of the question's
-terms in it, above it and before it, by how well its chunk was retrieved, and by whether it holds
-what is asked for. What each counts was fitted (see `confidence`), alike for all languages.
+Sentences are ranked by their cosine with the question, the share of the question's terms in, above
+and before them, the score of their chunk, and whether they hold the answer type. The weights are
+fitted (see `answerability`).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from rag_app.extractive.sentence_features import (
 )
 from rag_app.types import ScoredChunk
 
-# An answer has so many sentences, or more if they are short.
+# Chosen on the even halves of the public sets: benchmarks/answers.
 _SENTENCES, _MOST_SENTENCES = 3, 6
 _MOST_WORDS = 60
 _LONGEST_LIST = 80  # words
-# It ends when it holds, this probably, what the chunks say of the question.
+# Stop when the chosen sentences hold the answer with this probability, if any does.
 _ENOUGH = 0.95
 
 
@@ -46,12 +46,12 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a question finds in chunks.
+    """The sentences of retrieved chunks, ranked for a question.
 
     Attributes:
-        chunks: What was retrieved, best first.
-        sentences: The sentences of the chunks, best first; at least one.
-        is_of_another: Whether a number or identifier of the question stands nowhere in the chunks.
+        chunks: The retrieved chunks, best first.
+        sentences: Their sentences, best first; at least one.
+        is_of_another: Whether a number or identifier of the question is nowhere in the chunks.
     """
 
     chunks: tuple[ScoredChunk, ...]
@@ -60,7 +60,7 @@ class Reading:
 
     @property
     def signals(self) -> Signals:
-        """What the confidence in an answer is made of."""
+        """The features of the confidence."""
         return Signals.of(self.chunks, [one.candidate for one in self.sentences])
 
     @property
@@ -72,24 +72,24 @@ class Reading:
 
     @property
     def nearest(self) -> list[Candidate]:
-        """What comes nearest to an answer, best first; nothing where hardly anything may be."""
+        """The nearest sentences, best first; empty below the floor."""
         if self.confidence < calibration().floor:
             return []
         return [one.candidate for one in self.sentences[:_SENTENCES]]
 
     @property
     def margin(self) -> float:
-        """How much surer the reader is than an answer needs, below 0 for none."""
+        """The confidence minus the threshold: answers are given from 0 on."""
         return self.confidence - calibration().threshold
 
 
 def best_sentences(reading: Reading | None) -> list[Candidate]:
-    """Return the sentences that answer in reading order, or none when nothing answers."""
+    """Return the sentences that answer, in reading order; empty if none does."""
     return choose(reading.sentences) if reading and reading.margin >= 0 else []
 
 
 def read(question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel) -> Reading | None:
-    """Return what the question finds in ``chunks``, best first; None if they have no sentence."""
+    """Return the reading of ``chunks``, best first; None if they have no sentence."""
     chunks = with_sentences(question, chunks, embedding)
     language = detect_language(question)
     found = candidates(question, chunks, language)
@@ -101,10 +101,8 @@ def read(question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel
 def rank(found: Sequence[Candidate], weights: Calibration | None = None) -> list[Sentence]:
     """Return the sentences best first, with the probability that each is the answer.
 
-    They are scored by the weights of the package, or by others.
-
-    The probabilities are the softmax of the scores, as their weights were fitted (Cao et al.,
-    "Learning to Rank: From Pairwise Approach to Listwise Approach", 2007).
+    The probabilities are the softmax of the scores, as in ListNet (Cao et al. 2007). ``weights``
+    replaces the bundled weights.
     """
     weights = weights or calibration()
     scores = np.array([weights.score(one.features) for one in found])
@@ -115,12 +113,12 @@ def rank(found: Sequence[Candidate], weights: Calibration | None = None) -> list
 
 
 def choose(sentences: Sequence[Sentence]) -> list[Candidate]:
-    """Return the fewest of the best sentences that are enough, in reading order.
+    """Return as few of the best sentences as needed, in reading order.
 
-    At most three, or up to six in at most 60 words: rows of a table and items of a list are short.
-    Of a table come only the rows that the question names, if it names one. Then comes the best
-    sentence for each name or number of the question that none of these is about, and the rest of a
-    list of which two items are chosen, if the whole takes at most 80 words.
+    At most three, or up to six if they take at most 60 words, as table rows and list items do. If
+    the question names a row of a table, only that row is taken. Then follow the best sentence for
+    each name or number of the question that is missing so far, and the rest of a list of which two
+    items are chosen, if the whole list takes at most 80 words.
     """
     chosen = _enough(sentences)
     missing = set(chosen[0].missing).intersection(*(one.missing for one in chosen))

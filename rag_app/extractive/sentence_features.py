@@ -1,7 +1,7 @@
-"""The sentences of chunks, and what speaks for each as the answer to a question.
+"""The sentences of chunks, and their features as the answer to a question.
 
-A sentence is read under what stands above it: the title and the file name of its document, the
-headings, the head of its table, the line that opens its list. What these say counts as said of it.
+A sentence is read in its context: the title and file name of the document, the headings, the head
+of its table, the line that opens its list.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NOT_WORD = re.compile(r"[\W_]+")
 _DATE_OR_TIME = re.compile(
     r"\b\d{1,4}([/.-])\d{1,2}\1\d{1,4}\b|\b\d{1,2}(?::\d\d)? ?(?:[ap]m|h)\b", re.IGNORECASE
 )
-# A word of so many letters may be misspelt; it is so alike to what was meant, of 100.
+# Minimum length and similarity (0 to 100) of a misspelt word; chosen by hand.
 _FEWEST_LETTERS, _ALIKE = 5, 80
 
 _Keys = frozenset[str]
@@ -41,7 +41,7 @@ _Keys = frozenset[str]
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What speaks for a sentence.
+    """The features of a sentence.
 
     Attributes:
         terms: Its share of the question's terms, 0 to 1; rare ones count more.
@@ -70,7 +70,7 @@ class Candidate:
         chunk: Index of the chunk among those given.
         start: Offset in the chunk's text.
         text: The sentence, verbatim.
-        features: What speaks for it.
+        features: Its features.
         missing: The names and numbers of the question that are neither in it nor above it, with
             their shares of the question's terms: it may be about another thing.
         head: Of a row, the head of its table.
@@ -102,7 +102,7 @@ class _Place:
 def with_sentences(
     question: str, chunks: Sequence[ScoredChunk], embedding: EmbeddingModel
 ) -> tuple[ScoredChunk, ...]:
-    """Return the chunks with the cosines of their sentences; our own retriever gives them."""
+    """Return the chunks with the cosines of their sentences, embedded if they have none."""
     if all(chunk.sentences for chunk in chunks):
         return tuple(chunks)
     query = embedding.embed_query(question)
@@ -114,9 +114,9 @@ def with_sentences(
 
 
 def candidates(question: str, chunks: Sequence[ScoredChunk], language: Language) -> list[Candidate]:
-    """Return the sentences of ``chunks``, which come with the cosines of theirs.
+    """Return the sentences of ``chunks``, which must have the cosines of their sentences.
 
-    The chunks of a retriever without scores all count as the best.
+    Chunks of a retriever without scores all count as the best.
     """
     asked_in = identify_language(question)
     places = [
@@ -166,9 +166,9 @@ def candidates(question: str, chunks: Sequence[ScoredChunk], language: Language)
 
 
 def misses_number(question: str, chunks: Sequence[ScoredChunk], language: Language) -> bool:
-    """Return whether a number or identifier of the question stands nowhere in the chunks.
+    """Return whether a number or identifier of the question is nowhere in the chunks.
 
-    Dates and times of day may stand there in another form.
+    Dates and times of day are left out: they may be written in another form.
     """
     texts = (" ".join((one.text, one.names, *one.headings)) for one in chunks)
     known = frozenset[str]().union(*(term_keys(text, language) for text in texts))
@@ -188,9 +188,9 @@ def is_across(asked_in: str, chunk: ScoredChunk) -> bool:
 
 
 def _passages(chunk: ScoredChunk, embedding: EmbeddingModel) -> list[tuple[int, Passage]]:
-    """Return the chunk in parts that the model reads to their ends, with their offsets.
+    """Return the chunk in passages that fit into the embedding model, with their offsets.
 
-    Our own chunks are such a part; a widened one or that of another retriever may be longer.
+    A chunk of our index fits; a widened one, or one of another retriever, may be longer.
     """
     context, tokenizer = " > ".join(chunk.headings), embedding.tokenizer
     room = embedding.identity.max_tokens - len(
@@ -228,7 +228,7 @@ def _scored(
 
 
 def _places(index: int, chunk: ScoredChunk, language: Language, across: bool) -> Iterator[_Place]:
-    """Yield what a chunk says, under what stands above it: no headings, no questions."""
+    """Yield the sentences of a chunk with their context, but no headings and no questions."""
     keys = partial(term_keys, language=language)
     title = keys(chunk.names)
     state = _Above()
@@ -264,7 +264,7 @@ def _places(index: int, chunk: ScoredChunk, language: Language, across: bool) ->
 
 @dataclass(slots=True)
 class _Above:
-    """What stands above a sentence in its section.
+    """The context of a sentence in its section.
 
     Attributes:
         before: The sentence before.
@@ -279,7 +279,7 @@ class _Above:
     first_item: int | None = None
 
     def enter(self, text: str, start: int, begins_line: bool, begins_table: bool) -> None:
-        """Go on to the next sentence; one that begins no line may be of an item."""
+        """Move to the next sentence; one that begins no line may belong to an item."""
         if not is_row(text):
             self.head = ""
         elif not is_row(self.before):
@@ -304,7 +304,7 @@ def _plain(text: str) -> str:
 
 
 def _meant(word: str, keys: _Keys, known: Sequence[str]) -> _Keys:
-    """Return the keys that are nearest to a word that no text holds, as it may be misspelt."""
+    """Return the keys most similar to a word that is in no text, as it may be misspelt."""
     if not keys.isdisjoint(known) or len(word) < _FEWEST_LETTERS or not word.isalpha():
         return frozenset()
     from rapidfuzz import fuzz, process
@@ -317,7 +317,7 @@ def _meant(word: str, keys: _Keys, known: Sequence[str]) -> _Keys:
 
 
 def _weights(terms: Mapping[str, _Keys], places: Sequence[_Place]) -> dict[str, float]:
-    """Return what each term counts: the rarer, the more, all together 1."""
+    """Return the weight of each term by its rarity; they sum to 1."""
     rarity = {}
     for word, keys in terms.items():
         holding = sum(not keys.isdisjoint(place.own) for place in places)

@@ -118,14 +118,14 @@ DECLINING = [
 @pytest.mark.parametrize("text", DECLINING)
 def test_declining_in_other_words_is_an_abstention(text: str):
     cited = cite_answer(text, CHUNKS, "en", "flag")
-    assert cited.declined
+    assert cited.abstained
     assert (cited.text, cited.citations, cited.unsupported) == (text, (), ())
 
 
 @pytest.mark.parametrize("text", DECLINING)
 def test_declining_in_part_is_no_abstention(text: str):
     cited = cite_answer(f"{TICKET} [1] {text}", CHUNKS, "en", "abstain")
-    assert not cited.declined
+    assert not cited.abstained
     assert cited.text == f"{TICKET} [1] {text}"
     assert cited.unsupported == ()
 
@@ -146,12 +146,12 @@ def test_what_follows_a_refusal_is_checked():
 )  # fmt: skip
 def test_a_negative_fact_is_a_claim(sentence: str):
     cited = cite_answer(sentence, CHUNKS, "en", "flag")
-    assert not cited.declined
+    assert not cited.abstained
     assert cited.unsupported == (sentence,)
 
 
 def test_a_documents_own_refusal_is_quoted():
     text = "This document does not state the price."
     cited = cite_answer(f"{text} [1]", [ScoredChunk(text, "a.md", 0, len(text))], "en", "flag")
-    assert not cited.declined
+    assert not cited.abstained
     assert [(one.quote, one.verified) for one in cited.citations] == [(text, True)]

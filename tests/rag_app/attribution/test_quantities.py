@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from ingest import Language
-from rag_app.attribution.quantities import find_figures
+from rag_app.attribution.quantities import find_quantities
 
 
 def read(text: str, language: Language) -> list[tuple[str, ...]]:
-    figures = find_figures(text, language)
+    figures = find_quantities(text, language)
     return [
         (one.kind, *(str(value) for value in one.value if value is not None)) for one in figures
     ]
@@ -66,18 +66,20 @@ def test_a_figure_is_read(text: str, language: Language, figures: list[tuple[str
     ],
 )
 def test_figures_agree_as_far_as_they_are_exact(one: str, other: str, agree: bool) -> None:
-    (first,), (second,) = find_figures(one, "en"), find_figures(other, "en")
+    (first,), (second,) = find_quantities(one, "en"), find_quantities(other, "en")
     assert first.is_like(second)
     assert first.agrees(second) is second.agrees(first) is agree
 
 
 def test_metres_are_compared_with_metres() -> None:
-    door, gate = (find_figures(f"Tem {size} m.", "pt")[0] for size in ("1,80", "2,10"))
+    door, gate = (find_quantities(f"Tem {size} m.", "pt")[0] for size in ("1,80", "2,10"))
     assert door.is_like(gate)
     assert not door.agrees(gate)
 
 
 def test_only_what_is_of_one_unit_is_alike() -> None:
-    days, hours, euros = (find_figures(text, "en")[0] for text in ("2 days", "2 hours", "2 euros"))
+    days, hours, euros = (
+        find_quantities(text, "en")[0] for text in ("2 days", "2 hours", "2 euros")
+    )
     assert not days.is_like(hours)
     assert not days.is_like(euros)
