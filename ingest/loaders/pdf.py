@@ -21,10 +21,6 @@ _PDFIUM = threading.Lock()
 _NEEDS_PASSWORD = "is encrypted and needs a password"
 _PYPDF_SECONDS = 15.0
 
-for _name in ("pypdf", "pypdfium2"):
-    # They log what is odd about a file; what matters of it is in the Document or LoadError.
-    logging.getLogger(_name).setLevel(logging.CRITICAL)
-
 
 def load_pdf(content: bytes) -> Document:
     """Return the text of a PDF page by page; raises LoadError if it is locked or has none."""
@@ -40,6 +36,7 @@ def load_pdf(content: bytes) -> Document:
 
 def _read_with_pdfium(content: bytes) -> PdfPages | None:
     """Return the file as PDFium reads it; None if PDFium can't open it."""
+    _silence("pypdfium2")
     with _PDFIUM:
         try:
             file = pypdfium2.PdfDocument(content)
@@ -105,6 +102,7 @@ def _read_with_pypdf(content: bytes) -> PdfPages | None:
     """Return the file as pypdf reads it, within a time limit; None if pypdf can't open it."""
     import pypdf
 
+    _silence("pypdf")
     try:
         reader = pypdf.PdfReader(io.BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
@@ -116,6 +114,11 @@ def _read_with_pypdf(content: bytes) -> PdfPages | None:
         return None
     deadline = time.monotonic() + _PYPDF_SECONDS
     return PdfPages([_pypdf_lines(reader, number, deadline) for number in range(count)])
+
+
+def _silence(library: str) -> None:
+    """Drop a parser's warnings: what matters of them is in the Document or the LoadError."""
+    logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 def _pypdf_lines(reader: object, number: int, deadline: float) -> list[Line] | None:
