@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from ingest.errors import IndexDamagedError
 from ingest.index.records import State
 
-MARK = "committed"
+MARKER = "committed"
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class CommitMarker:
     """The catalog's ``index_id`` and a generation that has been committed to it.
 
     ``added`` is how many documents of ``add_documents`` it held: no file brings those back.
@@ -37,12 +37,12 @@ class Mark:
     added: int = 0
 
     @classmethod
-    def of(cls, state: State) -> Mark:
-        """Return the mark of a committed state."""
+    def of(cls, state: State) -> CommitMarker:
+        """Return the marker of a committed state."""
         return cls(state.index_id, state.generation, state.added)
 
     def check(self, state: State) -> None:
-        """Raise IndexDamagedError if the state is not one that the mark allows."""
+        """Raise IndexDamagedError if the state is not one that the marker allows."""
         if state.index_id != self.index_id:
             raise IndexDamagedError("the catalog is that of another index")
         if state.generation < self.generation:
@@ -52,34 +52,34 @@ class Mark:
             )
 
 
-def has_mark(version: Path) -> bool:
-    """Return whether a version was made whole: its mark is the last file to be written."""
-    return (version / MARK).exists()
+def has_marker(version: Path) -> bool:
+    """Return whether a version was made whole: its marker is the last file to be written."""
+    return (version / MARKER).exists()
 
 
-def read_mark(version: Path) -> Mark:
-    """Return the mark of a version.
+def read_marker(version: Path) -> CommitMarker:
+    """Return the marker of a version.
 
     Raises:
         IndexDamagedError: If it is missing, not what was written, or of another version.
     """
     try:
-        content, _, digest = (version / MARK).read_bytes().rpartition(b" ")
+        content, _, digest = (version / MARKER).read_bytes().rpartition(b" ")
     except FileNotFoundError:
         content, digest = b"", b""
-    if _mark_digest(version, content) != digest:
-        raise IndexDamagedError(f"the file {version.name}/{MARK} is not what was written")
+    if _marker_digest(version, content) != digest:
+        raise IndexDamagedError(f"the file {version.name}/{MARKER} is not what was written")
     index_id, generation, added = content.decode().split(" ")
-    return Mark(index_id, int(generation), int(added))
+    return CommitMarker(index_id, int(generation), int(added))
 
 
-def write_mark(version: Path, mark: Mark) -> None:
-    """Replace the mark of a version, durably."""
-    content = f"{mark.index_id} {mark.generation} {mark.added}".encode()
-    write_bytes(version / MARK, content + b" " + _mark_digest(version, content))
+def write_marker(version: Path, marker: CommitMarker) -> None:
+    """Replace the marker of a version, durably."""
+    content = f"{marker.index_id} {marker.generation} {marker.added}".encode()
+    write_bytes(version / MARKER, content + b" " + _marker_digest(version, content))
 
 
-def _mark_digest(version: Path, content: bytes) -> bytes:
+def _marker_digest(version: Path, content: bytes) -> bytes:
     return xxhash.xxh3_64_hexdigest(version.name.encode() + b" " + content).encode()
 
 
@@ -107,10 +107,10 @@ def write_bytes(path: Path, *parts: Buffer) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    fsync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
     """Make the names in ``folder`` durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

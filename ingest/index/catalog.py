@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingest.errors import IndexDamagedError, StoreError
-from ingest.index.atomic_files import Mark, read_mark, write_mark
+from ingest.index.atomic_files import CommitMarker, read_marker, write_marker
 from ingest.index.reader import FORMAT, Reader
 from ingest.index.records import State
 from ingest.index.salvage import Inspector
@@ -149,33 +149,30 @@ class Catalog:
             connection.executescript(f"BEGIN; {_SCHEMA}")
             write_state(connection, state)
             connection.execute("COMMIT")
-        write_mark(path.parent, Mark.of(state))
+        write_marker(path.parent, CommitMarker.of(state))
         return catalog
 
     @contextmanager
-    def read(
-        self, mark: Mark | None = None, formats: Sequence[int] = (FORMAT,)
-    ) -> Iterator[Reader]:
-        """Give a view of one generation, whatever is committed meanwhile.
+    def read(self, formats: Sequence[int] = (FORMAT,)) -> Iterator[Reader]:
+        """Open a reader that sees one generation, whatever is committed meanwhile.
 
         Args:
-            mark: What the catalog has to be, in place of the mark on disk.
-            formats: Formats to read.
+            formats: The formats that may be read.
         """
-        # Read first: what has been committed by now is in any view that begins after.
-        mark = mark or read_mark(self.path.parent)
+        # Read first: a transaction that begins later sees everything committed by now.
+        marker = read_marker(self.path.parent)
         with _damage_as_error(self.path), self._reading() as connection:
-            yield Reader(connection, mark, formats)
+            yield Reader(connection, marker, formats)
 
     @contextmanager
     def inspect(self) -> Iterator[Inspector]:
         """Give a view that can go round what is damaged."""
         try:
-            mark = read_mark(self.path.parent)
+            marker = read_marker(self.path.parent)
         except IndexDamagedError:
-            mark = None
+            marker = None
         with _damage_as_error(self.path), self._reading() as connection:
-            yield Inspector(connection, mark)
+            yield Inspector(connection, marker)
 
     def copy(self, target: Path) -> None:
         """Write one generation to ``target``, which must not exist, without any free page.
@@ -190,11 +187,11 @@ class Catalog:
     @contextmanager
     def write(self) -> Iterator[Writer]:
         """Give a change that is committed as one when the block ends, or not at all."""
-        mark = read_mark(self.path.parent)
+        marker = read_marker(self.path.parent)
         with _damage_as_error(self.path), closing(_connect(self.path, "rw")) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                writer = Writer(connection, mark)
+                writer = Writer(connection, marker)
                 yield writer
                 reached = writer.finish()
                 connection.execute("COMMIT")
@@ -202,8 +199,8 @@ class Catalog:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-        if reached != mark:
-            write_mark(self.path.parent, reached)
+        if reached != marker:
+            write_marker(self.path.parent, reached)
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the catalog file, as far as readers allow."""

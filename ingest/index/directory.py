@@ -23,7 +23,7 @@ import xxhash
 from filelock import FileLock, Timeout
 
 from ingest.errors import IndexBusyError, IndexDamagedError, StoreError, UsageError
-from ingest.index.atomic_files import MARK, has_mark, sync_folder, write_bytes
+from ingest.index.atomic_files import MARKER, fsync_folder, has_marker, write_bytes
 from ingest.index.catalog import Catalog
 from ingest.index.reader import SAME_DOCUMENTS
 
@@ -96,7 +96,7 @@ def current_version(index: Path) -> Path | None:
         version = index / versions[0]
         if not (version / CATALOG).is_file():
             raise IndexDamagedError(f"version {version.name} of the index {index} is not there")
-        for path in (version / CATALOG, version / MARK):
+        for path in (version / CATALOG, version / MARKER):
             if path.exists() and not _is_allowed(path, os.R_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     except PermissionError as error:
@@ -117,7 +117,7 @@ def new_version(index: Path) -> Path:
     number = 1 + max((int(path.name[1:]) for path in _versions(index)), default=0)
     version = index / f"v{number}"
     version.mkdir()
-    sync_folder(index)
+    fsync_folder(index)
     return version
 
 
@@ -231,7 +231,7 @@ def _recover_pointer(index: Path) -> tuple[str, ...]:
 
 def _generation(version: Path) -> int | None:
     """Return how far a version has come: 0 if it was never made whole, None if it is damaged."""
-    if not has_mark(version):
+    if not has_marker(version):
         return 0
     try:
         with (

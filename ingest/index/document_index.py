@@ -6,14 +6,11 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ingest.chunking import split_document
 from ingest.embeddings import EmbeddingModel, Passage, PassageVectors, ScoredSpan
@@ -21,10 +18,10 @@ from ingest.errors import IndexDamagedError, IndexMissingError, UsageError
 from ingest.index.arguments import checked_filter, checked_text
 from ingest.index.catalog import Catalog
 from ingest.index.directory import CATALOG, current_version, new_version, switch_to
+from ingest.index.filters import Filter
 from ingest.index.open_version import Current, check_identity
-from ingest.index.reader import SAME_DOCUMENTS, Reader, Vectors
+from ingest.index.reader import SAME_DOCUMENTS, Vectors
 from ingest.index.records import ChunkRow, DocumentRow, Origin, State, Status, text_hash
-from ingest.index.snapshot import Snapshot
 from ingest.text.sentences import split_sentences
 from ingest.text.terms import question_terms
 from ingest.types import Chunk, Document, FileProblem, FileSignature, IndexStatus
@@ -35,7 +32,6 @@ _LARGEST_BATCH = 256
 _BATCH_SECONDS = 1.0
 _FIELDS = frozenset({"source", "language"})  # what every document can be filtered by
 
-Filter = Mapping[str, str]
 # A document as it will be in the catalog, but for the vectors of its chunks.
 Split = tuple[DocumentRow, Document, list[Chunk]]
 
@@ -221,8 +217,8 @@ class DocumentIndex:
         """Return the ``k`` best chunks by meaning and the ``k`` best by terms, in no order."""
         query = self.embedding.embed_query(checked_text(question, "the question"))
         terms = question_terms(question)
-        with self._searching(filter) as (reader, snapshot, allowed):
-            hits = snapshot.search(query, terms, k, allowed)
+        with self._current.search() as (reader, snapshot):
+            hits = snapshot.search(query, terms, k, snapshot.mask(reader, filter))
             ids = [hit.chunk_id for hit in hits]
             rows, sentences = reader.chunks(ids), reader.sentences(ids, len(query))
         return [
@@ -231,13 +227,13 @@ class DocumentIndex:
         ]
 
     def checked_filter(self, filter: Filter | None) -> Filter | None:
-        """Return the filter, its values as texts.
+        """Return the filter with its values as texts.
 
         Raises:
-            UsageError: It is no dictionary, or no document has what a key of it names.
+            UsageError: If it is not a dictionary, or no document has one of its keys.
         """
-        conditions = checked_filter(filter)
-        if names := (conditions or {}).keys() - _FIELDS:
+        checked = checked_filter(filter)
+        if names := (checked or {}).keys() - _FIELDS:
             with self._current.search() as (reader, snapshot):
                 known = snapshot.metadata_keys(reader)
             for name in sorted(names - known):
@@ -248,12 +244,12 @@ class DocumentIndex:
                     else "'source' and 'language' always work"
                 )
                 raise UsageError(f"nothing in the index has '{name}' to filter by; {hint}")
-        return conditions
+        return checked
 
     def nearest(self, vector: Vectors, k: int, filter: Filter | None) -> list[Candidate]:
         """Return the ``k`` chunks nearest to a vector of length 1, nearest first."""
-        with self._searching(filter) as (reader, snapshot, allowed):
-            hits = snapshot.nearest(vector, k, allowed)
+        with self._current.search() as (reader, snapshot):
+            hits = snapshot.nearest(vector, k, snapshot.mask(reader, filter))
             rows = reader.chunks(hit.chunk_id for hit in hits)
         return [
             Candidate(row, hit.dense, hit.lexical, hit.vector)
@@ -350,14 +346,6 @@ class DocumentIndex:
         prompt = tokenizer.encode(identity.document_prompt, add_special_tokens=False)
         room = identity.max_tokens - len(prompt)
         return split_document(document, tokenizer, min(self.state().chunk_tokens, room), room)
-
-    @contextmanager
-    def _searching(
-        self, filter: Filter | None
-    ) -> Iterator[tuple[Reader, Snapshot, NDArray[np.int64] | None]]:
-        """Give a reader, the snapshot of the generation it sees, and the documents to search."""
-        with self._current.search() as (reader, snapshot):
-            yield reader, snapshot, snapshot.matching(reader, filter) if filter else None
 
 
 def _passage(chunk: Chunk) -> Passage:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ingest.embeddings import SentenceVectors
 from ingest.errors import IndexDamagedError, StoreError
-from ingest.index.atomic_files import Mark
+from ingest.index.atomic_files import CommitMarker
 from ingest.index.records import (
     CHUNK_COLUMNS,
     DOCUMENT_COLUMNS,
@@ -46,26 +46,26 @@ class Reader:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        mark: Mark | None = None,
+        marker: CommitMarker | None = None,
         formats: Sequence[int] = (FORMAT,),
     ) -> None:
         """Read a catalog.
 
         Args:
             connection: To the catalog.
-            mark: What the catalog has to be; without one its state row is taken at its word.
+            marker: What the catalog has to be; without one its state row is taken at its word.
             formats: Formats to read.
         """
         self._connection = connection
-        self._mark = mark
+        self._marker = marker
         self._formats = formats
-        self._seed = checksum_seed(mark.index_id if mark else self.state().index_id)
+        self._seed = checksum_seed(marker.index_id if marker else self.state().index_id)
 
     def state(self) -> State:
         """Return the state row.
 
         Raises:
-            IndexDamagedError: If it is missing, altered, or behind the mark.
+            IndexDamagedError: If it is missing, altered, or behind the marker.
             StoreError: If it is of another format.
         """
         row = self._connection.execute("SELECT state, checksum FROM state").fetchone()
@@ -78,8 +78,8 @@ class Reader:
                 f"{_remedy(data['format'])}"
             )
         state = State(**data)
-        if self._mark:
-            self._mark.check(state)
+        if self._marker:
+            self._marker.check(state)
         return state
 
     def documents(self, origin: Origin) -> Iterator[DocumentRow]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ingest.embeddings import PassageVectors
 from ingest.errors import IndexDamagedError
-from ingest.index.atomic_files import Mark
+from ingest.index.atomic_files import CommitMarker
 from ingest.index.reader import Reader
 from ingest.index.records import (
     ChunkRow,
@@ -54,8 +54,8 @@ class Found:
 class Inspector(Reader):
     """Reads all of a catalog, one document at a time, and goes on behind what is damaged."""
 
-    def __init__(self, connection: sqlite3.Connection, mark: Mark | None) -> None:
-        """Read with the seed of the state row or, if that is damaged, of the mark.
+    def __init__(self, connection: sqlite3.Connection, marker: CommitMarker | None) -> None:
+        """Read with the seed of the state row or, if that is damaged, of the marker.
 
         Raises:
             IndexDamagedError: If neither is there, so that no row can be verified.
@@ -63,12 +63,12 @@ class Inspector(Reader):
         try:
             super().__init__(connection)
         except _UNREADABLE:
-            if mark is None:
+            if marker is None:
                 raise
-            super().__init__(connection, mark)
+            super().__init__(connection, marker)
 
     def readable_state(self) -> State | None:
-        """Return the state row, also if it is behind the mark, or None if it is damaged."""
+        """Return the state row, also if it is behind the marker, or None if it is damaged."""
         return self._attempt(self.state, [])
 
     def structure(self) -> list[str]:

@@ -8,7 +8,7 @@ rewrites a large file, and an index without a base file is only slower to open.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ingest.errors import IndexDamagedError
 from ingest.index.atomic_files import read_arrays, write_arrays
 from ingest.index.dense import DenseIndex, build_flat
-from ingest.index.filters import meeting
+from ingest.index.filters import Filter, matching_documents
 from ingest.index.lexical import LexicalIndex, Postings
 from ingest.index.reader import Reader, Vectors
 from ingest.index.records import ChunkRow, DocumentRow, State, fingerprint
@@ -104,17 +104,16 @@ class Snapshot:
         )
 
     def search(
-        self, query: Vectors, terms: Sequence[str], k: int, allowed: NDArray[np.int64] | None
+        self, query: Vectors, terms: Sequence[str], k: int, mask: NDArray[np.bool_]
     ) -> list[Hit]:
-        """Return the ``k`` best chunks by meaning and the ``k`` best by terms, with both scores.
+        """Return the ``k`` best chunks by cosine and the ``k`` best by BM25, with both scores.
 
         Args:
-            query: The embedding of the question, shape (d,), of length 1.
-            terms: What BM25 looks for.
-            k: How many of each side.
-            allowed: Ids of the documents to search; None for all.
+            query: The embedding of the question, of length 1; shape (d,).
+            terms: The terms that BM25 scores.
+            k: Number of chunks for each of the two scores.
+            mask: The positions to search, from :meth:`mask`; shape (n,).
         """
-        mask = self._searched(allowed)
         nearest, _ = self.dense.search(query, mask, k)
         bm25 = np.where(mask, self.lexical.scores(terms), np.float32(0))
         matching = np.flatnonzero(bm25 > 0)
@@ -122,9 +121,9 @@ class Snapshot:
         positions = np.unique(np.concatenate([nearest, best]))
         return self._hits(query, positions, bm25)
 
-    def nearest(self, query: Vectors, k: int, allowed: NDArray[np.int64] | None) -> list[Hit]:
+    def nearest(self, query: Vectors, k: int, mask: NDArray[np.bool_]) -> list[Hit]:
         """Return the ``k`` chunks nearest to ``query``, nearest first, without a BM25 score."""
-        positions, _ = self.dense.search(query, self._searched(allowed), k)
+        positions, _ = self.dense.search(query, mask, k)
         return self._hits(query, positions, np.zeros(len(self.ids), np.float32))
 
     def _hits(
@@ -136,15 +135,18 @@ class Snapshot:
             for position, cosine, vector in zip(positions, vectors @ query, vectors, strict=True)
         ]
 
-    def matching(self, reader: Reader, conditions: Mapping[str, str]) -> NDArray[np.int64]:
-        """Return the ids of the documents that meet every condition, see :func:`meeting`.
+    def mask(self, reader: Reader, filter: Filter | None) -> NDArray[np.bool_]:
+        """Return which positions hold a live chunk that matches the filter; shape (n,).
 
-        The first time, ``reader``, which sees the same generation, reads all documents.
+        The first filter has ``reader``, which sees the same generation, read all documents.
         """
-        return np.array(meeting(self._documents(reader), conditions), np.int64)
+        if not filter:
+            return self.alive
+        ids = matching_documents(self._documents(reader), filter)
+        return self.alive & np.isin(self.documents, np.array(ids, np.int64))
 
     def metadata_keys(self, reader: Reader) -> set[str]:
-        """Return the names of all metadata of the documents."""
+        """Return the metadata keys of all documents."""
         return {key for _, row in self._documents(reader) for key in row.metadata}
 
     def _documents(self, reader: Reader) -> list[tuple[int, DocumentRow]]:
@@ -169,9 +171,6 @@ class Snapshot:
                 "lengths": postings.lengths,
             },
         )
-
-    def _searched(self, allowed: NDArray[np.int64] | None) -> NDArray[np.bool_]:
-        return self.alive if allowed is None else self.alive & np.isin(self.documents, allowed)
 
 
 def base_is_due(reader: Reader, version: Path) -> bool:

@@ -26,7 +26,8 @@ from ingest.index.arguments import (
     checked_vector,
 )
 from ingest.index.directory import write_lock
-from ingest.index.document_index import Changes, DocumentIndex, Filter
+from ingest.index.document_index import Changes, DocumentIndex
+from ingest.index.filters import Filter
 from ingest.index.reader import Vectors
 from ingest.index.records import ChunkRow, DocumentRow, Origin
 from ingest.settings import CHUNK_TOKENS, IndexSettings

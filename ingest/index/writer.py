@@ -11,7 +11,7 @@ import numpy as np
 
 from ingest.embeddings import PassageVectors
 from ingest.errors import IndexDamagedError
-from ingest.index.atomic_files import Mark
+from ingest.index.atomic_files import CommitMarker
 from ingest.index.reader import Reader
 from ingest.index.records import (
     DocumentRow,
@@ -30,8 +30,8 @@ from ingest.types import Chunk, Document, FileSignature
 class Writer(Reader):
     """A change to a catalog, seen by nobody until it is committed."""
 
-    def __init__(self, connection: sqlite3.Connection, mark: Mark | None = None) -> None:
-        super().__init__(connection, mark)
+    def __init__(self, connection: sqlite3.Connection, marker: CommitMarker | None = None) -> None:
+        super().__init__(connection, marker)
         self._before = self.state()
         self._after = self._before
         self._generation = self._before.generation + 1
@@ -44,8 +44,8 @@ class Writer(Reader):
         self.remove_document(row.source)
         document_id = self._next_id()
         values = document_values(self._seed, document_id, len(chunks), row)
-        marks = ", ".join("?" * len(values))
-        self._connection.execute(f"INSERT INTO documents VALUES ({marks})", values)
+        placeholders = ", ".join("?" * len(values))
+        self._connection.execute(f"INSERT INTO documents VALUES ({placeholders})", values)
         if row.status is not Status.FAILED:
             self._put_text(document_id, document)
         ids = [self._put_chunk(document_id, *numbered) for numbered in enumerate(chunks)]
@@ -106,11 +106,11 @@ class Writer(Reader):
             )
         self._after = replace(self._after, horizon=generation)
 
-    def finish(self) -> Mark:
-        """Write the state row of this change, if it changed anything; return its mark."""
+    def finish(self) -> CommitMarker:
+        """Write the state row of this change, if it changed anything; return its marker."""
         if self._after != self._before:
             write_state(self._connection, self._after)
-        return Mark.of(self._after)
+        return CommitMarker.of(self._after)
 
     def _next_id(self) -> int:
         taken = self._after.next_id

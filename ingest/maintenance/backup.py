@@ -22,7 +22,7 @@ import numpy as np
 
 from ingest.embeddings import EmbeddingIdentity, embedding_model
 from ingest.errors import IdentityError, IndexDamagedError, IndexMissingError, UsageError
-from ingest.index.atomic_files import Mark, read_mark, sync_folder, write_mark
+from ingest.index.atomic_files import CommitMarker, fsync_folder, read_marker, write_marker
 from ingest.index.catalog import Catalog
 from ingest.index.directory import CATALOG, current_version, new_version, write_lock
 from ingest.index.reader import FORMAT, Reader
@@ -74,14 +74,14 @@ def export_index(settings: IndexSettings, file: Path, *, force: bool = False) ->
     ):
         copy = Path(scratch) / CATALOG
         # Read first: a copy that begins after holds at least what was committed by now.
-        mark = read_mark(version)
+        marker = read_marker(version)
         _copy_catalog(version / CATALOG, copy)
         with _open_copy(copy) as connection:
-            state = _verify(Reader(connection, mark))
+            state = _verify(Reader(connection, marker))
         _append_trailer(copy)
         size = copy.stat().st_size
         copy.replace(file)
-        sync_folder(file.parent)
+        fsync_folder(file.parent)
     return Exported(str(file), state.documents, state.chunks, size)
 
 
@@ -235,7 +235,7 @@ def _extract(file: Path, size: int, catalog: Path) -> None:
             size -= len(block)
         target.flush()
         os.fsync(target.fileno())
-    sync_folder(catalog.parent)
+    fsync_folder(catalog.parent)
 
 
 def _settle(settings: IndexSettings, path: Path) -> None:
@@ -246,7 +246,7 @@ def _settle(settings: IndexSettings, path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         state = Reader(connection).state()
-    write_mark(path.parent, Mark.of(state))
+    write_marker(path.parent, CommitMarker.of(state))
     with closing(Catalog(path)) as catalog, catalog.write() as writer:
         if state.folder and not Path(state.folder).is_dir():
             writer.follow(str(settings.documents.resolve()))

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ingest.errors import IndexDamagedError
-from ingest.index.atomic_files import MARK, Mark, read_mark
+from ingest.index.atomic_files import MARKER, CommitMarker, read_marker
 from ingest.index.catalog import Catalog
 from ingest.index.directory import CATALOG, current_version, find_leftovers, newest_version
 from ingest.index.records import State
@@ -40,7 +40,7 @@ class Check:
         files: Damages of files, by name.
         documents: Damages of documents, by source.
         state: The state row; None if it is damaged.
-        mark: The mark; None if it is damaged.
+        marker: The marker; None if it is damaged.
         only_derived: Whether the catalog is whole.
         uncertain: Whether the last changes may be missing without a trace.
     """
@@ -48,7 +48,7 @@ class Check:
     files: list[Damage] = field(default_factory=list)
     documents: list[Damage] = field(default_factory=list)
     state: State | None = None
-    mark: Mark | None = None
+    marker: CommitMarker | None = None
     only_derived: bool = False
     uncertain: bool = False
 
@@ -88,9 +88,9 @@ def check_version(version: Path, progress: OnProgress) -> Check:
     check = Check()
     name = f"{version.name}/{CATALOG}"
     try:
-        check.mark = read_mark(version)
+        check.marker = read_marker(version)
     except IndexDamagedError as error:
-        check.files.append(Damage(_problem(error), f"{version.name}/{MARK}"))
+        check.files.append(Damage(_problem(error), f"{version.name}/{MARKER}"))
         check.uncertain = _has_log(version)
     try:
         with closing(Catalog(version / CATALOG)) as catalog:
@@ -117,9 +117,9 @@ def _check_catalog(inspector: Inspector, check: Check) -> Iterator[str]:
     yield from inspector.structure()
     yield from inspector.damaged_vectors()
     yield from inspector.missing()
-    if check.state and check.mark:
+    if check.state and check.marker:
         try:
-            check.mark.check(check.state)
+            check.marker.check(check.state)
         except IndexDamagedError as error:
             yield _problem(error)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ingest.embeddings import EmbeddingModel, embedding_model
 from ingest.errors import IndexDamagedError, IndexMissingError, UsageError
-from ingest.index.atomic_files import Mark
+from ingest.index.atomic_files import CommitMarker
 from ingest.index.catalog import Catalog
 from ingest.index.directory import CATALOG, find_unwritable, write_lock
 from ingest.index.document_index import Changes
@@ -229,14 +229,14 @@ def _settle(
 
 def _added_before(check: Check) -> int:
     """Return how many documents of ``add_documents`` there were, as the later of two says."""
-    marks = [check.mark, Mark.of(check.state) if check.state else None]
-    known = [mark for mark in marks if mark]
-    return max(known, key=lambda mark: mark.generation).added if known else 0
+    markers = [check.marker, CommitMarker.of(check.state) if check.state else None]
+    known = [marker for marker in markers if marker]
+    return max(known, key=lambda marker: marker.generation).added if known else 0
 
 
 def _unnamed(check: Check, lost: int, documents: Sequence[Damage]) -> list[Damage]:
     """Return the losses that are not among the damages of documents."""
-    if check.uncertain or not (check.state or check.mark):
+    if check.uncertain or not (check.state or check.marker):
         return [Damage("what add_documents put there last may be lost", CATALOG)]
     named = [d for d in documents if not d.repaired and not d.where.endswith(CATALOG)]
     if lost <= len(named):
