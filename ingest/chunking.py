@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from tokenizers import Tokenizer
@@ -56,22 +56,12 @@ def split_document(
     left out, the outermost first, where they don't fit.
     """
     measure = _Measure(document.text, tokenizer, chunk_tokens, max_tokens)
-    sections = _sections(document.headings)
-    pieces = _pieces(measure, sections)
+    pieces = _pieces(document, measure)
     return [
-        _chunk(document, measure, sections, span)
-        for first, last in _pack(pieces, sections, measure.limit, len(measure.starts))
+        _chunk(document, measure, span)
+        for first, last in _pack(pieces, measure.limit, len(measure.starts))
         for span in measure.fit(pieces[first].start, pieces[last - 1].end)
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Section:
-    """A heading under its enclosing ones; the text before the first has level 0, no path."""
-
-    start: int
-    level: int
-    path: tuple[Heading, ...]
 
 
 class _Piece(NamedTuple):
@@ -81,15 +71,20 @@ class _Piece(NamedTuple):
         start: Offset of its first character.
         end: Offset after its last character.
         token: Number of tokens before it.
-        section: Index of its section.
+        headings: The headings of the sections around it, outermost first.
         boundary: What starts with it: a sentence, a block or a paragraph.
     """
 
     start: int
     end: int
     token: int
-    section: int
+    headings: tuple[Heading, ...]
     boundary: int
+
+    @property
+    def level(self) -> int:
+        """The level of its section; 0 for the text before the first heading."""
+        return self.headings[-1].level if self.headings else 0
 
 
 class _Measure:
@@ -199,25 +194,10 @@ def _strip(text: str, start: int, end: int) -> Span | None:
     return (start, end) if start < end else None
 
 
-def _sections(headings: tuple[Heading, ...]) -> list[_Section]:
-    sections = [_Section(0, 0, ())]
-    path: list[Heading] = []
-    for heading in headings:
-        while path and path[-1].level >= heading.level:
-            path.pop()
-        path.append(heading)
-        sections.append(_Section(heading.start, heading.level, tuple(path)))
-    return sections
-
-
-def _section_at(sections: list[_Section], offset: int) -> int:
-    return bisect_right(sections, offset, key=lambda section: section.start) - 1
-
-
-def _pieces(measure: _Measure, sections: list[_Section]) -> list[_Piece]:
+def _pieces(document: Document, measure: _Measure) -> list[_Piece]:
     """Return the sentences, cut where a section starts and where they are above the limit."""
-    text = measure.text
-    starts = [section.start for section in sections]
+    text = document.text
+    starts = [heading.start for heading in document.headings]
     pieces: list[_Piece] = []
     for block in split_blocks(text):
         previous = pieces[-1].end if pieces else 0
@@ -225,8 +205,8 @@ def _pieces(measure: _Measure, sections: list[_Section]) -> list[_Piece]:
         for sentence in split_block(text, block):
             for part in _cut_at(text, sentence, starts):
                 for start, end in measure.cut(*part):
-                    token, section = measure.tokens_before(start), _section_at(sections, start)
-                    pieces.append(_Piece(start, end, token, section, boundary))
+                    token, headings = measure.tokens_before(start), document.headings_at(start)
+                    pieces.append(_Piece(start, end, token, headings, boundary))
                     boundary = _AT_SENTENCE
     return pieces
 
@@ -242,27 +222,23 @@ def _cut_at(text: str, span: Span, starts: list[int]) -> Iterator[Span]:
         yield part
 
 
-def _pack(pieces: list[_Piece], sections: list[_Section], limit: int, total: int) -> Iterator[Span]:
+def _pack(pieces: list[_Piece], limit: int, total: int) -> Iterator[Span]:
     """Yield ranges of pieces, each to become a chunk; ``total`` is the tokens of the text."""
     tokens = [*(piece.token for piece in pieces), total]
     first = 0
     while first < len(pieces):
-        stop = _section_stop(pieces, tokens, sections, first, limit)
+        stop = _section_stop(pieces, tokens, first, limit)
         last = _chunk_stop(pieces, tokens, first, stop, limit)
         yield first, last
         first = last
 
 
-def _section_stop(
-    pieces: list[_Piece], tokens: list[int], sections: list[_Section], first: int, limit: int
-) -> int:
+def _section_stop(pieces: list[_Piece], tokens: list[int], first: int, limit: int) -> int:
     """Return the piece before which a new section ends the chunk, or two chunks are full."""
-    level = sections[pieces[first].section].level
     for i in range(first + 1, len(pieces)):
         size = tokens[i] - tokens[first]
-        section = pieces[i].section
-        is_new = section != pieces[i - 1].section
-        if is_new and (size >= _TINY * limit or sections[section].level < level):
+        is_new = pieces[i].headings != pieces[i - 1].headings
+        if is_new and (size >= _TINY * limit or pieces[i].level < pieces[first].level):
             return i
         if size > 2 * limit:
             return i
@@ -285,13 +261,12 @@ def _chunk_stop(pieces: list[_Piece], tokens: list[int], first: int, stop: int, 
     return min(best, key=lambda i: abs(tokens[i] - middle))
 
 
-def _chunk(document: Document, measure: _Measure, sections: list[_Section], span: Span) -> Chunk:
+def _chunk(document: Document, measure: _Measure, span: Span) -> Chunk:
     """Return the chunk of a span, under as many of its headings as fit."""
     start, end = span
     pages = document.pages
     page = bisect_right(pages, start) if pages else None
-    first = sections[_section_at(sections, start)].path
-    last = sections[_section_at(sections, end - 1)].path
+    first, last = document.headings_at(start), document.headings_at(end - 1)
     titles = tuple(a.title for a, b in zip(first, last, strict=False) if a is b)
     breaks = pages[page : bisect_left(pages, end)]
     chunk = Chunk(document.text[start:end], start, end, page, breaks, titles)

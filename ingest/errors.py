@@ -17,6 +17,8 @@ A message names the thing, the cause and the next command.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class RagError(Exception):
     """Base of every error that is a message for the user, not a bug."""
@@ -55,7 +57,10 @@ class StoreError(RagError):
 
 
 class IndexMissingError(StoreError):
-    """There is no index at the given place."""
+    """There is no index in the given folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"there is no index in {folder}: run 'rag index' to make one")
 
 
 class IndexDamagedError(StoreError):
@@ -84,7 +89,6 @@ def install_command(extra: str) -> str:
 
     It names the packages of the extra, because rag-app itself is on no package index.
     """
-    from pathlib import Path
     from shlex import join
 
     source = Path(__file__).parents[1]

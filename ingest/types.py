@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple
 
 
@@ -17,7 +19,7 @@ class Heading:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """What a loader makes of one file.
 
@@ -34,6 +36,23 @@ class Document:
     headings: tuple[Heading, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+
+    def headings_at(self, offset: int) -> tuple[Heading, ...]:
+        """Return the headings of the sections around an offset, outermost first."""
+        at = bisect_right(self.headings, offset, key=lambda heading: heading.start)
+        return self._heading_paths[at - 1] if at else ()
+
+    @cached_property
+    def _heading_paths(self) -> tuple[tuple[Heading, ...], ...]:
+        """Each heading below those that it stands under."""
+        paths: list[tuple[Heading, ...]] = []
+        path: list[Heading] = []
+        for heading in self.headings:
+            while path and path[-1].level >= heading.level:
+                path.pop()
+            path.append(heading)
+            paths.append(tuple(path))
+        return tuple(paths)
 
 
 @dataclass(frozen=True, slots=True)

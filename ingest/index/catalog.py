@@ -36,7 +36,7 @@ from ingest.index.records import State
 from ingest.index.salvage import Inspector
 from ingest.index.writer import Writer, write_state
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE state (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     state TEXT NOT NULL,
@@ -146,7 +146,7 @@ class Catalog:
         catalog = cls(path)
         with _damage_as_error(path), closing(_connect(path, "rwc")) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN; {_SCHEMA}")
+            connection.executescript(f"BEGIN; {SCHEMA}")
             write_state(connection, state)
             connection.execute("COMMIT")
         write_marker(path.parent, CommitMarker.of(state))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
@@ -105,9 +104,7 @@ class DocumentIndex:
         while True:
             version = current_version(folder)
             if version is None:
-                raise IndexMissingError(
-                    f"there is no index in {folder}: run 'rag index' to make one"
-                )
+                raise IndexMissingError(folder)
             index = cls(folder, version, embedding)
             try:
                 check_identity(folder, index.state(), embedding.identity)
@@ -124,11 +121,7 @@ class DocumentIndex:
     def create(cls, folder: Path, embedding: EmbeddingModel, chunk_tokens: int) -> Self:
         """Make an empty version, which is in use from :meth:`use` on; needs the write lock."""
         version = new_version(folder)
-        state = State(
-            index_id=uuid.uuid4().hex,
-            identity=json.dumps(asdict(embedding.identity)),
-            chunk_tokens=chunk_tokens,
-        )
+        state = State(uuid.uuid4().hex, embedding.identity, chunk_tokens)
         Catalog.create(version / CATALOG, state).close()
         return cls(folder, version, embedding)
 
@@ -213,6 +206,16 @@ class DocumentIndex:
         with self._current.opened.catalog.read() as reader:
             return reader.problems(status)
 
+    def chunks(self) -> list[ChunkRow]:
+        """Return every chunk, ordered by source and place in the document.
+
+        Raises:
+            IndexDamagedError: If one is missing or not what was written.
+        """
+        with self._current.read() as (_, reader):
+            rows, _ = reader.all_chunks()
+        return sorted(rows, key=lambda row: (row.source, row.ordinal))
+
     def candidates(self, question: str, k: int, filter: Filter | None = None) -> list[Candidate]:
         """Return the ``k`` best chunks by meaning and the ``k`` best by terms, in no order."""
         query = self.embedding.embed_query(checked_text(question, "the question"))
@@ -220,7 +223,7 @@ class DocumentIndex:
         with self._current.search() as (reader, snapshot):
             hits = snapshot.search(query, terms, k, snapshot.mask(reader, filter))
             ids = [hit.chunk_id for hit in hits]
-            rows, sentences = reader.chunks(ids), reader.sentences(ids, len(query))
+            rows, sentences = reader.chunks(ids), reader.sentences(ids)
         return [
             Candidate(row, hit.dense, hit.lexical, hit.vector, own.scored(query))
             for row, hit, own in zip(rows, hits, sentences, strict=True)

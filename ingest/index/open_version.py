@@ -6,7 +6,6 @@ known of one version is never kept apart from it, and readers follow the switch.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -32,7 +31,7 @@ class Current:
     """
 
     def __init__(self, folder: Path, version: Path, identity: EmbeddingIdentity) -> None:
-        self.opened = Version(version, identity.dimension)
+        self.opened = Version(version)
         self._folder = folder
         self._identity = identity
         self._switching = threading.Lock()
@@ -57,7 +56,7 @@ class Current:
             # Another thread may have followed a later switch meanwhile: never go back.
             path = current_version(self._folder)
             if path not in (None, self.opened.path):
-                version = Version(path, self._identity.dimension)
+                version = Version(path)
                 try:
                     with version.catalog.read() as reader:
                         check_identity(self._folder, reader.state(), self._identity)
@@ -82,9 +81,8 @@ class Current:
 
 def check_identity(folder: Path, state: State, identity: EmbeddingIdentity) -> None:
     """Raise IdentityError if the index was made with another embedding model."""
-    made_with = EmbeddingIdentity(**json.loads(state.identity))
-    differences = made_with.differences(identity)
-    if differences:
+    made_with = state.identity
+    if differences := made_with.differences(identity):
         raise IdentityError(
             f"the index {folder} was made with {made_with.name} and the settings say "
             f"{identity.name} ({'; '.join(differences)}): run 'rag index --rebuild' to embed the "
@@ -101,10 +99,9 @@ def _read_alone(version: Version) -> Iterator[tuple[Version, Reader]]:
 class Version:
     """A version on disk; any number of threads may share it."""
 
-    def __init__(self, path: Path, dimension: int) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.catalog = Catalog(path / CATALOG)
-        self._dimension = dimension
         self._snapshot: Snapshot | None = None
         self._refreshing = threading.Lock()
 
@@ -152,4 +149,4 @@ class Version:
             return known
 
     def _load(self, reader: Reader) -> Snapshot:
-        return Snapshot.load(reader, self.path, self._dimension, self._snapshot)
+        return Snapshot.load(reader, self.path, self._snapshot)

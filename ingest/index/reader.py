@@ -77,7 +77,7 @@ class Reader:
                 f"the index has format {data['format']}, this version reads {FORMAT}: "
                 f"{_remedy(data['format'])}"
             )
-        state = State(**data)
+        state = State.from_json(data)
         if self._marker:
             self._marker.check(state)
         return state
@@ -158,12 +158,13 @@ class Reader:
         """
         return [self._chunk(chunk_id) for chunk_id in ids]
 
-    def sentences(self, ids: Iterable[int], dimension: int) -> list[SentenceVectors]:
+    def sentences(self, ids: Iterable[int]) -> list[SentenceVectors]:
         """Return the vectors of the sentences of the chunks with the given ids, in that order.
 
         Raises:
             IndexDamagedError: If one is missing or not what was written.
         """
+        dimension = self.state().identity.dimension
         return [self._sentences(chunk_id, dimension) for chunk_id in ids]
 
     def document_chunks(self, source: str) -> list[ChunkRow]:
@@ -175,13 +176,26 @@ class Reader:
         found = self._find("source", source)
         return self._read_chunks(*found) if found else []
 
-    def added_since(self, generation: int, dimension: int) -> tuple[list[ChunkRow], Vectors]:
-        """Return the chunks added after ``generation`` by id, and vectors of shape (n, dimension).
+    def all_chunks(self) -> tuple[list[ChunkRow], Vectors]:
+        """Return every chunk, ordered by id, and their vectors; shape (n, d).
+
+        Raises:
+            IndexDamagedError: If a chunk or vector is missing or not what was written.
+        """
+        rows, vectors = self.added_since(0)
+        check_chunks(np.array([row.id for row in rows], np.int64), self.state())
+        return rows, vectors
+
+    def added_since(self, generation: int) -> tuple[list[ChunkRow], Vectors]:
+        """Return the chunks added after ``generation``, ordered by id, and their vectors.
+
+        The vectors have shape (n, d).
 
         Raises:
             IndexDamagedError: If a row is missing or not what was written.
         """
         rows, vectors = [], []
+        dimension = self.state().identity.dimension
         found = self._connection.execute(
             f"SELECT v.vector, v.checksum, c.text_hash, {CHUNK_COLUMNS} FROM chunks c "
             "JOIN documents d ON d.id = c.document LEFT JOIN vectors v USING (text_hash) "
@@ -294,6 +308,15 @@ class Reader:
         if columns is None:
             raise IndexDamagedError(f"chunk {chunk_id} is missing from the catalog")
         return chunk_row(self._seed, columns)
+
+
+def check_chunks(ids: NDArray[np.int64], state: State) -> None:
+    """Raise IndexDamagedError if the chunks, by id, are not those that were committed."""
+    found = len(ids), fingerprint(ids)
+    if found != (state.chunks, state.fingerprint) or (np.diff(ids) <= 0).any():
+        raise IndexDamagedError(
+            f"the chunks in the catalog are not the {state.chunks} that were committed"
+        )
 
 
 def _remedy(found: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from ingest.embeddings import EmbeddingIdentity
 from ingest.errors import IndexDamagedError, UsageError
 from ingest.text.languages import UNDETERMINED
 from ingest.types import Chunk, FileSignature
@@ -42,7 +43,7 @@ class State:
 
     Attributes:
         index_id: Random name that ties the derived files to this catalog.
-        identity: The embedding identity, as JSON.
+        identity: The embedding model that made the vectors.
         chunk_tokens: Longest chunk, in tokens.
         folder: Absolute path of the folder it follows; empty before the first sync.
         generation: Number of changes committed.
@@ -58,7 +59,7 @@ class State:
     """
 
     index_id: str
-    identity: str
+    identity: EmbeddingIdentity
     chunk_tokens: int
     folder: str = ""
     generation: int = 0
@@ -71,6 +72,15 @@ class State:
     added: int = 0
     next_id: int = 1
     format: int = 2
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> State:
+        """Return the state that :meth:`to_json` wrote."""
+        return cls(**{**data, "identity": EmbeddingIdentity(**json.loads(data["identity"]))})
+
+    def to_json(self) -> str:
+        """Return the state as it is stored: the identity is JSON within JSON."""
+        return json.dumps(asdict(self) | {"identity": json.dumps(asdict(self.identity))})
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from ingest.index.atomic_files import read_arrays, write_arrays
 from ingest.index.dense import DenseIndex, build_flat
 from ingest.index.filters import Filter, matching_documents
 from ingest.index.lexical import LexicalIndex, Postings
-from ingest.index.reader import Reader, Vectors
-from ingest.index.records import ChunkRow, DocumentRow, State, fingerprint
+from ingest.index.reader import Reader, Vectors, check_chunks
+from ingest.index.records import ChunkRow, DocumentRow, State
 from ingest.text.terms import document_terms
 
 # More changes than this are not searched beside the base but written into a new one; a large index
@@ -70,9 +70,7 @@ class Snapshot:
     _rows: list[tuple[int, DocumentRow]] = field(default_factory=list)
 
     @classmethod
-    def load(
-        cls, reader: Reader, version: Path, dimension: int, previous: Snapshot | None = None
-    ) -> Snapshot:
+    def load(cls, reader: Reader, version: Path, previous: Snapshot | None = None) -> Snapshot:
         """Read the generation that ``reader`` sees, reusing the base of an earlier snapshot.
 
         Raises:
@@ -82,17 +80,17 @@ class Snapshot:
         if previous and state.horizon <= previous.base.generation <= state.generation:
             base = previous.base
         else:
-            base = _find_base(version, state) or _empty_base(dimension)
-        return cls.over(base, reader, dimension)
+            base = _find_base(version, state) or _empty_base(state)
+        return cls.over(base, reader)
 
     @classmethod
-    def over(cls, base: Base, reader: Reader, dimension: int) -> Snapshot:
+    def over(cls, base: Base, reader: Reader) -> Snapshot:
         """Return the base with what was added and removed since; raises IndexDamagedError."""
         state = reader.state()
-        tail, vectors = reader.added_since(base.generation, dimension)
+        tail, vectors = reader.added_since(base.generation)
         ids = np.concatenate([base.ids, np.array([row.id for row in tail], np.int64)])
         alive = ~np.isin(ids, reader.removed_since(base.generation))
-        _check_chunks(ids, alive, state)
+        check_chunks(ids[alive], state)
         return cls(
             state,
             base,
@@ -187,14 +185,14 @@ def remove_older_bases(version: Path) -> None:
         _base_path(version, generation).unlink(missing_ok=True)
 
 
-def check_bases(reader: Reader, version: Path, dimension: int) -> dict[str, str]:
+def check_bases(reader: Reader, version: Path) -> dict[str, str]:
     """Return what is wrong with each base file, by name.
 
     Raises:
         IndexDamagedError: If the catalog can't tell.
     """
     state = reader.state()
-    whole = Snapshot.over(_empty_base(dimension), reader, dimension)
+    whole = Snapshot.over(_empty_base(state), reader)
     generations = [g for g in _base_generations(version) if state.horizon <= g]
     problems = {
         _base_path(version, generation).name: problem
@@ -219,7 +217,7 @@ def _check_base(whole: Snapshot, reader: Reader, version: Path, generation: int)
     except (FileNotFoundError, IndexDamagedError):
         return "is not what was written"
     try:
-        snapshot = Snapshot.over(base, reader, whole.base.vectors.d)
+        snapshot = Snapshot.over(base, reader)
     except IndexDamagedError:
         return "is not what the catalog says, with what was added and removed since"
     parts = zip(_content(snapshot), _content(whole), strict=True)
@@ -243,14 +241,6 @@ def _content(snapshot: Snapshot) -> tuple[NDArray[Any], ...]:
     )
 
 
-def _check_chunks(ids: NDArray[np.int64], alive: NDArray[np.bool_], state: State) -> None:
-    count, digest = int(alive.sum()), fingerprint(ids[alive])
-    if (count, digest) != (state.chunks, state.fingerprint) or (np.diff(ids) <= 0).any():
-        raise IndexDamagedError(
-            f"the chunks in the catalog are not the {state.chunks} that were committed"
-        )
-
-
 def _find_base(version: Path, state: State) -> Base | None:
     """Return the newest base that is whole and fits the generation, or None."""
     for generation in sorted(_base_generations(version), reverse=True):
@@ -270,9 +260,9 @@ def _read_base(version: Path, index_id: str, generation: int) -> Base:
     return Base(generation, rest.pop("ids"), rest.pop("documents"), dense, Postings(**rest))
 
 
-def _empty_base(dimension: int) -> Base:
+def _empty_base(state: State) -> Base:
     none = np.empty(0, np.int64)
-    vectors = build_flat(np.empty((0, dimension), np.float32))
+    vectors = build_flat(np.empty((0, state.identity.dimension), np.float32))
     return Base(0, none, none, vectors, Postings.build([]))
 
 

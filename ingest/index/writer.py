@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -173,5 +173,5 @@ class Writer(Reader):
 
 def write_state(connection: sqlite3.Connection, state: State) -> None:
     """Write the one state row."""
-    text = json.dumps(asdict(state))
+    text = state.to_json()
     connection.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (text, checksum(0, text)))

@@ -7,7 +7,6 @@ name the format, and the SHA-256 of all before them. What is derived from the ca
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import sqlite3
@@ -18,15 +17,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-import numpy as np
-
 from ingest.embeddings import EmbeddingIdentity, embedding_model
 from ingest.errors import IdentityError, IndexDamagedError, IndexMissingError, UsageError
 from ingest.index.atomic_files import CommitMarker, fsync_folder, read_marker, write_marker
-from ingest.index.catalog import Catalog
+from ingest.index.catalog import SCHEMA, Catalog
 from ingest.index.directory import CATALOG, current_version, new_version, write_lock
 from ingest.index.reader import FORMAT, Reader
-from ingest.index.records import Origin, State, Status, fingerprint
+from ingest.index.records import Origin, State, Status
 from ingest.index.vectorstore import Index
 from ingest.index.writer import Writer
 from ingest.settings import IndexSettings
@@ -65,7 +62,7 @@ def export_index(settings: IndexSettings, file: Path, *, force: bool = False) ->
     """
     version = current_version(settings.index)
     if version is None:
-        raise IndexMissingError(f"there is no index in {settings.index}: run 'rag index' first")
+        raise IndexMissingError(settings.index)
     if file.is_dir() or (file.exists() and not force):
         raise UsageError(f"{file} is there already: name another file, or add --force")
     with (
@@ -148,13 +145,9 @@ def _verify(reader: Reader) -> State:
         for row in reader.documents(origin):
             if row.status is not Status.FAILED and reader.document(row.source) is None:
                 raise IndexDamagedError(f"the text of {row.source} is missing from the catalog")
-    dimension = _identity(state).dimension
-    chunks, _ = reader.added_since(0, dimension)
+    chunks, _ = reader.all_chunks()
     for chunk in chunks:
-        reader.sentences([chunk.id], dimension)
-    ids = np.array([chunk.id for chunk in chunks], np.int64)
-    if (len(ids), fingerprint(ids)) != (state.chunks, state.fingerprint):
-        raise IndexDamagedError("the catalog does not hold the chunks that were committed")
+        reader.sentences([chunk.id])
     return state
 
 
@@ -200,14 +193,10 @@ def _hash(stream: BinaryIO, size: int) -> hashlib._Hash:
 
 def _check_schema(file: Path, connection: sqlite3.Connection) -> None:
     """Raise UsageError if the file has other tables than ours, or triggers of somebody's."""
-    with TemporaryDirectory() as scratch:
-        fresh = Path(scratch) / CATALOG
-        Catalog.create(fresh, State(index_id="", identity="", chunk_tokens=0)).close()
-        with _open_copy(fresh) as ours:
-            if _schema(connection) != _schema(ours):
-                raise UsageError(
-                    f"{file} is not a catalog of this version: export it with this one"
-                )
+    with closing(sqlite3.connect(":memory:")) as ours:
+        ours.executescript(SCHEMA)
+        if _schema(connection) != _schema(ours):
+            raise UsageError(f"{file} is not a catalog of this version: export it with this one")
 
 
 def _schema(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
@@ -215,17 +204,13 @@ def _schema(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
 
 
 def _check_identity(file: Path, state: State, configured: EmbeddingIdentity) -> None:
-    made_with = _identity(state)
+    made_with = state.identity
     if differences := made_with.differences(configured):
         raise IdentityError(
             f"{file} was made with {made_with.name} and the settings say {configured.name} "
             f"({'; '.join(differences)}): set RAG_EMBEDDING to the model it was made with, or "
             "index the documents here"
         )
-
-
-def _identity(state: State) -> EmbeddingIdentity:
-    return EmbeddingIdentity(**json.loads(state.identity))
 
 
 def _extract(file: Path, size: int, catalog: Path) -> None:

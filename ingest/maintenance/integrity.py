@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -136,8 +135,7 @@ def _check_documents(
 
 def _check_derived(catalog: Catalog, version: Path) -> list[Damage]:
     with catalog.read() as reader:
-        dimension = json.loads(reader.state().identity)["dimension"]
-        problems = check_bases(reader, version, dimension)
+        problems = check_bases(reader, version)
     return [Damage(what, f"{version.name}/{name}") for name, what in problems.items()]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from langchain_core.documents import Document
 
 from ingest.embeddings import EmbeddingModel, embedding_model
-from ingest.errors import IndexDamagedError, MissingExtraError, UsageError
+from ingest.errors import MissingExtraError, UsageError
 from ingest.index.catalog import Catalog
 from ingest.index.directory import CATALOG, current_version, write_lock
 from ingest.index.reader import Vectors
@@ -102,11 +102,9 @@ def _read_chunks(
         closing(Catalog(index.version / CATALOG)) as catalog,
         catalog.read() as reader,
     ):
-        state = reader.state()
-        rows, vectors = reader.added_since(0, embedding.identity.dimension)
-    if len(rows) != state.chunks:
-        raise IndexDamagedError(f"the catalog has {len(rows)} of {state.chunks} chunks")
-    return [chunk_document(row) for row in rows], vectors, state.documents
+        rows, vectors = reader.all_chunks()
+        documents = reader.state().documents
+    return [chunk_document(row) for row in rows], vectors, documents
 
 
 def _fill(

@@ -7,7 +7,6 @@ beside the new one, as the version to roll back to, until the next rebuild.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
@@ -68,9 +67,7 @@ def verify_index(
     show = progress or ignore_progress
     version = version_to_check(settings.index) if settings.index.is_dir() else None
     if version is None:
-        raise IndexMissingError(
-            f"there is no index in {settings.index}: run 'rag index' to make one"
-        )
+        raise IndexMissingError(settings.index)
     outside = check_folder(settings.index)
     if repair:
         damages, state = _repair(settings, outside, show)
@@ -108,8 +105,7 @@ def _repair(
 def _rebuild_derived(version: Path) -> None:
     remove_bases(version)
     with closing(Catalog(version / CATALOG)) as catalog, catalog.read() as reader:
-        dimension = json.loads(reader.state().identity)["dimension"]
-        Snapshot.load(reader, version, dimension).write_base(version)
+        Snapshot.load(reader, version).write_base(version)
 
 
 def _carry_over(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.embeddings import EmbeddingIdentity
 from ingest.errors import IndexMissingError, StoreError
 from ingest.index import directory
 from ingest.index.catalog import Catalog
@@ -35,9 +33,7 @@ def roll_back(settings: IndexSettings) -> Rollback:
         IndexBusyError: If another process is writing.
     """
     if not settings.index.is_dir():
-        raise IndexMissingError(
-            f"there is no index in {settings.index}: run 'rag index' to make one"
-        )
+        raise IndexMissingError(settings.index)
     with directory.write_lock(settings.index):
         version = directory.roll_back(settings.index)
         try:
@@ -45,8 +41,7 @@ def roll_back(settings: IndexSettings) -> Rollback:
         except StoreError:
             directory.roll_back(settings.index)
             raise
-    identity = EmbeddingIdentity(**json.loads(state.identity))
-    return Rollback(version.name, identity.name, state.documents, state.chunks)
+    return Rollback(version.name, state.identity.name, state.documents, state.chunks)
 
 
 def _read_state(version: Path) -> State:
