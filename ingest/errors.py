@@ -67,6 +67,7 @@ class IndexDamagedError(StoreError):
     """A file or row of the index is not what was written."""
 
     def __init__(self, damage: str) -> None:
+        self.damage = damage
         super().__init__(f"{damage}: run 'rag verify --repair' to mend the index")
 
 

@@ -51,12 +51,12 @@ def embedding_model(settings: IndexSettings) -> EmbeddingModel:
         case "bundled", E5.name | MINILM.name:
             return wrap_embeddings(_loaded(E5 if model == E5.name else MINILM))
         case "huggingface", model if model:
-            _require(settings.embedding, "huggingface", "langchain_huggingface")
+            _require(settings.embedding, "huggingface")
             from ingest.embeddings.huggingface import huggingface_model
 
             return huggingface_model(model)
         case "openai", model if model:
-            _require(settings.embedding, "openai", "langchain_openai")
+            _require(settings.embedding, "openai")
             from ingest.embeddings.openai import openai_model
 
             return openai_model(model, settings.embedding_base_url, settings.openai_api_key)
@@ -73,7 +73,7 @@ def model_folder(settings: IndexSettings) -> Path:
         case "bundled", MINILM.name:
             return minilm_folder()
         case "huggingface", model if model:
-            _require(settings.embedding, "huggingface", "langchain_huggingface")
+            _require(settings.embedding, "huggingface")
             from ingest.embeddings.huggingface import model_folder as folder_of
 
             return folder_of(model)
@@ -109,6 +109,6 @@ def wrap_embeddings(embeddings: Embeddings) -> EmbeddingModel:
     return EmbeddingModel(embeddings, identity, read_tokenizer())
 
 
-def _require(what: str, extra: str, *modules: str) -> None:
-    if any(find_spec(module) is None for module in modules):
+def _require(what: str, extra: str) -> None:
+    if find_spec(f"langchain_{extra}") is None:
         raise MissingExtraError(f"embedding model '{what}'", extra)

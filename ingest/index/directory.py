@@ -15,7 +15,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from filelock import FileLock, Timeout
 from ingest.errors import IndexBusyError, IndexDamagedError, StoreError, UsageError
 from ingest.index.atomic_files import MARKER, fsync_folder, has_marker, write_bytes
 from ingest.index.catalog import Catalog
-from ingest.index.reader import SAME_DOCUMENTS
+from ingest.index.reader import FORMAT, SAME_DOCUMENTS
+from ingest.index.records import State
 
 CATALOG = "catalog.sqlite"
 LOCK_TIMEOUT = 10.0
@@ -139,6 +140,17 @@ def newest_version(index: Path) -> Path | None:
     return max(_versions(index), key=lambda path: int(path.name[1:]), default=None)
 
 
+def read_state(version: Path, formats: Sequence[int] = (FORMAT,)) -> State:
+    """Return the state row of a version.
+
+    Raises:
+        IndexDamagedError: If it is not what was written.
+        StoreError: If the version has none of the formats.
+    """
+    with closing(Catalog(version / CATALOG)) as catalog, catalog.read(formats) as reader:
+        return reader.state()
+
+
 def roll_back(index: Path) -> Path:
     """Put the version before the one in use in its place, and return it.
 
@@ -234,11 +246,7 @@ def _generation(version: Path) -> int | None:
     if not has_marker(version):
         return 0
     try:
-        with (
-            closing(Catalog(version / CATALOG)) as catalog,
-            catalog.read(formats=SAME_DOCUMENTS) as reader,
-        ):
-            return reader.state().generation
+        return read_state(version, SAME_DOCUMENTS).generation
     except IndexDamagedError:
         return None
 

@@ -107,7 +107,7 @@ class DocumentIndex:
                 raise IndexMissingError(folder)
             index = cls(folder, version, embedding)
             try:
-                check_identity(folder, index.state(), embedding.identity)
+                check_identity(f"the index {folder}", index.state(), embedding.identity)
                 return index
             except IndexDamagedError:
                 index.close()
@@ -175,17 +175,16 @@ class DocumentIndex:
             return list(reader.documents(origin))
 
     def settled(
-        self, origin: Origin, files: Mapping[str, FileSignature], loader: Callable[[str], str]
+        self, files: Mapping[str, FileSignature], loader: Callable[[str], str]
     ) -> tuple[dict[str, str], list[str]]:
-        """Return the status of each document whose file is as it was read, and the other sources.
+        """Return the status of each document whose file is unchanged, and the other sources.
 
         Args:
-            origin: Whose documents.
-            files: The files that are there.
-            loader: Gives the loader that a source would be parsed with now.
+            files: The files of the folder.
+            loader: Returns the loader that would parse a source now.
         """
         with self._current.opened.catalog.read() as reader:
-            return reader.settled(origin, files, loader)
+            return reader.settled(files, loader)
 
     def find_documents(self, sources: Iterable[str]) -> list[DocumentRow]:
         """Return the documents under the given sources, in that order."""

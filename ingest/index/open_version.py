@@ -59,7 +59,7 @@ class Current:
                 version = Version(path)
                 try:
                     with version.catalog.read() as reader:
-                        check_identity(self._folder, reader.state(), self._identity)
+                        check_identity(f"the index {self._folder}", reader.state(), self._identity)
                 except BaseException:
                     version.close()
                     raise
@@ -79,14 +79,25 @@ class Current:
                     raise
 
 
-def check_identity(folder: Path, state: State, identity: EmbeddingIdentity) -> None:
-    """Raise IdentityError if the index was made with another embedding model."""
+_REBUILD = "run 'rag index --rebuild' to embed the documents again, or set RAG_EMBEDDING back"
+
+
+def check_identity(
+    what: str, state: State, identity: EmbeddingIdentity, remedy: str = _REBUILD
+) -> None:
+    """Raise IdentityError if an index was made with another embedding model.
+
+    Args:
+        what: The index, for the message.
+        state: Its state row.
+        identity: The configured model.
+        remedy: The next step, for the message.
+    """
     made_with = state.identity
     if differences := made_with.differences(identity):
         raise IdentityError(
-            f"the index {folder} was made with {made_with.name} and the settings say "
-            f"{identity.name} ({'; '.join(differences)}): run 'rag index --rebuild' to embed the "
-            "documents again, or set RAG_EMBEDDING back"
+            f"{what} was made with {made_with.name} and the settings say {identity.name} "
+            f"({'; '.join(differences)}): {remedy}"
         )
 
 

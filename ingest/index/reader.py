@@ -89,12 +89,13 @@ class Reader:
                 yield row
 
     def settled(
-        self, origin: Origin, files: Mapping[str, FileSignature], loader: Callable[[str], str]
+        self, files: Mapping[str, FileSignature], loader: Callable[[str], str]
     ) -> tuple[dict[str, str], list[str]]:
-        """Return the status of each document whose file is as it was read, and the other sources.
+        """Return the status of each document whose file is unchanged, and the other sources.
 
-        Nothing here has a checksum: if it is wrong, a file is read that need not be. A row is let
-        go at once, as garbage collection would take longer than all else of a sync.
+        Only documents of the folder count. The columns read here have no checksum: a wrong value
+        only causes a file to be read needlessly. No row is kept, because collecting them as
+        garbage would take longer than the rest of a sync.
         """
         query = (
             "SELECT size, mtime_ns, ctime_ns, inode, id, source, origin, loader, status "
@@ -104,7 +105,7 @@ class Reader:
         for row in self._connection.execute(query):
             _, _, _, _, document_id, source, kept_by, loaded_by, status = row
             ids.append(document_id)
-            if kept_by != origin:
+            if kept_by != Origin.FOLDER:
                 continue
             if row[:4] == files.get(source) and loaded_by == loader(source):
                 settled[source] = status

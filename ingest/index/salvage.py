@@ -178,7 +178,7 @@ class Inspector(Reader):
         try:
             return read()
         except _UNREADABLE as error:
-            problems.append(str(error).partition(": run 'rag ")[0])
+            problems.append(getattr(error, "damage", str(error)))
             return None
 
 

@@ -13,8 +13,9 @@ import docx
 from docx.oxml.ns import qn
 
 from ingest.errors import LoadError
+from ingest.loaders.blocks import Block, join_blocks
 from ingest.loaders.metadata import stated
-from ingest.types import Document, Heading
+from ingest.types import Document
 
 _MOST_UNPACKED_BYTES = 200_000_000
 _HEADING_NAME = re.compile(
@@ -33,15 +34,6 @@ _SKIPPED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
-    """A paragraph or table; ``gap`` is the number of line breaks before it."""
-
-    text: str
-    gap: int = 2
-    level: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Styles:
     """Ids of paragraph styles: headings with their level, 0 the title, and list items."""
 
@@ -53,17 +45,8 @@ def load_docx(content: bytes) -> Document:
     """Return paragraphs and tables in their order; raises LoadError on a damaged file."""
     _check_archive(content)
     file = docx.Document(io.BytesIO(content))
-    parts: list[str] = []
-    headings: list[Heading] = []
-    offset = 0
-    for block in _blocks(file.element.body, _styles(file)):
-        gap = "\n" * block.gap if parts else ""
-        offset += len(gap)
-        if block.level is not None:
-            headings.append(Heading(offset, block.level, " ".join(block.text.split())))
-        parts += (gap, block.text)
-        offset += len(block.text)
-    return Document("".join(parts), headings=tuple(headings), metadata=_facts(file))
+    text, headings = join_blocks(_blocks(file.element.body, _styles(file)))
+    return Document(text, headings=headings, metadata=_facts(file))
 
 
 def _facts(file: Any) -> dict[str, str]:
@@ -121,24 +104,24 @@ def _has_numbering(element: Any) -> bool:
     return element.find(f"{qn('w:pPr')}/{qn('w:numPr')}") is not None
 
 
-def _blocks(parent: Any, styles: _Styles) -> Iterator[_Block]:
+def _blocks(parent: Any, styles: _Styles) -> Iterator[Block]:
     in_list = False
     for element in parent:
         if element.tag == qn("w:p"):
             block = _paragraph(element, styles)
             if block.text:
                 is_item = block.text.startswith("- ") and block.level is None
-                yield _Block(block.text, 1 if is_item and in_list else 2, block.level)
+                yield Block(block.text, 1 if is_item and in_list else 2, block.level)
                 in_list = is_item
         elif element.tag == qn("w:tbl"):
             if text := _table_text(element):
-                yield _Block(text)
+                yield Block(text)
             in_list = False
         elif element.tag in (qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:customXml")):
             yield from _blocks(element, styles)
 
 
-def _paragraph(element: Any, styles: _Styles) -> _Block:
+def _paragraph(element: Any, styles: _Styles) -> Block:
     text = _text(element)
     found = element.find(f"{qn('w:pPr')}/{qn('w:pStyle')}")
     style = "" if found is None else found.get(qn("w:val"))
@@ -146,7 +129,7 @@ def _paragraph(element: Any, styles: _Styles) -> _Block:
     if level is None:
         level = styles.levels.get(style)
     is_item = text and level is None and (_has_numbering(element) or style in styles.lists)
-    return _Block(f"- {text}" if is_item else text, level=level)
+    return Block(f"- {text}" if is_item else text, level=level)
 
 
 def _text(element: Any) -> str:

@@ -17,11 +17,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from ingest.embeddings import EmbeddingIdentity, embedding_model
-from ingest.errors import IdentityError, IndexDamagedError, IndexMissingError, UsageError
+from ingest.embeddings import embedding_model
+from ingest.errors import IndexDamagedError, IndexMissingError, UsageError
 from ingest.index.atomic_files import CommitMarker, fsync_folder, read_marker, write_marker
 from ingest.index.catalog import SCHEMA, Catalog
 from ingest.index.directory import CATALOG, current_version, new_version, write_lock
+from ingest.index.open_version import check_identity
 from ingest.index.reader import FORMAT, Reader
 from ingest.index.records import Origin, State, Status
 from ingest.index.vectorstore import Index
@@ -32,6 +33,7 @@ _MAGIC = b"rag-app index "
 _LABEL = _MAGIC + f"{FORMAT:02d}".encode()
 _TRAILER_BYTES = len(_LABEL) + hashlib.sha256().digest_size
 _BLOCK = 1 << 20
+_SAME_MODEL = "set RAG_EMBEDDING to the model it was made with, or index the documents here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def import_index(settings: IndexSettings, file: Path) -> Imported:
     embedding = embedding_model(settings)
     with _read_failure_as_error(file), _open_copy(file) as connection:
         _check_schema(file, connection)
-        _check_identity(file, Reader(connection).state(), embedding.identity)
+        check_identity(str(file), Reader(connection).state(), embedding.identity, _SAME_MODEL)
         _verify(Reader(connection))
     with _failure_as_error(settings.index), write_lock(settings.index):
         version = new_version(settings.index)
@@ -201,16 +203,6 @@ def _check_schema(file: Path, connection: sqlite3.Connection) -> None:
 
 def _schema(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
     return connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
-
-
-def _check_identity(file: Path, state: State, configured: EmbeddingIdentity) -> None:
-    made_with = state.identity
-    if differences := made_with.differences(configured):
-        raise IdentityError(
-            f"{file} was made with {made_with.name} and the settings say {configured.name} "
-            f"({'; '.join(differences)}): set RAG_EMBEDDING to the model it was made with, or "
-            "index the documents here"
-        )
 
 
 def _extract(file: Path, size: int, catalog: Path) -> None:

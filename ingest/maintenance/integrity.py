@@ -64,7 +64,7 @@ def check_folder(index: Path) -> list[Damage]:
         if current_version(index) is None:
             damages.append(Damage("is missing", "CURRENT"))
     except IndexDamagedError as error:
-        damages.append(Damage(_problem(error), "CURRENT"))
+        damages.append(Damage(error.damage, "CURRENT"))
     try:
         with FileLock(index / "lock", timeout=0):
             left = find_leftovers(index)
@@ -89,7 +89,7 @@ def check_version(version: Path, progress: OnProgress) -> Check:
     try:
         check.marker = read_marker(version)
     except IndexDamagedError as error:
-        check.files.append(Damage(_problem(error), f"{version.name}/{MARKER}"))
+        check.files.append(Damage(error.damage, f"{version.name}/{MARKER}"))
         check.uncertain = _has_log(version)
     try:
         with closing(Catalog(version / CATALOG)) as catalog:
@@ -102,7 +102,7 @@ def check_version(version: Path, progress: OnProgress) -> Check:
                 check.files += _check_derived(catalog, version)
     except IndexDamagedError as error:
         check.only_derived = False
-        check.files.append(Damage(_problem(error), name))
+        check.files.append(Damage(error.damage, name))
     return check
 
 
@@ -120,7 +120,7 @@ def _check_catalog(inspector: Inspector, check: Check) -> Iterator[str]:
         try:
             check.marker.check(check.state)
         except IndexDamagedError as error:
-            yield _problem(error)
+            yield error.damage
 
 
 def _check_documents(
@@ -137,8 +137,3 @@ def _check_derived(catalog: Catalog, version: Path) -> list[Damage]:
     with catalog.read() as reader:
         problems = check_bases(reader, version)
     return [Damage(what, f"{version.name}/{name}") for name, what in problems.items()]
-
-
-def _problem(error: IndexDamagedError) -> str:
-    """Return what is damaged, without the advice."""
-    return str(error).partition(": run 'rag ")[0]

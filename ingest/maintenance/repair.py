@@ -118,7 +118,7 @@ def _carry_over(
             catalog = stack.enter_context(mended_copy(catalog))
             check.state = _read_state(catalog)
         if check.state:
-            check_identity(settings.index, check.state, embedding.identity)
+            check_identity(f"the index {settings.index}", check.state, embedding.identity)
         tokens = check.state.chunk_tokens if check.state else settings.chunk_tokens
         index = stack.enter_context(closing(Index.create(settings.index, embedding, tokens)))
         with suppress(IndexDamagedError):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 from ingest.errors import IndexMissingError, StoreError
 from ingest.index import directory
-from ingest.index.catalog import Catalog
-from ingest.index.records import State
 from ingest.settings import IndexSettings
 
 
@@ -37,13 +33,8 @@ def roll_back(settings: IndexSettings) -> Rollback:
     with directory.write_lock(settings.index):
         version = directory.roll_back(settings.index)
         try:
-            state = _read_state(version)
+            state = directory.read_state(version)
         except StoreError:
             directory.roll_back(settings.index)
             raise
     return Rollback(version.name, state.identity.name, state.documents, state.chunks)
-
-
-def _read_state(version: Path) -> State:
-    with closing(Catalog(version / directory.CATALOG)) as catalog, catalog.read() as reader:
-        return reader.state()

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from ingest.embeddings import EmbeddingModel, PassageVectors, embedding_model
 from ingest.errors import IndexDamagedError, LoadError, StoreError, UsageError
-from ingest.index.catalog import Catalog
-from ingest.index.directory import CATALOG, current_version, write_lock
+from ingest.index.directory import current_version, read_state, write_lock
 from ingest.index.document_index import Applied, Changes, Split
 from ingest.index.reader import SAME_DOCUMENTS
 from ingest.index.records import DocumentRow, Origin, Status
@@ -79,8 +78,9 @@ def sync_folder(
         with closing(writable_index(settings, embedding, rebuild)) as index:
             _check_settings(settings, index)
             plan = _plan(settings, index, files, retry_failed)
-            show = progress or ignore_progress
-            return _Sync(settings, index, files, rebuild, show).run(plan, started)
+            sizes = {source: files[source].size for source in (*plan.new, *plan.changed)}
+            shown = Progress(sizes, progress or ignore_progress)
+            return _Sync(settings, index, plan, shown, rebuild).run(started)
 
 
 def followed_folder(index: Path) -> Path | None:
@@ -90,13 +90,7 @@ def followed_folder(index: Path) -> Path | None:
     """
     try:
         version = current_version(index)
-        if version is None:
-            return None
-        with (
-            closing(Catalog(version / CATALOG)) as catalog,
-            catalog.read(formats=SAME_DOCUMENTS) as reader,
-        ):
-            folder = reader.state().folder
+        folder = version and read_state(version, SAME_DOCUMENTS).folder
     except StoreError:
         return None
     return Path(folder) if folder else None
@@ -109,22 +103,20 @@ class _Sync:
         self,
         settings: IndexSettings,
         index: Index,
-        files: Files,
+        plan: Plan,
+        progress: Progress,
         rebuild: bool,
-        progress: OnProgress,
     ) -> None:
         self._settings = settings
         self._index = index
-        self._files = files
+        self._plan = plan
+        self._progress = progress
         self._rebuild = rebuild
-        self._on_progress = progress
-        self._progress = Progress({}, progress)
         self._group_characters = _GROUP_CHARACTERS
 
-    def run(self, plan: Plan, started: float) -> SyncReport:
-        sizes = {source: self._files[source].size for source in (*plan.new, *plan.changed)}
-        self._progress = Progress(sizes, self._on_progress)
-        applied = list(self._apply(plan))
+    def run(self, started: float) -> SyncReport:
+        plan = self._plan
+        applied = list(self._apply())
         self._index.tidy()
         self._index.use()
         embedded = sum(done.embedded for done in applied)
@@ -145,18 +137,18 @@ class _Sync:
             seconds=time.monotonic() - started,
         )
 
-    def _apply(self, plan: Plan) -> Iterator[Applied]:
+    def _apply(self) -> Iterator[Applied]:
         """Commit the plan in changes that are soon done; a small plan is one change."""
         batch = _Batch(
             Changes(
                 folder=str(self._settings.documents.resolve()),
-                removed=list(plan.deleted),
-                renamed=list(plan.renamed),
-                signed=list(plan.signed),
+                removed=list(self._plan.deleted),
+                renamed=list(self._plan.renamed),
+                signed=list(self._plan.signed),
             )
         )
         begun = _clock()
-        for documents in self._read(plan):
+        for documents in self._read():
             started = _clock()
             self._embed(documents, batch)
             self._fit_group(_clock() - started)
@@ -166,11 +158,11 @@ class _Sync:
         if batch.split or batch.changes.folder:
             yield self._commit(batch)
 
-    def _read(self, plan: Plan) -> Iterator[list[tuple[DocumentRow, Document]]]:
+    def _read(self) -> Iterator[list[tuple[DocumentRow, Document]]]:
         """Yield the documents of the plan in groups to be embedded together."""
         documents: list[tuple[DocumentRow, Document]] = []
         characters, begun = 0, _clock()
-        for source in sorted((*plan.new, *plan.changed)):
+        for source in sorted((*self._plan.new, *self._plan.changed)):
             self._progress.reading(source)
             row, document = _load(self._settings, source)
             self._progress.read(source)
@@ -312,7 +304,7 @@ def _plan(settings: IndexSettings, index: Index, files: Files, retry_failed: boo
     added = index.documents(Origin.ADDED) if index.state().added else []
     taken = {row.source for row in added} & files.keys()
     files = {source: files[source] for source in files.keys() - taken} if taken else files
-    settled, doubtful = index.settled(Origin.FOLDER, files, _loader)
+    settled, doubtful = index.settled(files, _loader)
     failed = [source for source, status in settled.items() if status == Status.FAILED]
     unchanged = len(settled) - len(failed)
     if retry_failed:
