@@ -1,17 +1,17 @@
-"""Cut a document into verbatim chunks of whole sentences, measured in tokens.
+"""Split a document into verbatim chunks of whole sentences, measured in tokens.
 
-The text is encoded once; the token offsets then give the size of any span. A chunk holds at most
-``chunk_tokens`` tokens. Where it ends, from the most wanted:
+The text is encoded once; the token offsets then give the size of any span. A chunk has at most
+``chunk_tokens`` tokens and ends, in order of preference:
 
-1. A section starts, unless the chunk so far is tiny (under a fifth of the limit) and the new
-   section is not above the chunk's first one: a title alone goes with what follows it.
-2. The rest of the section fits.
-3. A paragraph starts after a blank line, in the second half of the chunk; else a list item, a
-   row, or a paragraph without a blank line, as in PDF.
-4. A sentence starts. When the rest of the section takes two chunks, they are cut at the best
-   place nearest to the middle, so that no tail of a few words is left over.
+1. Before a new section, unless the chunk so far is tiny (under a fifth of the limit) and the new
+   section has no higher level than the chunk's first one: a lone title goes with what follows.
+2. At the end of the section, if it fits.
+3. Before a paragraph after a blank line, in the second half of the chunk; else before a list item,
+   a row, or a paragraph without a blank line, as in PDF.
+4. Before a sentence. If the rest of the section takes two chunks, they are split at the best place
+   nearest to the middle, so that no tail of a few words is left over.
 
-A sentence above the limit is cut at a line break, a clause, a space or, last, between tokens.
+A sentence above the limit is cut at a line break, a clause, a space or, at last, between tokens.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ from ingest.types import Chunk, Document, Heading
 
 Span = tuple[int, int]
 
-_SPECIAL_TOKENS = 2
+_SPECIAL_TOKENS = 2  # those of BERT and its relatives
+# The numbers below were chosen by hand.
 _TINY = 0.2
 _ENCODED_CHARACTERS = 50_000
-# A tokenizer may make one unknown token of a word of any length; such a token counts as one
-# for every four characters, so that a chunk never grows without bound.
+# A tokenizer may make a single unknown token of a word of any length; such a token counts as one
+# per four characters, so that the length of a chunk is bounded.
 _LONG_TOKEN = 32
 _CHARACTERS_OF_A_TOKEN = 4
-# Counts this close to the model's limit are checked by encoding the text itself.
+# Counts this close to the model's limit are checked by encoding the span by itself.
 _SLACK = 8
-# Tokenizers part words at these; they may drop rarer ones, such as U+0085, and join the words.
+# Tokenizers split words at these; they may drop rarer spaces, such as U+0085, and join the words.
 _SPACES = ("", " ", "\n", "\t", "\r")
 _CUTS = tuple(re.compile(cut) for cut in (r"\n\s*", r"[;:,)\]}»”—–]\s+", r"\s+"))
 _BLANK_LINE = re.compile(r"\n\s*\n")
@@ -51,9 +52,14 @@ def split_document(
 ) -> list[Chunk]:
     """Return the chunks of a document, in order.
 
-    Every character that is not whitespace is in exactly one chunk. ``chunk_tokens`` limits the
-    text of a chunk, ``max_tokens`` its ``embedding_text`` with two special tokens: headings are
-    left out, the outermost first, where they don't fit.
+    Every character that is not whitespace is in exactly one chunk.
+
+    Args:
+        document: The document.
+        tokenizer: The tokenizer of the embedding model.
+        chunk_tokens: Longest text of a chunk, in tokens.
+        max_tokens: Longest ``embedding_text`` with two special tokens; the outermost headings are
+            left out if they don't fit.
     """
     measure = _Measure(document.text, tokenizer, chunk_tokens, max_tokens)
     pieces = _pieces(document, measure)
@@ -122,7 +128,7 @@ class _Measure:
             yield part
 
     def fit(self, start: int, end: int) -> Iterator[Span]:
-        """Yield a span, halved until each part is within the limits when encoded by itself."""
+        """Yield a span, halved until each part is within the limit when encoded by itself."""
         if self.is_certain(start, end) or self.encoded(self.text[start:end]) <= self.limit:
             yield start, end
             return
@@ -134,14 +140,14 @@ class _Measure:
                 yield from self.fit(*part)
 
     def is_certain(self, start: int, end: int) -> bool:
-        """Tell whether counting by offsets is right: a part of a word may encode otherwise."""
+        """Return whether counting by offsets is exact: part of a word may encode differently."""
         tokens = self.count(start, end)
         before, after = self.text[max(0, start - 1) : start], self.text[end : end + 1]
         is_whole = before in _SPACES and after in _SPACES
         return is_whole and tokens <= self.limit and tokens + _SLACK <= self.room
 
     def has_room(self, chunk: Chunk) -> bool:
-        """Tell whether a chunk fits into the model under its headings."""
+        """Return whether a chunk with its headings fits the model."""
         titles = chunk.headings
         if titles not in self.title_tokens:
             self.title_tokens[titles] = self.encoded(" > ".join(titles))
@@ -165,7 +171,7 @@ def _token_starts(text: str, tokenizer: Tokenizer) -> list[int]:
 
 
 def _encodable(text: str) -> Iterator[Span]:
-    """Yield the text in parts that end at a space or line break, to bound the memory."""
+    """Yield spans that end at a space or line break, to bound the memory of the tokenizer."""
     start = 0
     while len(text) - start > _ENCODED_CHARACTERS:
         stop = start + _ENCODED_CHARACTERS
@@ -246,7 +252,7 @@ def _section_stop(pieces: list[_Piece], tokens: list[int], first: int, limit: in
 
 
 def _chunk_stop(pieces: list[_Piece], tokens: list[int], first: int, stop: int, limit: int) -> int:
-    """Return the piece before which the chunk from ``first`` ends, ``stop`` at the latest."""
+    """Return the piece before which the chunk from ``first`` ends, at most ``stop``."""
     size = tokens[stop] - tokens[first]
     if size <= limit:
         return stop
@@ -262,7 +268,7 @@ def _chunk_stop(pieces: list[_Piece], tokens: list[int], first: int, stop: int, 
 
 
 def _chunk(document: Document, measure: _Measure, span: Span) -> Chunk:
-    """Return the chunk of a span, under as many of its headings as fit."""
+    """Return the chunk of a span, with as many of its headings as fit."""
     start, end = span
     pages = document.pages
     page = bisect_right(pages, start) if pages else None

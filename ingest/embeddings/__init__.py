@@ -1,4 +1,4 @@
-"""Embedding models: ``provider:model`` to checked vectors."""
+"""Embedding models, named ``provider:model``."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ __all__ = [
     "wrap_embeddings",
 ]
 
+# Most models read at least this much; LangChain's interface does not say.
 _CAUTIOUS_MAX_TOKENS = 256
 _POSSIBLE = (
     "bundled:e5-small-en-pt, bundled:all-MiniLM-L6-v2, huggingface:<id or folder>, openai:<model>"
@@ -43,7 +44,13 @@ _POSSIBLE = (
 
 
 def embedding_model(settings: IndexSettings) -> EmbeddingModel:
-    """Return the model that ``settings.embedding`` names or raise UsageError."""
+    """Return the model named by ``settings.embedding``.
+
+    Raises:
+        UsageError: If there is no such model, its extra or key is missing, or it sends text off
+            this machine and ``offline`` is set.
+        ProviderError: If its server fails.
+    """
     provider, _, model = settings.embedding.partition(":")
     address = openai_address(settings.embedding_base_url) if provider == "openai" else None
     keep_offline(settings, f"embedding model '{settings.embedding}'", address)
@@ -64,7 +71,7 @@ def embedding_model(settings: IndexSettings) -> EmbeddingModel:
 
 
 def model_folder(settings: IndexSettings) -> Path:
-    """Return the folder of the model's weights or raise UsageError if it does not run here."""
+    """Return the folder of the model's weights; raises UsageError if it has none on this disk."""
     provider, _, model = settings.embedding.partition(":")
     keep_offline(settings, f"embedding model '{settings.embedding}'", None)
     match provider, model:
@@ -87,22 +94,18 @@ def model_folder(settings: IndexSettings) -> Path:
 
 @cache
 def _loaded(model: BundledModel) -> BundledEmbeddings:
-    """Return the model, loaded once in a process; its threads do not survive a fork."""
+    """Return the model, loaded once per process; its threads do not survive a fork."""
     return BundledEmbeddings(model)
 
 
 def wrap_embeddings(embeddings: Embeddings) -> EmbeddingModel:
-    """Return a model of any LangChain embeddings; their vectors' length is found by a probe."""
+    """Return a model of any LangChain embeddings; their dimension is found with a test call."""
     if isinstance(embeddings, BundledEmbeddings):
         return EmbeddingModel(embeddings, embeddings.identity, embeddings.tokenizer)
     identity = EmbeddingIdentity(
         provider="langchain",
         model=type(embeddings).__name__,
-        weights=None,
         dimension=len(embeddings.embed_query("probe")),
-        normalized=True,
-        query_prompt="",
-        document_prompt="",
         max_tokens=_CAUTIOUS_MAX_TOKENS,
         precision="unknown",
     )

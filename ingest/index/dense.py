@@ -28,14 +28,11 @@ class DenseIndex:
     def search(
         self, query: Vectors, mask: NDArray[np.bool_], k: int
     ) -> tuple[NDArray[np.int64], Vectors]:
-        """Return the ``k`` positions nearest to ``query`` and their cosines, nearest first.
+        """Return the ``k`` positions nearest to ``query`` and their cosines, each of shape (k,).
 
-        Equal cosines keep the order of their positions.
-
-        Args:
-            query: Of length 1; shape (d,).
-            mask: The positions to search; shape (n,). Fewer than ``k`` give fewer results.
-            k: Number of results.
+        Only positions where ``mask``, shape (n,), is true are searched; if there are fewer than
+        ``k``, fewer are returned. ``query`` has length 1 and shape (d,). Nearest come first, equal
+        cosines in the order of their positions.
         """
         positions, scores, start = [], [], 0
         for part in self.parts:

@@ -1,4 +1,4 @@
-"""The documents on disk behind one door: catalog, FAISS and BM25, searched and changed."""
+"""The index on disk, catalog with FAISS and BM25, to search and to change."""
 
 from __future__ import annotations
 
@@ -25,25 +25,26 @@ from ingest.text.sentences import split_sentences
 from ingest.text.terms import question_terms
 from ingest.types import Chunk, Document, FileProblem, FileSignature, IndexStatus
 
-# Texts that are embedded at once: as many as fill a machine, or else its second.
+# Texts per embedding batch: doubled while a batch takes less than half of _BATCH_SECONDS, so that
+# a slow machine still reports progress often. All three chosen by hand.
 _FIRST_BATCH = 32
 _LARGEST_BATCH = 256
 _BATCH_SECONDS = 1.0
-_FIELDS = frozenset({"source", "language"})  # what every document can be filtered by
+_FIELDS = frozenset({"source", "language"})  # filter keys that every document has
 
-# A document as it will be in the catalog, but for the vectors of its chunks.
+# A document and its chunks, before they are embedded.
 Split = tuple[DocumentRow, Document, list[Chunk]]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A chunk that may answer a question.
+    """A chunk found for a question.
 
     Attributes:
         row: The chunk.
         dense: Its cosine with the question.
         lexical: Its BM25 score.
-        vector: Of length 1; shape (d,).
+        vector: Its vector, of length 1; shape (d,).
         sentences: Its sentences with their cosines.
     """
 
@@ -56,7 +57,15 @@ class Candidate:
 
 @dataclass(slots=True)
 class Changes:
-    """Changes to documents that are to be committed as one."""
+    """Changes to documents that are committed together.
+
+    Attributes:
+        folder: The folder that the index is synced with; empty to leave it as it is.
+        removed: Sources to remove.
+        renamed: Old sources, with the rows under the new ones.
+        signed: Sources with new signatures.
+        put: Documents to add or replace.
+    """
 
     folder: str = ""
     removed: list[str] = field(default_factory=list)
@@ -67,7 +76,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """How many chunks a change put, and how many texts had to be embedded for them."""
+    """The number of chunks that a change put, and of texts embedded for them."""
 
     chunks: int
     embedded: int
@@ -76,8 +85,8 @@ class Applied:
 class DocumentIndex:
     """Documents, their chunks and vectors. Many threads and processes may read while one writes.
 
-    Questions and documents always come from the version in use, also after a rebuild. A sync works
-    on the version that it opened or made, with :meth:`state`, :meth:`documents`, :meth:`settled`,
+    Searches always read the version in use, even after a rebuild. A sync works on the version that
+    it opened or created, through :meth:`state`, :meth:`documents`, :meth:`settled`,
     :meth:`find_documents`, :meth:`added`, :meth:`problems`, :meth:`apply`, :meth:`tidy` and
     :meth:`use`.
     """
@@ -99,7 +108,7 @@ class DocumentIndex:
         Raises:
             IndexMissingError: If there is none.
             IdentityError: If it was made with another embedding model.
-            IndexDamagedError: If it is not what was written.
+            IndexDamagedError: If it is damaged.
         """
         while True:
             version = current_version(folder)
@@ -119,7 +128,7 @@ class DocumentIndex:
 
     @classmethod
     def create(cls, folder: Path, embedding: EmbeddingModel, chunk_tokens: int) -> Self:
-        """Make an empty version, which is in use from :meth:`use` on; needs the write lock."""
+        """Create an empty version; :meth:`use` puts it in use. Needs the write lock."""
         version = new_version(folder)
         state = State(uuid.uuid4().hex, embedding.identity, chunk_tokens)
         Catalog.create(version / CATALOG, state).close()
@@ -136,7 +145,7 @@ class DocumentIndex:
             return reader.state()
 
     def status(self) -> IndexStatus:
-        """Return what the index holds."""
+        """Return what the index holds, and how large it is."""
         with self._current.read() as (version, reader):
             state = reader.state()
             failed = reader.problems(Status.FAILED)
@@ -151,7 +160,7 @@ class DocumentIndex:
         )
 
     def check_read(self, source: str) -> None:
-        """Raise UsageError if ``source`` is a file that could not be read, and say why."""
+        """Raise UsageError with the reason if ``source`` is a file that could not be read."""
         for problem in self.status().failed:
             if problem.source == source:
                 raise UsageError(
@@ -159,18 +168,18 @@ class DocumentIndex:
                 )
 
     def document(self, source: str) -> Document | None:
-        """Return a document with its whole text, or None if there is none under ``source``."""
+        """Return a document with its whole text, or None if there is none called ``source``."""
         with self._current.read() as (_, reader):
             found = reader.document(source)
         return found[1] if found else None
 
     def sources(self) -> list[str]:
-        """Return the source of every document, the folder's first."""
+        """Return the source of every document, those of the folder first."""
         with self._current.read() as (_, reader):
             return [row.source for origin in Origin for row in reader.documents(origin)]
 
     def documents(self, origin: Origin) -> list[DocumentRow]:
-        """Return the documents of one origin, in the order of their sources."""
+        """Return the documents of one origin, ordered by source."""
         with self._current.opened.catalog.read() as reader:
             return list(reader.documents(origin))
 
@@ -187,21 +196,21 @@ class DocumentIndex:
             return reader.settled(files, loader)
 
     def find_documents(self, sources: Iterable[str]) -> list[DocumentRow]:
-        """Return the documents under the given sources, in that order."""
+        """Return the documents with the given sources, in that order."""
         with self._current.opened.catalog.read() as reader:
             return reader.find_documents(sources)
 
     def added(self) -> list[tuple[DocumentRow, Document]]:
-        """Return the documents given to ``add_documents``, with their texts.
+        """Return the documents from ``add_documents``, with their texts.
 
-        They can be read of an index of an earlier format too.
+        This also works for an index of an earlier format.
         """
         with self._current.opened.catalog.read(formats=SAME_DOCUMENTS) as reader:
             found = [reader.document(row.source) for row in reader.documents(Origin.ADDED)]
         return [pair for pair in found if pair]
 
     def problems(self, status: Status) -> tuple[FileProblem, ...]:
-        """Return the documents of a status with their reasons."""
+        """Return the sources with a status and their reasons."""
         with self._current.opened.catalog.read() as reader:
             return reader.problems(status)
 
@@ -209,14 +218,14 @@ class DocumentIndex:
         """Return every chunk, ordered by source and place in the document.
 
         Raises:
-            IndexDamagedError: If one is missing or not what was written.
+            IndexDamagedError: If one is missing or damaged.
         """
         with self._current.read() as (_, reader):
             rows, _ = reader.all_chunks()
         return sorted(rows, key=lambda row: (row.source, row.ordinal))
 
     def candidates(self, question: str, k: int, filter: Filter | None = None) -> list[Candidate]:
-        """Return the ``k`` best chunks by meaning and the ``k`` best by terms, in no order."""
+        """Return the ``k`` best chunks by cosine and the ``k`` best by BM25, ordered by id."""
         query = self.embedding.embed_query(checked_text(question, "the question"))
         terms = question_terms(question)
         with self._current.search() as (reader, snapshot):
@@ -249,7 +258,7 @@ class DocumentIndex:
         return checked
 
     def nearest(self, vector: Vectors, k: int, filter: Filter | None) -> list[Candidate]:
-        """Return the ``k`` chunks nearest to a vector of length 1, nearest first."""
+        """Return the ``k`` chunks nearest to a vector of length 1, shape (d,), nearest first."""
         with self._current.search() as (reader, snapshot):
             hits = snapshot.nearest(vector, k, snapshot.mask(reader, filter))
             rows = reader.chunks(hit.chunk_id for hit in hits)
@@ -262,8 +271,8 @@ class DocumentIndex:
         """Commit changes as one generation; needs the write lock.
 
         Args:
-            changes: What to do.
-            on_embedded: Called with the number of texts of each batch that was embedded.
+            changes: The changes.
+            on_embedded: Called after each batch with the number of texts embedded.
         """
         split = self.split(changes.put)
         vectors: dict[bytes, PassageVectors] = {}
@@ -273,16 +282,16 @@ class DocumentIndex:
         return self.commit(changes, split, vectors)
 
     def split(self, documents: Iterable[tuple[DocumentRow, Document]]) -> list[Split]:
-        """Return documents with their chunks."""
+        """Split documents into chunks."""
         return [(row, document, self._split(row, document)) for row, document in documents]
 
     def embed(
         self, split: Sequence[Split], vectors: dict[bytes, PassageVectors]
     ) -> Iterator[tuple[int, str]]:
-        """Add the vectors of all texts that are new to ``vectors``, each embedded once.
+        """Embed each new text once and add its vectors to ``vectors``.
 
         Yields:
-            After each batch how many texts it had, and the document that the next one begins with.
+            After each batch its number of texts, and the source that the next one begins with.
         """
         keyed = {text_hash(chunk): (chunk, row) for row, _, part in split for chunk in part}
         with self._current.opened.catalog.read() as reader:
@@ -307,9 +316,9 @@ class DocumentIndex:
         """Commit changes as one generation; needs the write lock.
 
         Args:
-            changes: What to do, but for its documents to put.
-            split: Those, with their chunks.
-            vectors: Of the chunks whose texts have none in the catalog.
+            changes: The changes; ``put`` is ignored in favour of ``split``.
+            split: The documents to put, with their chunks.
+            vectors: The vectors of the chunks whose texts have none in the catalog.
         """
         with self._current.opened.catalog.write() as writer:
             if changes.folder:
@@ -326,11 +335,11 @@ class DocumentIndex:
         return Applied(sum(len(part) for *_, part in split), len(vectors))
 
     def tidy(self) -> None:
-        """Bring the derived files up to date where that is due; needs the write lock."""
+        """Write a new base file if one is due; needs the write lock."""
         self._current.opened.tidy()
 
     def use(self) -> None:
-        """Put this version in use, unless it is; needs the write lock."""
+        """Put this version in use if it is not; needs the write lock."""
         with suppress(IndexDamagedError):
             if current_version(self.folder) == self.version:
                 return

@@ -1,7 +1,7 @@
-"""An open version of the index: its catalog, and a snapshot of the newest generation asked for.
+"""An open version of the index: its catalog, and a snapshot of the newest generation in use.
 
-A rebuild puts another version in use, whose generations count from the start again. So what is
-known of one version is never kept apart from it, and readers follow the switch.
+A rebuild puts another version in use, whose generations start from zero again. So a catalog and its
+snapshot are replaced together, and readers follow the switch.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ T = TypeVar("T")
 
 
 class Current:
-    """The version in use; any number of threads may share it.
+    """The version in use; safe to share between threads.
 
     Attributes:
-        opened: The version as it was last looked up.
+        opened: The version as of the last lookup.
     """
 
     def __init__(self, folder: Path, version: Path, identity: EmbeddingIdentity) -> None:
@@ -36,24 +36,20 @@ class Current:
         self._identity = identity
         self._switching = threading.Lock()
 
-    @contextmanager
-    def search(self) -> Iterator[tuple[Reader, Snapshot]]:
-        """Give a reader of the version in use, and the snapshot of the generation it sees."""
-        with ExitStack() as stack:
-            yield self._enter(stack, Version.read)
+    def search(self) -> AbstractContextManager[tuple[Reader, Snapshot]]:
+        """Open a reader of the version in use, with the snapshot of its generation."""
+        return self._open(Version.read)
 
-    @contextmanager
-    def read(self) -> Iterator[tuple[Version, Reader]]:
-        """Give the version in use and a reader of it."""
-        with ExitStack() as stack:
-            yield self._enter(stack, _read_alone)
+    def read(self) -> AbstractContextManager[tuple[Version, Reader]]:
+        """Open a reader of the version in use, which comes with it."""
+        return self._open(_read_alone)
 
     def follow(self) -> Version:
-        """Return the version in use, and go on with it if a rebuild has switched to another."""
+        """Return the version in use, after opening it if a rebuild has switched to another."""
         if current_version(self._folder) in (None, self.opened.path):
             return self.opened
         with self._switching:
-            # Another thread may have followed a later switch meanwhile: never go back.
+            # Another thread may have followed a later switch: never go back.
             path = current_version(self._folder)
             if path not in (None, self.opened.path):
                 version = Version(path)
@@ -67,16 +63,19 @@ class Current:
                 before.close()
             return self.opened
 
-    def _enter(self, stack: ExitStack, read: Callable[[Version], AbstractContextManager[T]]) -> T:
-        """Begin to read the version in use, whose files stay there until the reading ends."""
-        while True:
-            version = self.follow()
-            try:
-                return stack.enter_context(read(version))
-            except IndexDamagedError:
-                # Rebuilds may have removed this version since it was looked up.
-                if self.follow() is version:
-                    raise
+    @contextmanager
+    def _open(self, read: Callable[[Version], AbstractContextManager[T]]) -> Iterator[T]:
+        opened = None
+        with ExitStack() as stack:
+            while opened is None:
+                version = self.follow()
+                try:
+                    opened = stack.enter_context(read(version))
+                except IndexDamagedError:
+                    # A rebuild may have removed this version since the lookup.
+                    if self.follow() is version:
+                        raise
+            yield opened
 
 
 _REBUILD = "run 'rag index --rebuild' to embed the documents again, or set RAG_EMBEDDING back"
@@ -108,7 +107,7 @@ def _read_alone(version: Version) -> Iterator[tuple[Version, Reader]]:
 
 
 class Version:
-    """A version on disk; any number of threads may share it."""
+    """A version on disk; safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -118,7 +117,7 @@ class Version:
 
     @contextmanager
     def read(self) -> Iterator[tuple[Reader, Snapshot]]:
-        """Give the newest generation: a reader of it, and the snapshot to search."""
+        """Open a reader of the newest generation; yield it with its snapshot."""
         while True:
             with self.catalog.read() as reader:
                 snapshot = self._current_snapshot(reader)
@@ -127,7 +126,7 @@ class Version:
                     return
 
     def tidy(self) -> None:
-        """Bring the derived files up to date where that is due; needs the write lock."""
+        """Write a new base file if one is due; needs the write lock."""
         with self.catalog.read() as reader:
             snapshot = self._load(reader) if base_is_due(reader, self.path) else None
         if snapshot:
@@ -138,7 +137,7 @@ class Version:
         self.catalog.checkpoint()
 
     def bytes(self) -> int:
-        """Return its size on disk; a file that a writer has just replaced does not count."""
+        """Return its size on disk in bytes, ignoring files that a writer has just removed."""
         sizes = []
         for path in self.path.iterdir():
             try:
@@ -148,11 +147,11 @@ class Version:
         return sum(sizes)
 
     def close(self) -> None:
-        """Close the files, each as soon as nobody reads it."""
+        """Close the files, each once its last reader is done."""
         self.catalog.close()
 
     def _current_snapshot(self, reader: Reader) -> Snapshot:
-        """Return the snapshot of the reader's generation, or a newer one another thread loaded."""
+        """Return the snapshot of the reader's generation, or a newer one from another thread."""
         with self._refreshing:
             known = self._snapshot
             if known is None or known.state.generation < reader.state().generation:

@@ -1,4 +1,4 @@
-"""Put the blocks of a page or a word processor's file together into one text."""
+"""Join the blocks of a file to one text with headings."""
 
 from __future__ import annotations
 

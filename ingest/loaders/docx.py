@@ -17,7 +17,7 @@ from ingest.loaders.blocks import Block, join_blocks
 from ingest.loaders.metadata import stated
 from ingest.types import Document
 
-_MOST_UNPACKED_BYTES = 200_000_000
+_MOST_UNPACKED_BYTES = 200_000_000  # against zip bombs; chosen by hand
 _HEADING_NAME = re.compile(
     r"(?:heading|título|titulo|titre|überschrift|encabezado|titolo|kop|标题|見出し)\s*(\d)", re.I
 )
@@ -35,14 +35,14 @@ _SKIPPED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Styles:
-    """Ids of paragraph styles: headings with their level, 0 the title, and list items."""
+    """Ids of paragraph styles: headings with their levels, 0 for the title, and list items."""
 
     levels: dict[str, int]
     lists: frozenset[str]
 
 
 def load_docx(content: bytes) -> Document:
-    """Return paragraphs and tables in their order; raises LoadError on a damaged file."""
+    """Return the paragraphs and tables in order; raises LoadError if the file can't be read."""
     _check_archive(content)
     file = docx.Document(io.BytesIO(content))
     text, headings = join_blocks(_blocks(file.element.body, _styles(file)))
@@ -50,7 +50,7 @@ def load_docx(content: bytes) -> Document:
 
 
 def _facts(file: Any) -> dict[str, str]:
-    """Return what the file states, without what python-docx makes up where it states nothing."""
+    """Return the file's metadata, without the values that python-docx fills in."""
     facts = file.core_properties
     title = "" if facts.last_modified_by == "python-docx" else (facts.title or "").strip()
     made_up = "python-docx" in (facts.author, facts.last_modified_by)
@@ -58,7 +58,7 @@ def _facts(file: Any) -> dict[str, str]:
 
 
 def _check_archive(content: bytes) -> None:
-    """Raise LoadError for what is no zip archive, is locked, or unpacks to far too much."""
+    """Raise LoadError if the file is not a zip archive, is encrypted, or is too large unpacked."""
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise LoadError("is encrypted, or an old .doc file: save it as .docx without a password")
     try:
@@ -133,7 +133,7 @@ def _paragraph(element: Any, styles: _Styles) -> Block:
 
 
 def _text(element: Any) -> str:
-    """Return the text of a paragraph, with insertions and links, without deletions."""
+    """Return the text of a paragraph, with tracked insertions, without tracked deletions."""
     parts: list[str] = []
     stack = [element]
     while stack:
@@ -151,7 +151,7 @@ def _text(element: Any) -> str:
 
 
 def _table_text(table: Any) -> str:
-    """Return one line a row, its cells separated by ``|``."""
+    """Return one line per row, with cells separated by ``|``."""
     rows = [
         " | ".join(_cell_text(cell) for cell in row.iter(qn("w:tc")))
         for row in table.iter(qn("w:tr"))

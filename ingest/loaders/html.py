@@ -1,4 +1,4 @@
-"""HTML as a browser shows it, without scripts and navigation."""
+"""HTML, as a browser shows it, without scripts and navigation."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _DATES = ", ".join(
     )
 )
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
-_CHARSET_BYTES = 2048
-_LONGEST_CELL = 400
+_CHARSET_BYTES = 2048  # twice the 1024 bytes in which HTML requires the declaration
+_LONGEST_CELL = 400  # longer cells make a table one for layout; chosen by hand
 
 
 def load_html(content: bytes) -> Document:
@@ -108,7 +108,7 @@ class _Reader:
             self.flush(1)
 
     def flush(self, gap: int) -> None:
-        """End the run of text; the next one comes after at least ``gap`` line breaks."""
+        """End the current run of text; at least ``gap`` line breaks follow it."""
         text = "".join(self.run)
         self.run.clear()
         text = text.strip("\n").rstrip() if self.preformatted else " ".join(text.split())
@@ -126,7 +126,7 @@ class _Reader:
         return f"{self.items[parent.mem_id]}. "
 
     def join_row(self, starts: list[int]) -> None:
-        """Put the cells of a row on one line, unless the table is there for the layout."""
+        """Join the cells of a row to one line, unless the table is used for layout."""
         if not starts:
             return
         ends = [*starts[1:], len(self.blocks)]
@@ -143,7 +143,7 @@ def _is_data(cell: list[Block]) -> bool:
 
 
 def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
-    """Yield every node on entering it, elements again on leaving; depth is no limit."""
+    """Yield each node on entering it, and elements again on leaving, without recursion."""
     stack = [(root, True)]
     while stack:
         node, entering = stack.pop()

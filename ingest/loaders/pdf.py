@@ -1,4 +1,4 @@
-"""PDF by PDFium, and by pypdf where PDFium fails or finds no text."""
+"""PDF, read by PDFium, or by pypdf if PDFium fails or finds no text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -16,14 +17,14 @@ from ingest.errors import LoadError
 from ingest.loaders.pdf_layout import Bookmark, Line, PdfPages, pdf_document
 from ingest.types import Document
 
-# PDFium keeps global state: only one thread may be inside it.
+# PDFium has global state: only one thread may use it at a time.
 _PDFIUM = threading.Lock()
 _NEEDS_PASSWORD = "is encrypted and needs a password"
-_PYPDF_SECONDS = 15.0
+_PYPDF_SECONDS = 15.0  # chosen by hand
 
 
 def load_pdf(content: bytes) -> Document:
-    """Return the text of a PDF page by page; raises LoadError if it is locked or has none."""
+    """Return the text of a PDF with its pages; raises LoadError if it is encrypted or has none."""
     pdf = _read_with_pdfium(content)
     if pdf is None or not pdf.has_text:
         pdf = _read_with_pypdf(content) or pdf
@@ -44,29 +45,18 @@ def _read_with_pdfium(content: bytes) -> PdfPages | None:
             if error.err_code == pdfium.FPDF_ERR_PASSWORD:
                 raise LoadError(_NEEDS_PASSWORD) from error
             return None
-        try:
+        with closing(file):
             pages = [_page_lines(file, number) for number in range(len(file))]
             title, *changed = map(file.get_metadata_value, ("Title", "ModDate", "CreationDate"))
             return PdfPages(pages, tuple(_outline(file)), title, changed[0] or changed[1])
-        finally:
-            file.close()
 
 
 def _page_lines(file: pypdfium2.PdfDocument, number: int) -> list[Line] | None:
     try:
-        page = file[number]
-    except pypdfium2.PdfiumError:
-        return None
-    try:
-        text_page = page.get_textpage()
-        try:
+        with closing(file[number]) as page, closing(page.get_textpage()) as text_page:
             return _text_lines(text_page)
-        finally:
-            text_page.close()
     except pypdfium2.PdfiumError:
         return None
-    finally:
-        page.close()
 
 
 def _text_lines(text_page: pypdfium2.PdfTextPage) -> list[Line]:
@@ -74,14 +64,14 @@ def _text_lines(text_page: pypdfium2.PdfTextPage) -> list[Line]:
     offset = 0
     for text in text_page.get_text_bounded().split("\r\n"):
         ends = (offset, offset + len(text.rstrip()) - 1) if text.strip() else ()
-        # A large initial is no heading: the smaller end counts.
+        # The smaller of the first and last character: a drop cap does not make a heading.
         lines.append(Line(text, min((_height(text_page, end) for end in ends), default=0.0)))
         offset += len(text) + 2
     return lines
 
 
 def _height(text_page: pypdfium2.PdfTextPage, offset: int) -> float:
-    """Return the height of the box of a character, with its ascent and descent."""
+    """Return the height of a character's box, including ascent and descent, in points."""
     box = pdfium.FS_RECTF()
     index = pdfium.FPDFText_GetCharIndexFromTextIndex(text_page, offset)
     if index < 0 or not pdfium.FPDFText_GetLooseCharBox(text_page, index, ctypes.byref(box)):

@@ -1,7 +1,7 @@
-"""Carry an index from one machine to another as one file.
+"""Export an index to one file, and import it on another machine.
 
-The file is a catalog, a plain SQLite database, with a trailer behind its last page: 16 bytes that
-name the format, and the SHA-256 of all before them. What is derived from the catalog is not in it.
+The file is a catalog, a plain SQLite database, with a trailer after its last page: 16 bytes that
+name the format, and the SHA-256 of the catalog and these bytes. Derived files are not included.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SAME_MODEL = "set RAG_EMBEDDING to the model it was made with, or index the doc
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export holds, and its size."""
+    """The content and size of an export."""
 
     file: str
     documents: int
@@ -48,31 +48,31 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What the index holds after an import."""
+    """The content of the index after an import."""
 
     documents: int
     chunks: int
 
 
 def export_index(settings: IndexSettings, file: Path, *, force: bool = False) -> Exported:
-    """Write one generation of the index to ``file``, while others read and write the index.
+    """Write one generation of the index to ``file``; others may read and write meanwhile.
 
     Raises:
-        UsageError: If ``file`` is there and ``force`` is not given, or can't be written.
+        UsageError: If ``file`` exists and ``force`` is not given, or can't be written.
         IndexMissingError: If there is no index.
-        IndexDamagedError: If the index is not what was written.
+        IndexDamagedError: If the index is damaged.
     """
     version = current_version(settings.index)
     if version is None:
         raise IndexMissingError(settings.index)
     if file.is_dir() or (file.exists() and not force):
-        raise UsageError(f"{file} is there already: name another file, or add --force")
+        raise UsageError(f"{file} exists already: name another file, or add --force")
     with (
         _failure_as_error(file),
         TemporaryDirectory(prefix=".rag-export-", dir=file.parent) as scratch,
     ):
         copy = Path(scratch) / CATALOG
-        # Read first: a copy that begins after holds at least what was committed by now.
+        # Read first: a later copy holds at least what is committed by now.
         marker = read_marker(version)
         _copy_catalog(version / CATALOG, copy)
         with _open_copy(copy) as connection:
@@ -85,10 +85,10 @@ def export_index(settings: IndexSettings, file: Path, *, force: bool = False) ->
 
 
 def import_index(settings: IndexSettings, file: Path) -> Imported:
-    """Put the index that ``file`` holds in use; the one before is kept to roll back to.
+    """Import the index in ``file`` and put it in use; the previous one is kept for a rollback.
 
     Raises:
-        UsageError: If the file is not one that :func:`export_index` wrote; nothing is changed.
+        UsageError: If the file is not an export of this format; nothing is changed.
         IdentityError: If it was made with another embedding model; nothing is changed.
         IndexBusyError: If another process is writing.
     """
@@ -117,9 +117,9 @@ def import_index(settings: IndexSettings, file: Path) -> Imported:
 
 
 def _copy_catalog(catalog: Path, copy: Path) -> None:
-    """Copy one generation, and nothing of what was deleted before it.
+    """Copy one generation, without texts that were deleted before it.
 
-    SQLite's backup would copy the free pages too, and with them the texts that were deleted.
+    SQLite's backup API would also copy the free pages, which still contain deleted texts.
     """
     with closing(Catalog(catalog)) as opened:
         opened.copy(copy)
@@ -134,14 +134,14 @@ def _copy_catalog(catalog: Path, copy: Path) -> None:
 
 @contextmanager
 def _open_copy(file: Path) -> Iterator[sqlite3.Connection]:
-    """Open a catalog that nobody writes to; SQLite takes no notice of a trailer."""
+    """Open a catalog that nobody writes to; SQLite ignores the trailer."""
     uri = f"{file.absolute().as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(uri, uri=True)) as connection:
         yield connection
 
 
 def _verify(reader: Reader) -> State:
-    """Read every row of a catalog, and return its state if each is what was written."""
+    """Verify every row of a catalog and return its state; raises IndexDamagedError."""
     state = reader.state()
     for origin in Origin:
         for row in reader.documents(origin):
@@ -163,7 +163,7 @@ def _append_trailer(file: Path) -> None:
 
 
 def _check_digest(file: Path) -> int:
-    """Return the size of the catalog in ``file``; raises UsageError if it is not whole."""
+    """Return the size of the catalog in ``file``; raises UsageError on a bad digest or format."""
     size = file.stat().st_size - _TRAILER_BYTES
     with file.open("rb") as stream:
         stream.seek(max(size, 0))
@@ -185,7 +185,7 @@ def _check_digest(file: Path) -> int:
 
 
 def _hash(stream: BinaryIO, size: int) -> hashlib._Hash:
-    """Return the SHA-256 of the next ``size`` bytes, after which the stream stands."""
+    """Return the SHA-256 of the next ``size`` bytes, and move the stream behind them."""
     digest = hashlib.sha256()
     while size and (block := stream.read(min(_BLOCK, size))):
         digest.update(block)
@@ -194,7 +194,7 @@ def _hash(stream: BinaryIO, size: int) -> hashlib._Hash:
 
 
 def _check_schema(file: Path, connection: sqlite3.Connection) -> None:
-    """Raise UsageError if the file has other tables than ours, or triggers of somebody's."""
+    """Raise UsageError if the tables, indexes or triggers of the file are not ours."""
     with closing(sqlite3.connect(":memory:")) as ours:
         ours.executescript(SCHEMA)
         if _schema(connection) != _schema(ours):
@@ -216,9 +216,9 @@ def _extract(file: Path, size: int, catalog: Path) -> None:
 
 
 def _settle(settings: IndexSettings, path: Path) -> None:
-    """Make an extracted catalog one that is written to, here.
+    """Prepare an extracted catalog for writing on this machine.
 
-    The folder that it followed may be on another machine.
+    If its folder does not exist here, it follows that of the settings.
     """
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -231,7 +231,7 @@ def _settle(settings: IndexSettings, path: Path) -> None:
 
 @contextmanager
 def _failure_as_error(target: Path) -> Iterator[None]:
-    """Turn what the disk or SQLite refuses while ``target`` is written into one sentence."""
+    """Convert errors while ``target`` is written to one sentence."""
     try:
         yield
     except OSError as error:
@@ -247,7 +247,7 @@ def _failure_as_error(target: Path) -> Iterator[None]:
 
 @contextmanager
 def _read_failure_as_error(file: Path) -> Iterator[None]:
-    """Turn what is wrong with a file that came from elsewhere into one sentence."""
+    """Convert errors while a file of another machine is read to one sentence."""
     try:
         yield
     except OSError as error:

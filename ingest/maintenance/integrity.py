@@ -1,4 +1,4 @@
-"""Compare every byte of an index that means something with what it has to be."""
+"""Verify an index: every row, checksum and derived file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ from ingest.types import OnProgress, SyncProgress
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Something that is not what was written: what, in which file or document.
-
-    ``repaired`` says that nothing is left of it, neither the damage nor a gap.
-    """
+    """A damage: what it is, in which file or document, and whether it is repaired without loss."""
 
     what: str
     where: str
@@ -33,14 +30,14 @@ class Damage:
 
 @dataclass(slots=True)
 class Check:
-    """What was found in a version.
+    """The result of checking a version.
 
     Attributes:
-        files: Damages of files, by name.
-        documents: Damages of documents, by source.
+        files: Damages of files.
+        documents: Damages of documents.
         state: The state row; None if it is damaged.
-        marker: The marker; None if it is damaged.
-        only_derived: Whether the catalog is whole.
+        marker: The commit marker; None if it is damaged.
+        only_derived: Whether the catalog is undamaged.
         uncertain: Whether the last changes may be missing without a trace.
     """
 
@@ -53,12 +50,12 @@ class Check:
 
     @property
     def damages(self) -> tuple[Damage, ...]:
-        """All that was found."""
+        """All damages."""
         return (*self.files, *self.documents)
 
 
 def check_folder(index: Path) -> list[Damage]:
-    """Return what is wrong around the versions of an index."""
+    """Return what is wrong in the folder of an index, outside its versions."""
     damages = []
     try:
         if current_version(index) is None:
@@ -68,14 +65,14 @@ def check_folder(index: Path) -> list[Damage]:
     try:
         with FileLock(index / "lock", timeout=0):
             left = find_leftovers(index)
-    except (Timeout, OSError):  # what a writer is using is not left over
+    except (Timeout, OSError):  # a writer may be using them
         left = []
     names = (str(path.relative_to(index)) for path in left)
-    return damages + [Damage("was left by a writer that was killed", name) for name in names]
+    return damages + [Damage("was left behind by a killed writer", name) for name in names]
 
 
 def version_to_check(index: Path) -> Path | None:
-    """Return the version in use or, if the pointer is lost, the newest."""
+    """Return the version in use or, if the pointer is missing or damaged, the newest."""
     try:
         return current_version(index) or newest_version(index)
     except IndexDamagedError:
@@ -83,7 +80,7 @@ def version_to_check(index: Path) -> Path | None:
 
 
 def check_version(version: Path, progress: OnProgress) -> Check:
-    """Check the catalog, each of its rows and, if they are whole, what is derived from them."""
+    """Check the catalog, row by row, and the derived files if the catalog is undamaged."""
     check = Check()
     name = f"{version.name}/{CATALOG}"
     try:
@@ -107,7 +104,7 @@ def check_version(version: Path, progress: OnProgress) -> Check:
 
 
 def _has_log(version: Path) -> bool:
-    """Return whether a killed writer left a log, whose end could be lost."""
+    """Return whether a killed writer left a write-ahead log, whose end may be lost."""
     log = version / f"{CATALOG}-wal"
     return log.is_file() and log.stat().st_size > 0
 

@@ -1,4 +1,4 @@
-"""Put back the version of the index before the last rebuild or import."""
+"""Roll an index back to the version before the last rebuild or import."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ingest.settings import IndexSettings
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """The version that is in use now: its name, its embedding model and what it holds."""
+    """The version that is now in use: its name, its embedding model and what it holds."""
 
     version: str
     embedding: str
@@ -20,12 +20,12 @@ class Rollback:
 
 
 def roll_back(settings: IndexSettings) -> Rollback:
-    """Put the earlier version in use and return it; the later one becomes the earlier.
+    """Swap the version in use with the previous one, and return the latter.
 
     Raises:
         IndexMissingError: If there is no index.
-        UsageError: If there is no earlier version.
-        StoreError: If the earlier version can't be read; the other stays in use.
+        UsageError: If there is no previous version.
+        StoreError: If the previous version can't be read; the current one stays in use.
         IndexBusyError: If another process is writing.
     """
     if not settings.index.is_dir():
