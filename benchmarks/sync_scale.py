@@ -150,7 +150,7 @@ def change_one_file(folder: Path, chunks: int, runs: int) -> None:
 def rewrite_base(index: Index) -> None:
     """Write the base file as a sync does once enough has changed."""
     with Catalog(index.version / CATALOG).read() as reader:
-        loaded = snapshot.Snapshot.load(reader, index.version, DIMENSION)
+        loaded = snapshot.Snapshot.load(reader, index.version)
     loaded.write_base(index.version)
 
 

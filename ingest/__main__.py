@@ -1,4 +1,4 @@
-"""``python -m ingest``: bring the index in step with the folder, as ``rag index`` does."""
+"""``python -m ingest``: sync the index with the folder, as ``rag index`` does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main() -> int:
         print(f"error: a setting can't be used: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted: what was committed is kept, run it again to go on", file=sys.stderr)
+        print("interrupted: committed changes are kept, run it again to continue", file=sys.stderr)
         return 130
     except RagError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m ingest", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, help="folder of the documents")
     parser.add_argument("--index", type=Path, help="folder of the index")
-    parser.add_argument("--dry-run", action="store_true", help="tell what would be done")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be done")
     parser.add_argument("--rebuild", action="store_true", help="make a new index beside the old")
     return parser
 

@@ -1,17 +1,17 @@
-"""Cut a document into verbatim chunks of whole sentences, measured in tokens.
+"""Split a document into verbatim chunks of whole sentences, measured in tokens.
 
-The text is encoded once; the token offsets then give the size of any span. A chunk holds at most
-``chunk_tokens`` tokens. Where it ends, from the most wanted:
+The text is encoded once; the token offsets then give the size of any span. A chunk has at most
+``chunk_tokens`` tokens and ends, in order of preference:
 
-1. A section starts, unless the chunk so far is tiny (under a fifth of the limit) and the new
-   section is not above the chunk's first one: a title alone goes with what follows it.
-2. The rest of the section fits.
-3. A paragraph starts after a blank line, in the second half of the chunk; else a list item, a
-   row, or a paragraph without a blank line, as in PDF.
-4. A sentence starts. When the rest of the section takes two chunks, they are cut at the best
-   place nearest to the middle, so that no tail of a few words is left over.
+1. Before a new section, unless the chunk so far is tiny (under a fifth of the limit) and the new
+   section has no higher level than the chunk's first one: a lone title goes with what follows.
+2. At the end of the section, if it fits.
+3. Before a paragraph after a blank line, in the second half of the chunk; else before a list item,
+   a row, or a paragraph without a blank line, as in PDF.
+4. Before a sentence. If the rest of the section takes two chunks, they are split at the best place
+   nearest to the middle, so that no tail of a few words is left over.
 
-A sentence above the limit is cut at a line break, a clause, a space or, last, between tokens.
+A sentence above the limit is cut at a line break, a clause, a space or, at last, between tokens.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from tokenizers import Tokenizer
@@ -29,16 +29,17 @@ from ingest.types import Chunk, Document, Heading
 
 Span = tuple[int, int]
 
-_SPECIAL_TOKENS = 2
+_SPECIAL_TOKENS = 2  # those of BERT and its relatives
+# The numbers below were chosen by hand.
 _TINY = 0.2
 _ENCODED_CHARACTERS = 50_000
-# A tokenizer may make one unknown token of a word of any length; such a token counts as one
-# for every four characters, so that a chunk never grows without bound.
+# A tokenizer may make a single unknown token of a word of any length; such a token counts as one
+# per four characters, so that the length of a chunk is bounded.
 _LONG_TOKEN = 32
 _CHARACTERS_OF_A_TOKEN = 4
-# Counts this close to the model's limit are checked by encoding the text itself.
+# Counts this close to the model's limit are checked by encoding the span by itself.
 _SLACK = 8
-# Tokenizers part words at these; they may drop rarer ones, such as U+0085, and join the words.
+# Tokenizers split words at these; they may drop rarer spaces, such as U+0085, and join the words.
 _SPACES = ("", " ", "\n", "\t", "\r")
 _CUTS = tuple(re.compile(cut) for cut in (r"\n\s*", r"[;:,)\]}»”—–]\s+", r"\s+"))
 _BLANK_LINE = re.compile(r"\n\s*\n")
@@ -51,27 +52,22 @@ def split_document(
 ) -> list[Chunk]:
     """Return the chunks of a document, in order.
 
-    Every character that is not whitespace is in exactly one chunk. ``chunk_tokens`` limits the
-    text of a chunk, ``max_tokens`` its ``embedding_text`` with two special tokens: headings are
-    left out, the outermost first, where they don't fit.
+    Every character that is not whitespace is in exactly one chunk.
+
+    Args:
+        document: The document.
+        tokenizer: The tokenizer of the embedding model.
+        chunk_tokens: Longest text of a chunk, in tokens.
+        max_tokens: Longest ``embedding_text`` with two special tokens; the outermost headings are
+            left out if they don't fit.
     """
     measure = _Measure(document.text, tokenizer, chunk_tokens, max_tokens)
-    sections = _sections(document.headings)
-    pieces = _pieces(measure, sections)
+    pieces = _pieces(document, measure)
     return [
-        _chunk(document, measure, sections, span)
-        for first, last in _pack(pieces, sections, measure.limit, len(measure.starts))
+        _chunk(document, measure, span)
+        for first, last in _pack(pieces, measure.limit, len(measure.starts))
         for span in measure.fit(pieces[first].start, pieces[last - 1].end)
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Section:
-    """A heading under its enclosing ones; the text before the first has level 0, no path."""
-
-    start: int
-    level: int
-    path: tuple[Heading, ...]
 
 
 class _Piece(NamedTuple):
@@ -81,15 +77,20 @@ class _Piece(NamedTuple):
         start: Offset of its first character.
         end: Offset after its last character.
         token: Number of tokens before it.
-        section: Index of its section.
+        headings: The headings of the sections around it, outermost first.
         boundary: What starts with it: a sentence, a block or a paragraph.
     """
 
     start: int
     end: int
     token: int
-    section: int
+    headings: tuple[Heading, ...]
     boundary: int
+
+    @property
+    def level(self) -> int:
+        """The level of its section; 0 for the text before the first heading."""
+        return self.headings[-1].level if self.headings else 0
 
 
 class _Measure:
@@ -127,7 +128,7 @@ class _Measure:
             yield part
 
     def fit(self, start: int, end: int) -> Iterator[Span]:
-        """Yield a span, halved until each part is within the limits when encoded by itself."""
+        """Yield a span, halved until each part is within the limit when encoded by itself."""
         if self.is_certain(start, end) or self.encoded(self.text[start:end]) <= self.limit:
             yield start, end
             return
@@ -139,14 +140,14 @@ class _Measure:
                 yield from self.fit(*part)
 
     def is_certain(self, start: int, end: int) -> bool:
-        """Tell whether counting by offsets is right: a part of a word may encode otherwise."""
+        """Return whether counting by offsets is exact: part of a word may encode differently."""
         tokens = self.count(start, end)
         before, after = self.text[max(0, start - 1) : start], self.text[end : end + 1]
         is_whole = before in _SPACES and after in _SPACES
         return is_whole and tokens <= self.limit and tokens + _SLACK <= self.room
 
     def has_room(self, chunk: Chunk) -> bool:
-        """Tell whether a chunk fits into the model under its headings."""
+        """Return whether a chunk with its headings fits the model."""
         titles = chunk.headings
         if titles not in self.title_tokens:
             self.title_tokens[titles] = self.encoded(" > ".join(titles))
@@ -170,7 +171,7 @@ def _token_starts(text: str, tokenizer: Tokenizer) -> list[int]:
 
 
 def _encodable(text: str) -> Iterator[Span]:
-    """Yield the text in parts that end at a space or line break, to bound the memory."""
+    """Yield spans that end at a space or line break, to bound the memory of the tokenizer."""
     start = 0
     while len(text) - start > _ENCODED_CHARACTERS:
         stop = start + _ENCODED_CHARACTERS
@@ -199,25 +200,10 @@ def _strip(text: str, start: int, end: int) -> Span | None:
     return (start, end) if start < end else None
 
 
-def _sections(headings: tuple[Heading, ...]) -> list[_Section]:
-    sections = [_Section(0, 0, ())]
-    path: list[Heading] = []
-    for heading in headings:
-        while path and path[-1].level >= heading.level:
-            path.pop()
-        path.append(heading)
-        sections.append(_Section(heading.start, heading.level, tuple(path)))
-    return sections
-
-
-def _section_at(sections: list[_Section], offset: int) -> int:
-    return bisect_right(sections, offset, key=lambda section: section.start) - 1
-
-
-def _pieces(measure: _Measure, sections: list[_Section]) -> list[_Piece]:
+def _pieces(document: Document, measure: _Measure) -> list[_Piece]:
     """Return the sentences, cut where a section starts and where they are above the limit."""
-    text = measure.text
-    starts = [section.start for section in sections]
+    text = document.text
+    starts = [heading.start for heading in document.headings]
     pieces: list[_Piece] = []
     for block in split_blocks(text):
         previous = pieces[-1].end if pieces else 0
@@ -225,8 +211,8 @@ def _pieces(measure: _Measure, sections: list[_Section]) -> list[_Piece]:
         for sentence in split_block(text, block):
             for part in _cut_at(text, sentence, starts):
                 for start, end in measure.cut(*part):
-                    token, section = measure.tokens_before(start), _section_at(sections, start)
-                    pieces.append(_Piece(start, end, token, section, boundary))
+                    token, headings = measure.tokens_before(start), document.headings_at(start)
+                    pieces.append(_Piece(start, end, token, headings, boundary))
                     boundary = _AT_SENTENCE
     return pieces
 
@@ -242,27 +228,23 @@ def _cut_at(text: str, span: Span, starts: list[int]) -> Iterator[Span]:
         yield part
 
 
-def _pack(pieces: list[_Piece], sections: list[_Section], limit: int, total: int) -> Iterator[Span]:
+def _pack(pieces: list[_Piece], limit: int, total: int) -> Iterator[Span]:
     """Yield ranges of pieces, each to become a chunk; ``total`` is the tokens of the text."""
     tokens = [*(piece.token for piece in pieces), total]
     first = 0
     while first < len(pieces):
-        stop = _section_stop(pieces, tokens, sections, first, limit)
+        stop = _section_stop(pieces, tokens, first, limit)
         last = _chunk_stop(pieces, tokens, first, stop, limit)
         yield first, last
         first = last
 
 
-def _section_stop(
-    pieces: list[_Piece], tokens: list[int], sections: list[_Section], first: int, limit: int
-) -> int:
+def _section_stop(pieces: list[_Piece], tokens: list[int], first: int, limit: int) -> int:
     """Return the piece before which a new section ends the chunk, or two chunks are full."""
-    level = sections[pieces[first].section].level
     for i in range(first + 1, len(pieces)):
         size = tokens[i] - tokens[first]
-        section = pieces[i].section
-        is_new = section != pieces[i - 1].section
-        if is_new and (size >= _TINY * limit or sections[section].level < level):
+        is_new = pieces[i].headings != pieces[i - 1].headings
+        if is_new and (size >= _TINY * limit or pieces[i].level < pieces[first].level):
             return i
         if size > 2 * limit:
             return i
@@ -270,7 +252,7 @@ def _section_stop(
 
 
 def _chunk_stop(pieces: list[_Piece], tokens: list[int], first: int, stop: int, limit: int) -> int:
-    """Return the piece before which the chunk from ``first`` ends, ``stop`` at the latest."""
+    """Return the piece before which the chunk from ``first`` ends, at most ``stop``."""
     size = tokens[stop] - tokens[first]
     if size <= limit:
         return stop
@@ -285,13 +267,12 @@ def _chunk_stop(pieces: list[_Piece], tokens: list[int], first: int, stop: int, 
     return min(best, key=lambda i: abs(tokens[i] - middle))
 
 
-def _chunk(document: Document, measure: _Measure, sections: list[_Section], span: Span) -> Chunk:
-    """Return the chunk of a span, under as many of its headings as fit."""
+def _chunk(document: Document, measure: _Measure, span: Span) -> Chunk:
+    """Return the chunk of a span, with as many of its headings as fit."""
     start, end = span
     pages = document.pages
     page = bisect_right(pages, start) if pages else None
-    first = sections[_section_at(sections, start)].path
-    last = sections[_section_at(sections, end - 1)].path
+    first, last = document.headings_at(start), document.headings_at(end - 1)
     titles = tuple(a.title for a, b in zip(first, last, strict=False) if a is b)
     breaks = pages[page : bisect_left(pages, end)]
     chunk = Chunk(document.text[start:end], start, end, page, breaks, titles)

@@ -1,13 +1,13 @@
-"""Every error a user can meet, in one tree.
+"""The errors that are messages for the user.
 
 RagError
 ├── UsageError              wrong use or configuration           exit 2
 │   ├── MissingExtraError   an optional package is not installed
 │   └── MissingKeyError     an API key is not set
-├── LoadError               one file could not be read (a sync lists it and goes on)
-├── StoreError              the index can't serve                exit 3
+├── LoadError               a file could not be read (a sync lists it and continues)
+├── StoreError              the index can't be used              exit 3
 │   ├── IndexMissingError   there is no index yet
-│   ├── IndexDamagedError   a file of the index is not what was written
+│   ├── IndexDamagedError   a file of the index is damaged
 │   ├── IdentityError       the index was made with another embedding model
 │   └── IndexBusyError      another process is writing
 └── ProviderError           a model provider failed              exit 4
@@ -17,56 +17,62 @@ A message names the thing, the cause and the next command.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class RagError(Exception):
-    """Base of every error that is a message for the user, not a bug."""
+    """Base class of the errors that are messages for the user, not bugs."""
 
     exit_code = 1
 
 
 class UsageError(RagError):
-    """A value, option or folder that can't be used."""
+    """A value, option or folder is invalid."""
 
     exit_code = 2
 
 
 class MissingExtraError(UsageError):
-    """An optional package is needed and not installed."""
+    """A required optional package is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the extra '{extra}': {install_command(extra)}")
 
 
 class MissingKeyError(UsageError):
-    """A provider needs an API key that is not set."""
+    """A required API key is not set."""
 
     def __init__(self, what: str, variable: str) -> None:
         super().__init__(f"{what} needs a key: set {variable} in the environment or in .env")
 
 
 class LoadError(RagError):
-    """A file could not be turned into text; the message is the reason alone."""
+    """A file could not be read; the message is the reason, without the file's name."""
 
 
 class StoreError(RagError):
-    """The index can't serve."""
+    """The index can't be used."""
 
     exit_code = 3
 
 
 class IndexMissingError(StoreError):
-    """There is no index at the given place."""
+    """There is no index in the given folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"there is no index in {folder}: run 'rag index' to make one")
 
 
 class IndexDamagedError(StoreError):
-    """A file or row of the index is not what was written."""
+    """A file or row of the index is damaged; ``damage`` is the message without the advice."""
 
     def __init__(self, damage: str) -> None:
+        self.damage = damage
         super().__init__(f"{damage}: run 'rag verify --repair' to mend the index")
 
 
 class IdentityError(StoreError):
-    """The index was made with another embedding model than the one configured."""
+    """The index was made with an embedding model other than the configured one."""
 
 
 class IndexBusyError(StoreError):
@@ -74,17 +80,16 @@ class IndexBusyError(StoreError):
 
 
 class ProviderError(RagError):
-    """A model provider refused, failed or did not answer in time."""
+    """A model provider refused a request, failed or timed out."""
 
     exit_code = 4
 
 
 def install_command(extra: str) -> str:
-    """Return a command that installs the extra, whether rag-app came from a clone or a wheel.
+    """Return a command that installs the extra, for a clone and for a wheel.
 
-    It names the packages of the extra, because rag-app itself is on no package index.
+    It names the packages of the extra, because rag-app itself is not on a package index.
     """
-    from pathlib import Path
     from shlex import join
 
     source = Path(__file__).parents[1]
@@ -92,7 +97,7 @@ def install_command(extra: str) -> str:
 
 
 def _declared_requirements(extra: str) -> list[str]:
-    """Return what the installed rag-app requires for the extra; nothing if only its source runs."""
+    """Return the requirements of the extra; none if rag-app runs from source, not installed."""
     from importlib.metadata import PackageNotFoundError, requires
 
     try:

@@ -1,7 +1,7 @@
 """Which addresses may be reached, and through which proxy.
 
-With ``offline = true`` only this machine's own, no model hub, and no traces elsewhere; these
-addresses never go through a proxy.
+With ``offline = true`` only this machine's own addresses may be reached, and no model hub or trace
+server elsewhere. This machine's own addresses are never reached through a proxy.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _TRACING = (
 def keep_offline(settings: IndexSettings, what: str, address: str | None) -> None:
     """Raise UsageError if ``offline`` is set and ``what`` would send text off this machine.
 
-    An ``address`` of None means that it runs in this process. From the first call with
-    ``offline`` on, nothing in this process can ask the hub of models.
+    An ``address`` of None means that it runs in this process. After the first call with
+    ``offline``, this process can't reach the model hub.
     """
     if not settings.offline:
         return
@@ -56,18 +56,18 @@ def is_loopback(address: str) -> bool:
 
 
 def openai_address(base_url: str | None) -> str:
-    """Return where the OpenAI client sends its requests when ``base_url`` is set so."""
+    """Return the address to which the OpenAI client sends requests with this ``base_url``."""
     environment = os.environ.get("OPENAI_API_BASE") or os.environ.get("OPENAI_BASE_URL")
     return base_url or environment or OPENAI
 
 
 def place_of(address: str) -> str:
-    """Return host and port of ``address``, without the name and password before them."""
+    """Return the host and port of ``address``, without user name and password."""
     return urlsplit(address).netloc.rpartition("@")[2] or address
 
 
 def trace_addresses() -> list[tuple[str, str]]:
-    """Return what turns LangChain's tracing on, with the address that is told every question."""
+    """Return each variable that enables LangChain's tracing, with the address of the traces."""
     endpoint = os.environ.get("LANGSMITH_ENDPOINT") or os.environ.get("LANGCHAIN_ENDPOINT")
     on = [name for name in _TRACING if os.environ.get(name, "").lower() in ("true", "1")]
     return [(name, endpoint or _LANGSMITH) for name in on]
@@ -75,13 +75,13 @@ def trace_addresses() -> list[tuple[str, str]]:
 
 def _forbid_the_hub() -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
-    # The library reads the variable once, when it is imported.
+    # The library reads the variable only once, on import.
     if constants := sys.modules.get("huggingface_hub.constants"):
         vars(constants)["HF_HUB_OFFLINE"] = True
 
 
 def proxy_of(address: str) -> str | None:
-    """Return the proxy that requests to ``address`` go through, as the environment says."""
+    """Return the proxy for requests to ``address`` according to the environment, if any."""
     url = urlsplit(address)
     if not url.hostname or is_loopback(address) or _is_excepted(url.hostname):
         return None
@@ -91,9 +91,9 @@ def proxy_of(address: str) -> str | None:
 
 
 def client_options(address: str) -> dict[str, Any]:
-    """Return the arguments with which a client of httpx reaches ``address`` by the same rules."""
+    """Return the arguments of an httpx client that reaches ``address`` by the same rules."""
     if is_loopback(address):
-        # What the environment says of proxies is not even read: it may need packages.
+        # Without reading proxies from the environment: they may need packages.
         return {"trust_env": False, "verify": ssl.create_default_context()}
     if proxy := proxy_of(address):
         return {"proxy": proxy}
@@ -101,7 +101,7 @@ def client_options(address: str) -> dict[str, Any]:
 
 
 def proxy_problem(error: Exception) -> str:
-    """Return what to do where a client can't be made because of its proxy."""
+    """Return what to do if a client can't be created because of its proxy."""
     if isinstance(error, ImportError):
         return "a SOCKS proxy needs a package: pip install socksio"
     return "the proxy can't be used: it has to start with http://, https:// or socks5://"

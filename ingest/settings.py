@@ -1,4 +1,4 @@
-"""Settings of the index side, from flags, environment, ``.env``, ``rag.toml`` and defaults."""
+"""Settings of indexing, from arguments, environment, ``.env``, ``rag.toml`` and defaults."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-# Chosen among 128, 160, 200 and 320 on the public sets: smaller chunks lose their context, larger
-# ones hide what is asked for.
+# Chosen from 128, 160, 200 and 320 on the public sets of the benchmarks: smaller chunks lack
+# context, larger ones hide the answer.
 CHUNK_TOKENS = 160
 
 
 class IndexSettings(BaseSettings):
-    """Where the documents and the index are, and how text becomes vectors."""
+    """The documents, the index, and how text is split and embedded."""
 
     model_config = SettingsConfigDict(
         env_prefix="RAG_",

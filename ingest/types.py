@@ -1,10 +1,12 @@
-"""The values that flow from a file to the index."""
+"""The value types of the path from a file to the index."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple
 
 
@@ -17,16 +19,16 @@ class Heading:
     title: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
-    """What a loader makes of one file.
+    """The content of a file, as a loader returns it.
 
     Attributes:
-        text: The extracted text. Every offset of a chunk or citation counts its characters.
+        text: The extracted text. All offsets of chunks and citations count its characters.
         pages: Start offset of each page, ascending, the first 0; empty if the format has no pages.
-        headings: Headings in the order of the text.
-        metadata: Facts the file states about itself: ``title``, and ``date``, the last change.
-        problems: What could not be read (a page, a sheet); the rest is usable.
+        headings: Headings, ordered by offset.
+        metadata: Metadata of the file: ``title``, and ``date``, that of the last change.
+        problems: Parts that could not be read, such as a page; the rest is usable.
     """
 
     text: str
@@ -35,17 +37,31 @@ class Document:
     metadata: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
+    def headings_at(self, offset: int) -> tuple[Heading, ...]:
+        """Return the headings of the sections around an offset, outermost first."""
+        at = bisect_right(self.headings, offset, key=lambda heading: heading.start)
+        return self._heading_paths[at]
+
+    @cached_property
+    def _heading_paths(self) -> tuple[tuple[Heading, ...], ...]:
+        """No heading, then each heading after those above it, outermost first."""
+        paths: list[tuple[Heading, ...]] = [()]
+        for heading in self.headings:
+            above = (one for one in paths[-1] if one.level < heading.level)
+            paths.append((*above, heading))
+        return tuple(paths)
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A verbatim piece of a document: ``document.text[start:end] == text``.
+    """A verbatim span of a document: ``document.text[start:end] == text``.
 
     Attributes:
         text: The characters of the document from ``start`` to ``end``.
         start: Offset of the first character.
         end: Offset after the last character.
-        page: Page of the first character, counted from 1; None without pages.
-        page_breaks: Offsets inside the chunk at which the next pages begin.
+        page: Page of the first character, from 1; None without pages.
+        page_breaks: Offsets within the chunk at which new pages begin.
         headings: Titles of the sections around the chunk, outermost first.
     """
 
@@ -58,20 +74,20 @@ class Chunk:
 
     @property
     def context(self) -> str:
-        """What stands above the text: the heading path."""
+        """The path of headings above the text."""
         return " > ".join(self.headings)
 
     @property
     def embedding_text(self) -> str:
-        """The text that is embedded: the chunk under its context."""
+        """The text that is embedded: the context and the chunk."""
         return f"{self.context}\n{self.text}" if self.headings else self.text
 
 
 class FileSignature(NamedTuple):
-    """What ``stat`` said of a file when it was read; the same signature means the same bytes.
+    """Values of ``stat`` when a file was read; the same signature means the same bytes.
 
-    No program can set ``ctime_ns``, so it tells an edit that restores size and mtime. A sync makes
-    and compares one for each file, which a tuple does three times as fast as a dataclass.
+    Programs can't set ``ctime_ns``, so it reveals an edit that restores size and mtime. A sync
+    creates and compares one per file, and a tuple is three times as fast as a dataclass.
     """
 
     size: int
@@ -84,7 +100,7 @@ class FileSignature(NamedTuple):
 class FileContent:
     """The bytes of a file.
 
-    ``signature`` is None if the file is so young that a later change might not show in it.
+    ``signature`` is None if the file is so new that a later change might not show in it.
     """
 
     content: bytes
@@ -94,7 +110,7 @@ class FileContent:
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """A file that could not be read, or not wholly, and why."""
+    """A file that could not be read, or only in part, and why."""
 
     source: str
     reason: str
@@ -102,15 +118,15 @@ class FileProblem:
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """What an index holds.
+    """The content of an index.
 
     Attributes:
-        documents: Documents that can be found.
-        chunks: Their chunks.
-        generation: Number of changes committed so far.
+        documents: Number of documents that can be searched.
+        chunks: Number of their chunks.
+        generation: Number of committed changes.
         embedding: The embedding model, as ``provider:model``.
         index_type: The FAISS index type.
-        bytes: Size on disk.
+        bytes: Size on disk, in bytes.
         failed: Files of the folder that could not be read.
     """
 
@@ -133,16 +149,16 @@ class SyncStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SyncProgress:
-    """How far a sync is.
+    """The progress of a sync.
 
     Attributes:
-        files_done: Files read.
-        files_total: Files that are new or have changed.
-        chunks_done: Chunks that have their vectors.
-        chunks_total: Chunks of all those files, estimated until the last file is read and split;
+        files_done: Number of files read.
+        files_total: Number of new and changed files.
+        chunks_done: Number of chunks embedded.
+        chunks_total: Number of chunks of all these files, an estimate until the last one is split;
             None while there is nothing to estimate from.
         stage: What is being done.
-        source: The file it is done to; empty where it is many.
+        source: The current file; empty if there are several.
     """
 
     files_done: int
@@ -157,25 +173,25 @@ OnProgress = Callable[[SyncProgress], None]
 
 
 def ignore_progress(progress: SyncProgress) -> None:
-    """Do nothing, for a caller who did not ask how far it is."""
+    """Ignore the progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What a sync did, or with ``dry_run`` would do.
+    """The changes that a sync made, or with ``dry_run`` would make.
 
     Attributes:
-        new: Files that were not in the index.
-        changed: Files with other content than before.
-        renamed: Files found under another name; nothing of them was embedded again.
-        deleted: Documents whose file is gone.
-        unchanged: Files left alone.
-        failed: Files that can't be read, with reasons; the others are indexed.
-        partial: Files read but for the parts that the reasons name.
-        chunks: Chunks of the new and changed files.
-        embedded: Texts embedded for them.
-        reused: Chunks whose text had a vector already.
-        seconds: How long it took.
+        new: Number of files that were not in the index.
+        changed: Number of files with new content.
+        renamed: Number of files that moved; none was embedded again.
+        deleted: Number of documents whose file is gone.
+        unchanged: Number of files left alone.
+        failed: Files that can't be read, with reasons.
+        partial: Files of which the parts named in the reasons can't be read.
+        chunks: Number of chunks of the new and changed files.
+        embedded: Number of texts embedded for them.
+        reused: Number of these chunks whose text had a vector already.
+        seconds: Duration.
     """
 
     new: int

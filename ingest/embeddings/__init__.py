@@ -1,4 +1,4 @@
-"""Embedding models: ``provider:model`` to checked vectors."""
+"""Embedding models, named ``provider:model``."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ __all__ = [
     "wrap_embeddings",
 ]
 
+# Most models read at least this much; LangChain's interface does not say.
 _CAUTIOUS_MAX_TOKENS = 256
 _POSSIBLE = (
     "bundled:e5-small-en-pt, bundled:all-MiniLM-L6-v2, huggingface:<id or folder>, openai:<model>"
@@ -43,7 +44,13 @@ _POSSIBLE = (
 
 
 def embedding_model(settings: IndexSettings) -> EmbeddingModel:
-    """Return the model that ``settings.embedding`` names or raise UsageError."""
+    """Return the model named by ``settings.embedding``.
+
+    Raises:
+        UsageError: If there is no such model, its extra or key is missing, or it sends text off
+            this machine and ``offline`` is set.
+        ProviderError: If its server fails.
+    """
     provider, _, model = settings.embedding.partition(":")
     address = openai_address(settings.embedding_base_url) if provider == "openai" else None
     keep_offline(settings, f"embedding model '{settings.embedding}'", address)
@@ -51,12 +58,12 @@ def embedding_model(settings: IndexSettings) -> EmbeddingModel:
         case "bundled", E5.name | MINILM.name:
             return wrap_embeddings(_loaded(E5 if model == E5.name else MINILM))
         case "huggingface", model if model:
-            _require(settings.embedding, "huggingface", "langchain_huggingface")
+            _require(settings.embedding, "huggingface")
             from ingest.embeddings.huggingface import huggingface_model
 
             return huggingface_model(model)
         case "openai", model if model:
-            _require(settings.embedding, "openai", "langchain_openai")
+            _require(settings.embedding, "openai")
             from ingest.embeddings.openai import openai_model
 
             return openai_model(model, settings.embedding_base_url, settings.openai_api_key)
@@ -64,7 +71,7 @@ def embedding_model(settings: IndexSettings) -> EmbeddingModel:
 
 
 def model_folder(settings: IndexSettings) -> Path:
-    """Return the folder of the model's weights or raise UsageError if it does not run here."""
+    """Return the folder of the model's weights; raises UsageError if it has none on this disk."""
     provider, _, model = settings.embedding.partition(":")
     keep_offline(settings, f"embedding model '{settings.embedding}'", None)
     match provider, model:
@@ -73,7 +80,7 @@ def model_folder(settings: IndexSettings) -> Path:
         case "bundled", MINILM.name:
             return minilm_folder()
         case "huggingface", model if model:
-            _require(settings.embedding, "huggingface", "langchain_huggingface")
+            _require(settings.embedding, "huggingface")
             from ingest.embeddings.huggingface import model_folder as folder_of
 
             return folder_of(model)
@@ -87,28 +94,24 @@ def model_folder(settings: IndexSettings) -> Path:
 
 @cache
 def _loaded(model: BundledModel) -> BundledEmbeddings:
-    """Return the model, loaded once in a process; its threads do not survive a fork."""
+    """Return the model, loaded once per process; its threads do not survive a fork."""
     return BundledEmbeddings(model)
 
 
 def wrap_embeddings(embeddings: Embeddings) -> EmbeddingModel:
-    """Return a model of any LangChain embeddings; their vectors' length is found by a probe."""
+    """Return a model of any LangChain embeddings; their dimension is found with a test call."""
     if isinstance(embeddings, BundledEmbeddings):
         return EmbeddingModel(embeddings, embeddings.identity, embeddings.tokenizer)
     identity = EmbeddingIdentity(
         provider="langchain",
         model=type(embeddings).__name__,
-        weights=None,
         dimension=len(embeddings.embed_query("probe")),
-        normalized=True,
-        query_prompt="",
-        document_prompt="",
         max_tokens=_CAUTIOUS_MAX_TOKENS,
         precision="unknown",
     )
     return EmbeddingModel(embeddings, identity, read_tokenizer())
 
 
-def _require(what: str, extra: str, *modules: str) -> None:
-    if any(find_spec(module) is None for module in modules):
+def _require(what: str, extra: str) -> None:
+    if find_spec(f"langchain_{extra}") is None:
         raise MissingExtraError(f"embedding model '{what}'", extra)

@@ -1,4 +1,4 @@
-"""The weights of a BERT encoder (Devlin et al. 2019, arXiv:1810.04805), whatever they came from."""
+"""The weights of a BERT encoder (Devlin et al. 2019, arXiv:1810.04805)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_ZERO = 8
+_ZERO = 8  # the 4-bit value of a zero weight
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The sizes of an encoder; ``epsilon`` is that of its layer normalisations."""
+    """The sizes of an encoder, and the ``epsilon`` of its layer normalisation."""
 
     width: int
     layers: int
@@ -23,11 +23,11 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class GroupedWeights:
-    """A matrix of 4-bit weights: the scale of a weight's group times (value - 8).
+    """A matrix of 4-bit weights: each is the scale of its group times (value - 8).
 
     Attributes:
-        values: From 0 to 15; shape (rows, columns).
-        scales: Of the groups of each row; shape (rows, groups).
+        values: Numbers from 0 to 15; shape (rows, columns).
+        scales: The scales of the groups of each row; shape (rows, groups).
     """
 
     values: NDArray[np.uint8]
@@ -46,12 +46,12 @@ Tensors = dict[str, NDArray[np.float32] | GroupedWeights]
 
 @dataclass(frozen=True, slots=True)
 class BertWeights:
-    """An encoder's sizes and its tensors, under their names in Hugging Face's BERT."""
+    """An encoder's sizes and its tensors, by their names in Hugging Face's BERT."""
 
     config: Config
     tensors: Tensors
 
     def dense(self, name: str) -> NDArray[np.float32]:
-        """Return a tensor by its name."""
+        """Return a tensor as float32, of its own shape."""
         tensor = self.tensors[name]
         return tensor.dense() if isinstance(tensor, GroupedWeights) else tensor

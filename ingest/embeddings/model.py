@@ -17,12 +17,12 @@ from ingest.errors import ProviderError
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingModel:
-    """Turns text into vectors that are checked and of length 1.
+    """Computes vectors of length 1, and checks their number and dimension.
 
     Attributes:
-        embeddings: The LangChain model that computes the vectors.
+        embeddings: The LangChain model.
         identity: What the vectors depend on.
-        tokenizer: Counts tokens as the model does; neither cuts nor pads.
+        tokenizer: The model's tokenizer or a similar one; neither truncates nor pads.
     """
 
     embeddings: Embeddings
@@ -35,21 +35,21 @@ class EmbeddingModel:
         return self.identity.name
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return vectors of shape (texts, dimension) or raise ProviderError."""
+        """Return vectors, shape (texts, dimension); raises ProviderError."""
         if not texts:
             return np.empty((0, self.identity.dimension), np.float32)
         return self._checked(self.embeddings.embed_documents(list(texts)), len(texts))
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
-        """Return the vector of a question, of shape (dimension,), or raise ProviderError."""
+        """Return the vector of a question, shape (dimension,); raises ProviderError."""
         vector: NDArray[np.float32] = self._checked([self.embeddings.embed_query(text)], 1)[0]
         return vector
 
     def embed_passages(self, passages: Sequence[Passage]) -> list[PassageVectors]:
-        """Return the vectors of each passage and of its sentences, or raise ProviderError.
+        """Return the vectors of each passage and of its sentences; raises ProviderError.
 
-        The bundled models read a sentence within its passage, in the same pass. Of other models,
-        which give no vectors of tokens, the sentences are embedded on their own.
+        The bundled models encode a sentence within its passage, in the same pass. Other models,
+        which give no token vectors, encode the sentences one by one.
         """
         if isinstance(self.embeddings, BundledEmbeddings):
             return self._embed_whole(self.embeddings, passages)

@@ -1,4 +1,4 @@
-"""Embeddings of the OpenAI API or of a server that speaks it."""
+"""Embeddings from the OpenAI API or a compatible server."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ingest.network import client_options, openai_address, place_of, proxy_of, p
 
 Result = TypeVar("Result")
 
-_SECONDS = 30.0
-_RETRIES = 2
+_SECONDS = 30.0  # chosen by hand
+_RETRIES = 2  # the client's default
 # https://platform.openai.com/docs/guides/embeddings
 _DIMENSIONS = {
     "text-embedding-3-small": 1536,
@@ -28,12 +28,12 @@ _DIMENSIONS = {
     "text-embedding-ada-002": 1536,
 }
 _OPENAI_MAX_TOKENS = 8191
-# What a server's model can take is not in its API; most take at least this.
+# The API does not tell a model's limit; most read at least this much.
 _OTHER_MAX_TOKENS = 512
 
 
 class OpenAICompatibleEmbeddings(Embeddings):
-    """OpenAIEmbeddings whose failures are a ProviderError that never repeats the key."""
+    """OpenAIEmbeddings that raises ProviderError, and never repeats the key in it."""
 
     def __init__(self, model: str, base_url: str | None, key: SecretStr) -> None:
         self._name = f"openai:{model}" + (f" at {place_of(base_url)}" if base_url else "")
@@ -42,8 +42,8 @@ class OpenAICompatibleEmbeddings(Embeddings):
             self._name += f" through the proxy {place_of(proxy)}"
         http, http_async = self._http_clients(address)
         weakref.finalize(self, http.close)
-        # Strings go out as they are: the check sends token ids, which only OpenAI itself
-        # understands, and downloads a vocabulary to make them.
+        # Send strings: check_embedding_ctx_length would send token ids, which only OpenAI itself
+        # understands, and download a vocabulary for them.
         self._client = OpenAIEmbeddings(
             model=model,
             openai_api_base=base_url,
@@ -57,11 +57,11 @@ class OpenAICompatibleEmbeddings(Embeddings):
         )
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Return one vector per text or raise ProviderError."""
+        """Return one vector per text; raises ProviderError."""
         return self._call(lambda: self._client.embed_documents(texts))
 
     def embed_query(self, text: str) -> list[float]:
-        """Return the vector of a question or raise ProviderError."""
+        """Return the vector of a question; raises ProviderError."""
         return self.embed_documents([text])[0]
 
     def _http_clients(
@@ -70,7 +70,7 @@ class OpenAICompatibleEmbeddings(Embeddings):
         options = client_options(address)
         try:
             return openai.DefaultHttpxClient(**options), openai.DefaultAsyncHttpxClient(**options)
-        except Exception as error:  # its errors of addresses have no common class
+        except Exception as error:  # its errors for bad addresses have no common class
             raise ProviderError(f"{self._name}: {proxy_problem(error)}") from None
 
     def _call(self, request: Callable[[], Result]) -> Result:
@@ -82,19 +82,21 @@ class OpenAICompatibleEmbeddings(Embeddings):
             raise ProviderError(
                 f"{self._name} can't be reached; check the connection and the address"
             ) from None
-        # Not the body: servers repeat the key in it.
+        # Not the body: servers may repeat the key in it.
         except openai.APIStatusError as error:
             raise ProviderError(_refusal(self._name, error.status_code)) from None
         except (openai.OpenAIError, ValueError, TypeError, KeyError, AttributeError):
-            raise ProviderError(f"{self._name} returned something that is no embedding") from None
+            raise ProviderError(
+                f"{self._name} returned something that is not an embedding"
+            ) from None
 
 
 def openai_model(model: str, base_url: str | None, key: SecretStr | None) -> EmbeddingModel:
-    """Return the model, asking a server of unknown models once for the size of its vectors.
+    """Return the model; an unknown one is called once to find its dimension.
 
     Raises:
         MissingKeyError: Without a key, unless ``base_url`` names another server.
-        ProviderError: The server refused, failed or did not answer.
+        ProviderError: If the server refuses, fails or does not answer.
     """
     if base_url is None and not (key and key.get_secret_value()):
         raise MissingKeyError(f"openai:{model}", "OPENAI_API_KEY")
@@ -102,15 +104,11 @@ def openai_model(model: str, base_url: str | None, key: SecretStr | None) -> Emb
     identity = EmbeddingIdentity(
         provider="openai",
         model=model,
-        weights=None,
         dimension=_DIMENSIONS.get(model) or len(embeddings.embed_query("dimension")),
-        normalized=True,
-        query_prompt="",
-        document_prompt="",
         max_tokens=_OPENAI_MAX_TOKENS if model in _DIMENSIONS else _OTHER_MAX_TOKENS,
         precision="provider",
     )
-    # The provider's tokenizer needs a download; this one makes about as many tokens or more.
+    # The provider's tokenizer needs a download; this one gives about as many tokens, or more.
     return EmbeddingModel(embeddings, identity, read_tokenizer())
 
 

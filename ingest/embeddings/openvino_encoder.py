@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ingest.embeddings.bert import BertWeights
 from ingest.embeddings.compile_cache import cache_file, is_writable, read_compiled, write_compiled
 
-# The compiled network is stored without its weights: 0.4 MB that load in half the time.
+# Store the compiled network without its weights: it then has 0.4 MB and loads in half the time.
 _POINT_TO_WEIGHTS = {"CACHE_MODE": "OPTIMIZE_SIZE"}
 
 _import_lock = threading.Lock()
@@ -26,15 +26,15 @@ ReadWeights = Callable[[], BertWeights]
 
 
 class Encoder:
-    """The compiled network with one inference request per stream; safe to share."""
+    """The compiled network with one inference request per stream; safe to share between threads."""
 
     def __init__(self, name: str, digest: str, read_weights: ReadWeights) -> None:
-        """Compile the network, or load it as it was compiled before.
+        """Load the compiled network from the cache, or compile it.
 
         Args:
-            name: Of the model.
+            name: The name of the model.
             digest: SHA-256 of its weights.
-            read_weights: Reads them; called only if the network was not compiled before.
+            read_weights: Reads them; called only to compile.
         """
         openvino = import_openvino()
         core = openvino.Core()
@@ -53,7 +53,7 @@ class Encoder:
     def encode(
         self, ids: NDArray[np.int32], mask: NDArray[np.float32], stretches: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Return vectors of length 1, see `bert_graph.build_graph` for the shapes."""
+        """Return vectors of length 1; for the shapes see `bert_graph.build_graph`."""
         request = self._requests.get()
         try:
             request.infer([ids, mask, stretches], share_inputs=True)
@@ -66,8 +66,8 @@ class Encoder:
 def import_openvino() -> ModuleType:
     """Return the openvino module, imported without its model converter.
 
-    The converter reports every import to an analytics server and takes longer to import than
-    all the rest; openvino does without it when it can't be imported.
+    The converter reports every import to an analytics server and takes longer to import than the
+    rest; openvino ignores it if its import fails.
     """
     converter = "openvino.tools.ovc"
     with _import_lock:
@@ -86,7 +86,7 @@ def import_openvino() -> ModuleType:
 
 
 def _touch_numpy(openvino: Any) -> None:
-    """Make openvino look up numpy: two threads that are the first to do so hang for ever."""
+    """Make openvino look up numpy now: two threads that do so first deadlock."""
     openvino.Type.f32.to_dtype()
     openvino.Tensor(np.zeros(1, np.float32)).data.copy()
 
@@ -94,7 +94,7 @@ def _touch_numpy(openvino: Any) -> None:
 def _compile(
     core: Any, options: dict[str, str], name: str, digest: str, read_weights: ReadWeights
 ) -> Any:
-    """Return the network from the cache, or from the weights and leave it in the cache."""
+    """Return the network from the cache, or compile it and add it to the cache."""
     cpu = core.get_property("CPU", "FULL_DEVICE_NAME")
     version = import_openvino().__version__
     source = Path(__file__).with_name("bert_graph.py").read_text("utf-8")
@@ -127,6 +127,6 @@ def _compile_and_keep(core: Any, options: dict[str, str], graph: Any, cached: Pa
             exported = compiled.export_model().getvalue()
             write_compiled(cached, saved.with_suffix(".bin").read_bytes(), exported)
             return compiled
-    # A full folder must not keep anyone from an answer.
+    # Best effort: a full disk must not prevent an answer.
     except (OSError, RuntimeError):
         return core.compile_model(graph, "CPU", options)

@@ -1,4 +1,4 @@
-"""The values of an embedding model: its identity, passages, and the vectors of their sentences."""
+"""The value types of embeddings: the model's identity, passages, and sentence vectors."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingIdentity:
     """Everything a vector depends on besides its text.
 
     Attributes:
-        provider: ``bundled``, ``huggingface`` or ``openai``.
-        model: The name after the provider's colon.
-        weights: Digest of the weights; None where the provider keeps them.
+        provider: ``bundled``, ``huggingface``, ``openai`` or ``langchain``.
+        model: The name after the colon.
+        weights: Digest of the weights; None if they are not on this machine.
         dimension: Numbers in a vector.
         normalized: Whether vectors have length 1.
-        query_prompt: Text put before a question.
-        document_prompt: Text put before a chunk.
-        max_tokens: Longest input, in tokens with the special ones; the rest is cut.
+        query_prompt: Prefix of a question.
+        document_prompt: Prefix of a chunk.
+        max_tokens: Longest input, in tokens including special ones; the rest is cut.
         precision: Number format of the computation, such as ``bf16``.
     """
 
     provider: str
     model: str
-    weights: str | None
+    weights: str | None = None
     dimension: int
-    normalized: bool
-    query_prompt: str
-    document_prompt: str
+    normalized: bool = True
+    query_prompt: str = ""
+    document_prompt: str = ""
     max_tokens: int
     precision: str
 
@@ -41,7 +41,7 @@ class EmbeddingIdentity:
         return f"{self.provider}:{self.model}"
 
     def differences(self, other: EmbeddingIdentity) -> tuple[str, ...]:
-        """Return one ``field: 'ours' != 'theirs'`` line per field that differs."""
+        """Return a string ``field: 'ours' != 'theirs'`` for each field that differs."""
         pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
         return tuple(
             f"{name}: {ours!r} != {theirs!r}" for name, ours, theirs in pairs if ours != theirs
@@ -52,7 +52,7 @@ Span = tuple[int, int]
 
 
 class ScoredSpan(NamedTuple):
-    """A stretch of a text, as (start, end), with its cosine with a question."""
+    """A span of a text with its cosine with a question."""
 
     start: int
     end: int
@@ -61,12 +61,12 @@ class ScoredSpan(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text under what stands above it, and the sentences that get a vector of their own.
+    """A text with its context, and the sentences that get their own vectors.
 
     Attributes:
         context: The place of the text, such as its headings; may be empty.
         text: The text.
-        sentences: Offsets in the text, as (start, end).
+        sentences: Character offsets in the text, as (start, end).
     """
 
     context: str
@@ -75,7 +75,7 @@ class Passage:
 
     @property
     def whole(self) -> str:
-        """The context and the text, as they are embedded together."""
+        """The context and the text, as they are embedded."""
         return f"{self.context}\n{self.text}" if self.context else self.text
 
     @property
@@ -87,12 +87,12 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class SentenceVectors:
-    """Vectors of the sentences of a text, in a byte a number.
+    """Vectors of the sentences of a text, quantized to one byte per number.
 
     Attributes:
         spans: Offsets of the sentences in the text, as (start, end); shape (n, 2).
-        values: Whole numbers from -127 to 127; shape (n, dimension).
-        scales: What a row of values is multiplied with; shape (n,).
+        values: Integers from -127 to 127; shape (n, dimension).
+        scales: The factor of each row of values; shape (n,).
     """
 
     spans: NDArray[np.int32]
@@ -101,18 +101,18 @@ class SentenceVectors:
 
     @classmethod
     def of(cls, spans: tuple[Span, ...], vectors: NDArray[np.float32]) -> SentenceVectors:
-        """Round vectors, shape (n, dimension), to a byte a number."""
+        """Quantize vectors, shape (n, dimension)."""
         scales = np.abs(vectors).max(axis=1, initial=0.0) / 127
         values = np.rint(vectors / np.maximum(scales, 1e-12)[:, None]).astype(np.int8)
         return cls(np.array(spans, np.int32).reshape(-1, 2), values, scales.astype(np.float32))
 
     @classmethod
     def from_bytes(cls, data: bytes, dimension: int) -> SentenceVectors:
-        """Read what :meth:`to_bytes` wrote; raises ValueError if it is of another dimension."""
+        """Read the bytes of :meth:`to_bytes`; raises ValueError if the dimension does not fit."""
         row = 3 * 4 + dimension
         count, rest = divmod(len(data), row)
         if rest:
-            raise ValueError(f"{len(data)} bytes are no rows of {row}")
+            raise ValueError(f"{len(data)} bytes are not rows of {row}")
         numbers, values = count * 8, count * 12
         return cls(
             np.frombuffer(data, "<i4", 2 * count).reshape(-1, 2),
@@ -121,7 +121,7 @@ class SentenceVectors:
         )
 
     def to_bytes(self) -> bytes:
-        """Return spans, scales and values as little-endian bytes."""
+        """Return the spans, scales and values as little-endian bytes."""
         return b"".join(
             (
                 self.spans.astype("<i4").tobytes(),
@@ -131,7 +131,7 @@ class SentenceVectors:
         )
 
     def scored(self, query: NDArray[np.float32]) -> tuple[ScoredSpan, ...]:
-        """Return each sentence with its cosine with a vector of length 1."""
+        """Return the cosine of each sentence with ``query``, of length 1, shape (dimension,)."""
         cosines = (self.values @ query) * self.scales
         spans = zip(self.spans.tolist(), cosines.tolist(), strict=True)
         return tuple(ScoredSpan(start, end, cosine) for (start, end), cosine in spans)

@@ -1,4 +1,4 @@
-"""What may be given to an index from Python: each check names what is wrong in one sentence."""
+"""Check the arguments of an index; a UsageError says in one sentence what is wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ingest.index.reader import Vectors
 
 
 def checked_text(value: object, what: str) -> str:
-    """Return a text; raises UsageError if it is none, or holds what is no valid Unicode."""
+    """Return a string; raises UsageError if it is not one, or not valid Unicode."""
     if not isinstance(value, str):
         raise UsageError(f"{what} has to be a text, not {_shown(value)}")
     try:
@@ -23,16 +23,16 @@ def checked_text(value: object, what: str) -> str:
 
 
 def checked_texts(values: object, what: str) -> list[str]:
-    """Return a list of texts; raises UsageError for anything else, as for one text alone."""
+    """Return a list of strings; raises UsageError for anything else, such as a single string."""
     listed = _listed(values, what)
     return [checked_text(value, f"number {n} of {what}") for n, value in enumerate(listed, 1)]
 
 
 def checked_ids(values: object, count: int) -> list[str | None]:
-    """Return the ids of ``count`` texts, with None for one that is to be made up.
+    """Return the ids of ``count`` texts, None for each that needs a random one.
 
     Raises:
-        UsageError: They are not that many, one is no text, or one comes twice.
+        UsageError: If there are not ``count`` ids, one is not a string, or one occurs twice.
     """
     if values is None:
         return [None] * count
@@ -53,7 +53,7 @@ def checked_metadatas(values: object, count: int) -> list[dict[str, Any]]:
     """Return the metadata of ``count`` texts.
 
     Raises:
-        UsageError: They are not that many, or one is no dictionary with texts as keys.
+        UsageError: If there are not ``count``, or one is not a dictionary with string keys.
     """
     if values is None:
         return [{} for _ in range(count)]
@@ -69,7 +69,7 @@ def checked_metadatas(values: object, count: int) -> list[dict[str, Any]]:
 
 
 def checked_filter(filter: object) -> dict[str, str] | None:
-    """Return the conditions as texts; raises UsageError if they are not names and values."""
+    """Return the filter with its values as strings; raises UsageError if it is not a filter."""
     if filter is None:
         return None
     if not _is_named(filter):
@@ -83,20 +83,20 @@ def checked_filter(filter: object) -> dict[str, str] | None:
 
 
 def check_count(value: object, what: str) -> None:
-    """Raise UsageError unless it is a whole number of 1 or more."""
+    """Raise UsageError unless ``value`` is a whole number of 1 or more."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
         raise UsageError(f"{what} has to be a whole number of 1 or more, not {_shown(value)}")
 
 
 def check_share(value: object, what: str) -> None:
-    """Raise UsageError unless it is a number from 0 to 1."""
+    """Raise UsageError unless ``value`` is a number from 0 to 1."""
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not (number and 0 <= float(str(value)) <= 1):
         raise UsageError(f"{what} has to be a number from 0 to 1, not {_shown(value)}")
 
 
 def checked_vector(values: object, dimension: int) -> Vectors:
-    """Return a vector of length 1, shape (dimension,); raises UsageError if it can't be one."""
+    """Return the vector scaled to length 1, shape (dimension,); raises UsageError if invalid."""
     try:
         vector = np.asarray(values, np.float32)
     except (TypeError, ValueError):

@@ -1,8 +1,8 @@
-"""Files that a crash leaves old or new, never in between, and that are checked when read.
+"""Files that are replaced atomically and verified when they are read.
 
-One of them is the commit marker beside a catalog. SQLite takes a write-ahead log whose end it can't
-read as one that ends there, and so gives an older generation without a word. The marker is written
-after each commit, so a catalog that is behind its marker has lost what was committed.
+One of them is the commit marker beside a catalog. SQLite ignores the unreadable end of a
+write-ahead log and silently returns an older generation. The marker is written after each commit,
+so a catalog that is behind its marker has lost commits.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from ingest.errors import IndexDamagedError
 from ingest.index.records import State
 
-MARK = "committed"
+MARKER = "committed"
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """The catalog's ``index_id`` and a generation that has been committed to it.
+class CommitMarker:
+    """A generation that was committed to the catalog with this ``index_id``.
 
-    ``added`` is how many documents of ``add_documents`` it held: no file brings those back.
+    ``added`` counts its documents from ``add_documents``, which can't be recovered from files.
     """
 
     index_id: str
@@ -37,14 +37,14 @@ class Mark:
     added: int = 0
 
     @classmethod
-    def of(cls, state: State) -> Mark:
-        """Return the mark of a committed state."""
+    def of(cls, state: State) -> CommitMarker:
+        """Return the marker of a committed state."""
         return cls(state.index_id, state.generation, state.added)
 
     def check(self, state: State) -> None:
-        """Raise IndexDamagedError if the state is not one that the mark allows."""
+        """Raise IndexDamagedError if the state is of another index or of an older generation."""
         if state.index_id != self.index_id:
-            raise IndexDamagedError("the catalog is that of another index")
+            raise IndexDamagedError("the catalog belongs to another index")
         if state.generation < self.generation:
             raise IndexDamagedError(
                 f"generation {self.generation} was committed to the catalog, but it ends with "
@@ -52,34 +52,34 @@ class Mark:
             )
 
 
-def has_mark(version: Path) -> bool:
-    """Return whether a version was made whole: its mark is the last file to be written."""
-    return (version / MARK).exists()
+def has_marker(version: Path) -> bool:
+    """Return whether a version is complete: its marker is the last file to be written."""
+    return (version / MARKER).exists()
 
 
-def read_mark(version: Path) -> Mark:
-    """Return the mark of a version.
+def read_marker(version: Path) -> CommitMarker:
+    """Return the marker of a version.
 
     Raises:
-        IndexDamagedError: If it is missing, not what was written, or of another version.
+        IndexDamagedError: If it is missing, fails its checksum, or is of another version.
     """
     try:
-        content, _, digest = (version / MARK).read_bytes().rpartition(b" ")
+        content, _, digest = (version / MARKER).read_bytes().rpartition(b" ")
     except FileNotFoundError:
         content, digest = b"", b""
-    if _mark_digest(version, content) != digest:
-        raise IndexDamagedError(f"the file {version.name}/{MARK} is not what was written")
+    if _marker_digest(version, content) != digest:
+        raise IndexDamagedError(f"the file {version.name}/{MARKER} is missing or damaged")
     index_id, generation, added = content.decode().split(" ")
-    return Mark(index_id, int(generation), int(added))
+    return CommitMarker(index_id, int(generation), int(added))
 
 
-def write_mark(version: Path, mark: Mark) -> None:
-    """Replace the mark of a version, durably."""
-    content = f"{mark.index_id} {mark.generation} {mark.added}".encode()
-    write_bytes(version / MARK, content + b" " + _mark_digest(version, content))
+def write_marker(version: Path, marker: CommitMarker) -> None:
+    """Replace the marker of a version, durably."""
+    content = f"{marker.index_id} {marker.generation} {marker.added}".encode()
+    write_bytes(version / MARKER, content + b" " + _marker_digest(version, content))
 
 
-def _mark_digest(version: Path, content: bytes) -> bytes:
+def _marker_digest(version: Path, content: bytes) -> bytes:
     return xxhash.xxh3_64_hexdigest(version.name.encode() + b" " + content).encode()
 
 
@@ -91,10 +91,10 @@ Buffer = bytes | memoryview
 
 
 def write_bytes(path: Path, *parts: Buffer) -> None:
-    """Replace ``path`` by ``parts`` in one durable step: write, fsync, rename, fsync the folder.
+    """Replace ``path`` by ``parts`` atomically and durably: write, fsync, rename, fsync the folder.
 
     Raises:
-        OSError: If the disk refuses; the old file, if any, is untouched and no other file stays.
+        OSError: If writing fails; the old file is unchanged and no temporary file is left.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
@@ -107,11 +107,11 @@ def write_bytes(path: Path, *parts: Buffer) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    fsync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable."""
+def fsync_folder(folder: Path) -> None:
+    """Make renames and new files in ``folder`` durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -120,9 +120,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_arrays(path: Path, label: str, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-    """Write arrays one after the other, behind a digest of ``label`` and all, and a header.
+    """Write a digest of ``label`` and the content, a header, and the arrays of any shape.
 
-    The arrays are not copied: those of a large index fill much of the memory.
+    The arrays are not copied, because those of a large index take up much of the memory.
     """
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     header = json.dumps([[name, a.dtype.str, a.shape] for name, a in plain.items()]).encode()
@@ -136,15 +136,15 @@ def write_arrays(path: Path, label: str, arrays: Mapping[str, NDArray[np.generic
 def read_arrays(path: Path, label: str) -> dict[str, NDArray[Any]]:
     """Return the arrays that :func:`write_arrays` wrote under the same label.
 
-    They share one buffer, so each of them keeps all of them in memory.
+    They share one buffer, so keeping one in memory keeps them all.
 
     Raises:
-        IndexDamagedError: If the file is not what was written, or was written under another label.
+        IndexDamagedError: If the file fails its checksum or was written under another label.
     """
     content = np.fromfile(path, np.uint8)
     payload = content[_DIGEST_BYTES:]
     if _digest(label, [payload.data]) != content[:_DIGEST_BYTES].tobytes():
-        raise IndexDamagedError(f"{path.name} is not what was written")
+        raise IndexDamagedError(f"{path.name} is damaged")
     start = _LENGTH_BYTES + int.from_bytes(payload[:_LENGTH_BYTES].tobytes(), "little")
     arrays = {}
     for name, dtype, shape in json.loads(payload[_LENGTH_BYTES:start].tobytes()):

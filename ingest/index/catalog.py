@@ -1,21 +1,20 @@
-"""The catalog: one SQLite file that is the truth about the index.
+"""The catalog: one SQLite file that is the source of truth of the index.
 
-Everything else in an index is derived from it. A change is one transaction that ends in the next
-generation; a reader sees one generation for as long as its transaction lasts. Rows carry a
-checksum that is verified when they are served, and the state row digests of which rows there are.
+Everything else in an index is derived from it. A change is one transaction and makes the next
+generation; a reader sees one generation for as long as its transaction lasts. Each row carries a
+checksum that is verified when it is read, and the state row holds digests of the sets of rows.
 
-A catalog that may be read but not written is read in one of three ways
+A catalog that may be read but not written is opened in one of three ways
 (https://sqlite.org/wal.html, "Read-Only Databases"):
 
-- With the files ``-wal`` and ``-shm`` there, as usual: locks need no right to write, and SQLite
-  reads a log that a killed writer left. Readers open the catalog read-only, also those who could
-  write, because the last connection that can write removes both files when it closes.
-- Without a log, and no right to make one, as ``immutable``. That takes no locks, so a checkpoint
-  of a writer that starts meanwhile could change pages under the reader. A log alone can't: it is
-  not looked at. So nothing read counts unless the catalog file is the same afterwards.
-- With a log but without a ``-shm`` that can be used, without locks ("Use of WAL Without
-  Shared-Memory" there, ``unix-none`` in https://sqlite.org/vfs.html); the log has to be the same
-  afterwards too.
+- If the files ``-wal`` and ``-shm`` exist, as usual: locks need no write permission, and SQLite
+  reads the log that a killed writer left. All readers open the catalog read-only, because the last
+  connection that can write removes both files when it closes.
+- If there is no log and no permission to create one, as ``immutable``. That takes no locks, so a
+  checkpoint by a writer that starts meanwhile could change pages under the reader. (A new log is
+  ignored.) So what was read is discarded if the catalog file has changed afterwards.
+- If there is a log but no usable ``-shm``, without locks ("Use of WAL Without Shared-Memory" there,
+  ``unix-none`` in https://sqlite.org/vfs.html); the log must not have changed afterwards either.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ingest.errors import IndexDamagedError, StoreError
-from ingest.index.atomic_files import Mark, read_mark, write_mark
+from ingest.index.atomic_files import CommitMarker, read_marker, write_marker
 from ingest.index.reader import FORMAT, Reader
 from ingest.index.records import State
 from ingest.index.salvage import Inspector
 from ingest.index.writer import Writer, write_state
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE state (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     state TEXT NOT NULL,
@@ -109,7 +108,7 @@ _REFUSALS = {
     sqlite3.SQLITE_READONLY: errno.EROFS,
     sqlite3.SQLITE_READONLY_DIRECTORY: errno.EROFS,
 }
-# A full or read-only disk has no place for the files by which connections share a log.
+# A full or read-only disk has no room for the files through which connections share a log.
 _CANT_SHARE = (
     sqlite3.SQLITE_IOERR_SHMSIZE,
     sqlite3.SQLITE_IOERR_SHMOPEN,
@@ -119,12 +118,13 @@ _CANT_SHARE = (
     sqlite3.SQLITE_READONLY_CANTINIT,
     sqlite3.SQLITE_READONLY_RECOVERY,
 )
-# Two changes within a tick of the clock of the file system have the same time.
+# Two changes within one tick of the file system clock get the same time. On Linux a tick takes at
+# most 10 ms (CONFIG_HZ=100); this is twice that.
 _TICK_SECONDS = 0.02
 
 
 class _Stamp(NamedTuple):
-    """What changes when a file is written."""
+    """Values of which at least one changes when a file is written."""
 
     inode: int
     size: int
@@ -132,7 +132,7 @@ class _Stamp(NamedTuple):
 
 
 class Catalog:
-    """A catalog file, and the connections for reading it that nobody uses just now."""
+    """A catalog file and its pool of idle connections for reading."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -142,46 +142,43 @@ class Catalog:
 
     @classmethod
     def create(cls, path: Path, state: State) -> Catalog:
-        """Make a new catalog; ``path`` must not exist."""
+        """Create a catalog; ``path`` must not exist."""
         catalog = cls(path)
         with _damage_as_error(path), closing(_connect(path, "rwc")) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN; {_SCHEMA}")
+            connection.executescript(f"BEGIN; {SCHEMA}")
             write_state(connection, state)
             connection.execute("COMMIT")
-        write_mark(path.parent, Mark.of(state))
+        write_marker(path.parent, CommitMarker.of(state))
         return catalog
 
     @contextmanager
-    def read(
-        self, mark: Mark | None = None, formats: Sequence[int] = (FORMAT,)
-    ) -> Iterator[Reader]:
-        """Give a view of one generation, whatever is committed meanwhile.
+    def read(self, formats: Sequence[int] = (FORMAT,)) -> Iterator[Reader]:
+        """Open a reader that sees one generation, whatever is committed meanwhile.
 
         Args:
-            mark: What the catalog has to be, in place of the mark on disk.
-            formats: Formats to read.
+            formats: The formats that may be read.
         """
-        # Read first: what has been committed by now is in any view that begins after.
-        mark = mark or read_mark(self.path.parent)
+        # Read first: a transaction that begins later sees everything committed by now.
+        marker = read_marker(self.path.parent)
         with _damage_as_error(self.path), self._reading() as connection:
-            yield Reader(connection, mark, formats)
+            yield Reader(connection, marker, formats)
 
     @contextmanager
     def inspect(self) -> Iterator[Inspector]:
-        """Give a view that can go round what is damaged."""
+        """Open an inspector, which skips what is damaged."""
         try:
-            mark = read_mark(self.path.parent)
+            marker = read_marker(self.path.parent)
         except IndexDamagedError:
-            mark = None
+            marker = None
         with _damage_as_error(self.path), self._reading() as connection:
-            yield Inspector(connection, mark)
+            yield Inspector(connection, marker)
 
     def copy(self, target: Path) -> None:
-        """Write one generation to ``target``, which must not exist, without any free page.
+        """Write one generation to ``target``, which must not exist, without free pages.
 
         Raises:
-            sqlite3.DatabaseError: If one of the two files can't be used.
+            sqlite3.DatabaseError: If either file can't be used.
         """
         with self._reading() as connection:
             connection.execute("ROLLBACK")
@@ -189,12 +186,12 @@ class Catalog:
 
     @contextmanager
     def write(self) -> Iterator[Writer]:
-        """Give a change that is committed as one when the block ends, or not at all."""
-        mark = read_mark(self.path.parent)
+        """Open a writer, committed as one change at the end of the block, or not at all."""
+        marker = read_marker(self.path.parent)
         with _damage_as_error(self.path), closing(_connect(self.path, "rw")) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                writer = Writer(connection, mark)
+                writer = Writer(connection, marker)
                 yield writer
                 reached = writer.finish()
                 connection.execute("COMMIT")
@@ -202,16 +199,16 @@ class Catalog:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-        if reached != mark:
-            write_mark(self.path.parent, reached)
+        if reached != marker:
+            write_marker(self.path.parent, reached)
 
     def checkpoint(self) -> None:
-        """Move what the write-ahead log holds into the catalog file, as far as readers allow."""
+        """Move the write-ahead log into the catalog file, as far as readers allow."""
         with _damage_as_error(self.path), closing(_connect(self.path, "rw")) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
-        """Close the connections: the idle ones now, the others when they are no longer used."""
+        """Close the idle connections now and the others when they become idle."""
         with self._pooling:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -220,7 +217,7 @@ class Catalog:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection that sees one state of the catalog, in a transaction."""
+        """Open a transaction that sees one state of the catalog; yield its connection."""
         with ExitStack() as stack:
             try:
                 connection = stack.enter_context(self._sharing())
@@ -232,7 +229,7 @@ class Catalog:
 
     @contextmanager
     def _sharing(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection of the pool, that nobody else uses meanwhile."""
+        """Take a connection from the pool for a transaction."""
         with self._pooling:
             connection = self._idle.pop() if self._idle else None
         connection = connection or _connect(self.path, "ro")
@@ -249,9 +246,9 @@ class Catalog:
 
     @contextmanager
     def _unshared(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection that makes no files and no locks, and check that nobody has written."""
+        """Connect without creating files or locks, and check that nobody wrote meanwhile."""
         log = self.path.with_name(f"{self.path.name}-wal")
-        # In this order: while the log is empty, nobody copies it into the catalog.
+        # In this order: an empty log is not copied into the catalog.
         watched = {self.path: _stamp(self.path, settled=True)}
         if (logged := _stamp(log, settled=True)) and logged.size:
             watched[log] = logged
@@ -288,10 +285,10 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """See one state of the catalog until the block ends."""
+    """Read one state of the catalog until the block ends."""
     connection.execute("BEGIN")
     try:
-        connection.execute("PRAGMA schema_version").fetchone()  # BEGIN alone does not look
+        connection.execute("PRAGMA schema_version").fetchone()  # BEGIN alone reads nothing
         yield
     finally:
         if connection.in_transaction:
@@ -299,11 +296,11 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _stamp(path: Path, settled: bool = False) -> _Stamp | None:
-    """Return what the next change of a file will change; None if it is not there.
+    """Return the stamp of a file; None if it does not exist.
 
     Args:
         path: The file.
-        settled: Whether to wait until a change would show.
+        settled: Whether to wait until another change would show in the stamp.
     """
     try:
         found = path.stat()
@@ -321,11 +318,11 @@ def _have_changed(watched: Mapping[Path, _Stamp | None]) -> bool:
 
 @contextmanager
 def _damage_as_error(path: Path) -> Iterator[None]:
-    """Turn SQLite's complaints about the file into ours; a full disk stays an ``OSError``."""
+    """Convert SQLite's errors to IndexDamagedError, or to OSError if the disk refused to write."""
     try:
         yield
     except sqlite3.OperationalError as error:
-        # Python's own complaint, that a text is no UTF-8, has no code.
+        # Python's own error, for text that is not UTF-8, has no code.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
         if code in _REFUSALS:
             raise OSError(_REFUSALS[code], str(error), str(path)) from error

@@ -21,20 +21,22 @@ def build_flat(vectors: Vectors) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class DenseIndex:
-    """FAISS indexes whose positions follow each other; only chosen positions are searched."""
+    """FAISS indexes in a row: the positions of each start where those of the one before end."""
 
     parts: tuple[Any, ...]
 
     def search(
-        self, query: Vectors, allowed: NDArray[np.bool_], k: int
+        self, query: Vectors, mask: NDArray[np.bool_], k: int
     ) -> tuple[NDArray[np.int64], Vectors]:
-        """Return the ``k`` allowed positions nearest to ``query``, nearest first, and cosines.
+        """Return the ``k`` positions nearest to ``query`` and their cosines, each of shape (k,).
 
-        Fewer than ``k`` come back when fewer are allowed. Equal cosines keep the position order.
+        Only positions where ``mask``, shape (n,), is true are searched; if there are fewer than
+        ``k``, fewer are returned. ``query`` has length 1 and shape (d,). Nearest come first, equal
+        cosines in the order of their positions.
         """
         positions, scores, start = [], [], 0
         for part in self.parts:
-            found, cosines = _search_part(part, query, allowed[start : start + part.ntotal], k)
+            found, cosines = _search_part(part, query, mask[start : start + part.ntotal], k)
             positions.append(found + start)
             scores.append(cosines)
             start += part.ntotal
@@ -43,7 +45,7 @@ class DenseIndex:
         return joined[order], cosines[order]
 
     def at(self, positions: NDArray[np.int64]) -> Vectors:
-        """Return the vectors at the positions, shape (n, d)."""
+        """Return the vectors at ``positions``, shape (k,); shape (k, d)."""
         vectors, start = np.empty((len(positions), self.parts[0].d), np.float32), 0
         for part in self.parts:
             inside = (positions >= start) & (positions < start + part.ntotal)
@@ -52,12 +54,12 @@ class DenseIndex:
             start += part.ntotal
         return vectors
 
-    def vectors(self, chosen: NDArray[np.bool_]) -> Vectors:
-        """Return the vectors at the chosen positions, shape (n, d)."""
-        vectors = np.empty((int(chosen.sum()), self.parts[0].d), np.float32)
+    def vectors(self, mask: NDArray[np.bool_]) -> Vectors:
+        """Return the vectors at the positions where ``mask``, shape (n,), is true; shape (k, d)."""
+        vectors = np.empty((int(mask.sum()), self.parts[0].d), np.float32)
         start = filled = 0
         for part in self.parts:
-            inside = chosen[start : start + part.ntotal]
+            inside = mask[start : start + part.ntotal]
             count = int(inside.sum())
             if count:
                 held = faiss.rev_swig_ptr(part.get_xb(), part.ntotal * part.d)
@@ -68,12 +70,12 @@ class DenseIndex:
 
 
 def _search_part(
-    part: Any, query: Vectors, allowed: NDArray[np.bool_], k: int
+    part: Any, query: Vectors, mask: NDArray[np.bool_], k: int
 ) -> tuple[NDArray[np.int64], Vectors]:
-    k = min(k, int(allowed.sum()))
+    k = min(k, int(mask.sum()))
     if not k:
         return np.empty(0, np.int64), np.empty(0, np.float32)
-    bits = np.packbits(allowed, bitorder="little")
+    bits = np.packbits(mask, bitorder="little")
     selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
     parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
     cosines, positions = part.search(query[None, :], k, params=parameters)

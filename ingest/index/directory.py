@@ -1,11 +1,11 @@
-"""Where the parts of an index are, and who may write.
+"""The layout of an index on disk, its versions and its write lock.
 
 index/
-├── lock            held by the one writer; the system frees it when its process ends
-├── CURRENT         the name of the version in use; replaced in one rename
+├── lock            held by the one writer; freed by the system when its process ends
+├── CURRENT         the name of the version in use; replaced with one rename
 └── v1/             a version
     ├── catalog.sqlite
-    ├── committed   a generation that the catalog has reached
+    ├── committed   the commit marker: a generation that the catalog has reached
     └── base-7.bin  derived from the catalog at generation 7
 """
 
@@ -15,7 +15,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -23,12 +23,13 @@ import xxhash
 from filelock import FileLock, Timeout
 
 from ingest.errors import IndexBusyError, IndexDamagedError, StoreError, UsageError
-from ingest.index.atomic_files import MARK, has_mark, sync_folder, write_bytes
+from ingest.index.atomic_files import MARKER, fsync_folder, has_marker, write_bytes
 from ingest.index.catalog import Catalog
-from ingest.index.reader import SAME_DOCUMENTS
+from ingest.index.reader import FORMAT, SAME_DOCUMENTS
+from ingest.index.records import State
 
 CATALOG = "catalog.sqlite"
-LOCK_TIMEOUT = 10.0
+LOCK_TIMEOUT = 10.0  # seconds; chosen by hand
 _POINTER = "CURRENT"
 _VERSION = re.compile(r"v[1-9][0-9]*")
 _POINTER_CONTENT = re.compile(rb"(v[1-9][0-9]*) (v[1-9][0-9]*)?")
@@ -38,11 +39,11 @@ _REFUSED = (errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errn
 
 @contextmanager
 def write_lock(index: Path) -> Iterator[None]:
-    """Be the one writer of an index, and clear what this or a killed writer leaves.
+    """Hold the write lock of an index; remove what this or a killed writer leaves behind.
 
     Raises:
         IndexBusyError: If another process is still writing after ``LOCK_TIMEOUT`` seconds.
-        StoreError: If the disk is full or refuses to be written, or the index may only be read.
+        StoreError: If the disk is full or can't be written, or the index may only be read.
     """
     if path := find_unwritable(index):
         raise StoreError(f"the index {index} can't be written: {_refusal(path)}")
@@ -72,7 +73,7 @@ def write_lock(index: Path) -> Iterator[None]:
 
 
 def find_unwritable(index: Path) -> Path | None:
-    """Return a file or folder that this process would have to write to and may not."""
+    """Return a file or folder of the index that this process may not write to, if any."""
     paths = [index, index / "lock"]
     with suppress(IndexDamagedError, NotADirectoryError):
         if version := current_version(index):
@@ -86,8 +87,8 @@ def current_version(index: Path) -> Path | None:
     """Return the folder of the version in use, or None if there is no index.
 
     Raises:
-        IndexDamagedError: If the pointer is not what was written, or names no version.
-        StoreError: If this user may not read the index.
+        IndexDamagedError: If the pointer is damaged or names no version.
+        StoreError: If this user may not read it.
     """
     try:
         versions = _read_pointer(index)
@@ -96,7 +97,7 @@ def current_version(index: Path) -> Path | None:
         version = index / versions[0]
         if not (version / CATALOG).is_file():
             raise IndexDamagedError(f"version {version.name} of the index {index} is not there")
-        for path in (version / CATALOG, version / MARK):
+        for path in (version / CATALOG, version / MARKER):
             if path.exists() and not _is_allowed(path, os.R_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     except PermissionError as error:
@@ -108,42 +109,53 @@ def current_version(index: Path) -> Path | None:
 
 
 def holds_index(index: Path) -> bool:
-    """Return whether there is an index, whole or not."""
+    """Return whether the folder holds an index, complete or not."""
     return index.is_dir() and bool(_versions(index))
 
 
 def new_version(index: Path) -> Path:
-    """Make the folder of the next version; it is not in use until :func:`switch_to`."""
+    """Create the folder of the next version; :func:`switch_to` puts it in use."""
     number = 1 + max((int(path.name[1:]) for path in _versions(index)), default=0)
     version = index / f"v{number}"
     version.mkdir()
-    sync_folder(index)
+    fsync_folder(index)
     return version
 
 
 def switch_to(version: Path) -> None:
-    """Put a version in use, in one rename; the one before it is kept to roll back to."""
+    """Put a version in use, with one rename; the previous one is kept for a rollback."""
     versions = _readable_pointer(version.parent)
     _write_pointer(version.parent, version.name, versions[0] if versions else "")
 
 
 def find_leftovers(index: Path) -> list[Path]:
-    """Return temporary files, and versions that were never or are no longer in use."""
+    """Return temporary files, and versions that are neither in use nor kept for a rollback."""
     kept = _readable_pointer(index)
     unused = [path for path in _versions(index) if kept and path.name not in kept]
     return [*index.rglob("*.tmp"), *unused]
 
 
 def newest_version(index: Path) -> Path | None:
-    """Return the version made last, whether or not it can be read."""
+    """Return the version created last, readable or not."""
     return max(_versions(index), key=lambda path: int(path.name[1:]), default=None)
 
 
-def roll_back(index: Path) -> Path:
-    """Put the version before the one in use in its place, and return it.
+def read_state(version: Path, formats: Sequence[int] = (FORMAT,)) -> State:
+    """Return the state row of a version.
 
     Raises:
-        UsageError: If there is none.
+        IndexDamagedError: If it is damaged.
+        StoreError: If the catalog has another format.
+    """
+    with closing(Catalog(version / CATALOG)) as catalog, catalog.read(formats) as reader:
+        return reader.state()
+
+
+def roll_back(index: Path) -> Path:
+    """Put the previous version back in use, and return it.
+
+    Raises:
+        UsageError: If there is no previous version.
     """
     current, previous = _read_pointer(index) or ("", "")
     if not previous or not (index / previous / CATALOG).is_file():
@@ -157,7 +169,7 @@ def _is_allowed(path: Path, mode: int) -> bool:
 
 
 def _refusal(path: Path) -> str:
-    """Return why a file or folder can't be written to, and what to do about it."""
+    """Return why a file or folder can't be written, and what to do."""
     elsewhere = "or name another folder with --index"
     if hasattr(os, "statvfs") and os.statvfs(path).f_flag & os.ST_RDONLY:
         return (
@@ -181,7 +193,7 @@ def _owner(path: Path) -> str:
 
 
 def _read_pointer(index: Path) -> tuple[str, str] | None:
-    """Return the names of the version in use and of the one before, which may be empty."""
+    """Return the names of the version in use and of the previous one, which may be empty."""
     try:
         content = (index / _POINTER).read_bytes()
     except FileNotFoundError:
@@ -189,7 +201,7 @@ def _read_pointer(index: Path) -> tuple[str, str] | None:
     names, _, digest = content.rpartition(b" ")
     match = _POINTER_CONTENT.fullmatch(names)
     if match is None or xxhash.xxh3_64_hexdigest(names).encode() != digest:
-        raise IndexDamagedError(f"the file {_POINTER} of the index {index} is not what was written")
+        raise IndexDamagedError(f"the file {_POINTER} of the index {index} is damaged")
     return match[1].decode(), (match[2] or b"").decode()
 
 
@@ -206,7 +218,7 @@ def _write_pointer(index: Path, current: str, previous: str) -> None:
 
 
 def _remove_leftovers(index: Path) -> None:
-    """Remove temporary files, and versions that were never or are no longer in use."""
+    """Remove what :func:`find_leftovers` returns, after restoring the pointer if need be."""
     for temporary in index.rglob("*.tmp"):
         temporary.unlink(missing_ok=True)
     kept = _readable_pointer(index) or _recover_pointer(index)
@@ -216,9 +228,9 @@ def _remove_leftovers(index: Path) -> None:
 
 
 def _recover_pointer(index: Path) -> tuple[str, ...]:
-    """Point to the newest version that holds anything, and return the names of those to keep.
+    """Point to the newest version that is not empty, and return the names of those to keep.
 
-    If that one is damaged there is no telling: it may be worth more than an older one.
+    If that one is damaged, no pointer is written: it may hold more than an older one.
     """
     versions = sorted(_versions(index), key=lambda path: int(path.name[1:]), reverse=True)
     generations = {version.name: _generation(version) for version in versions}
@@ -230,15 +242,11 @@ def _recover_pointer(index: Path) -> tuple[str, ...]:
 
 
 def _generation(version: Path) -> int | None:
-    """Return how far a version has come: 0 if it was never made whole, None if it is damaged."""
-    if not has_mark(version):
+    """Return the generation of a version: 0 if it is incomplete, None if it is damaged."""
+    if not has_marker(version):
         return 0
     try:
-        with (
-            closing(Catalog(version / CATALOG)) as catalog,
-            catalog.read(formats=SAME_DOCUMENTS) as reader,
-        ):
-            return reader.state().generation
+        return read_state(version, SAME_DOCUMENTS).generation
     except IndexDamagedError:
         return None
 

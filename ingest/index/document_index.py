@@ -1,19 +1,15 @@
-"""The documents on disk behind one door: catalog, FAISS and BM25, searched and changed."""
+"""The index on disk, catalog with FAISS and BM25, to search and to change."""
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ingest.chunking import split_document
 from ingest.embeddings import EmbeddingModel, Passage, PassageVectors, ScoredSpan
@@ -21,34 +17,34 @@ from ingest.errors import IndexDamagedError, IndexMissingError, UsageError
 from ingest.index.arguments import checked_filter, checked_text
 from ingest.index.catalog import Catalog
 from ingest.index.directory import CATALOG, current_version, new_version, switch_to
+from ingest.index.filters import Filter
 from ingest.index.open_version import Current, check_identity
-from ingest.index.reader import SAME_DOCUMENTS, Reader, Vectors
+from ingest.index.reader import SAME_DOCUMENTS, Vectors
 from ingest.index.records import ChunkRow, DocumentRow, Origin, State, Status, text_hash
-from ingest.index.snapshot import Snapshot
 from ingest.text.sentences import split_sentences
 from ingest.text.terms import question_terms
 from ingest.types import Chunk, Document, FileProblem, FileSignature, IndexStatus
 
-# Texts that are embedded at once: as many as fill a machine, or else its second.
+# Texts per embedding batch: doubled while a batch takes less than half of _BATCH_SECONDS, so that
+# a slow machine still reports progress often. All three chosen by hand.
 _FIRST_BATCH = 32
 _LARGEST_BATCH = 256
 _BATCH_SECONDS = 1.0
-_FIELDS = frozenset({"source", "language"})  # what every document can be filtered by
+_FIELDS = frozenset({"source", "language"})  # filter keys that every document has
 
-Filter = Mapping[str, str]
-# A document as it will be in the catalog, but for the vectors of its chunks.
+# A document and its chunks, before they are embedded.
 Split = tuple[DocumentRow, Document, list[Chunk]]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A chunk that may answer a question.
+    """A chunk found for a question.
 
     Attributes:
         row: The chunk.
         dense: Its cosine with the question.
         lexical: Its BM25 score.
-        vector: Of length 1; shape (d,).
+        vector: Its vector, of length 1; shape (d,).
         sentences: Its sentences with their cosines.
     """
 
@@ -61,7 +57,15 @@ class Candidate:
 
 @dataclass(slots=True)
 class Changes:
-    """Changes to documents that are to be committed as one."""
+    """Changes to documents that are committed together.
+
+    Attributes:
+        folder: The folder that the index is synced with; empty to leave it as it is.
+        removed: Sources to remove.
+        renamed: Old sources, with the rows under the new ones.
+        signed: Sources with new signatures.
+        put: Documents to add or replace.
+    """
 
     folder: str = ""
     removed: list[str] = field(default_factory=list)
@@ -72,7 +76,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """How many chunks a change put, and how many texts had to be embedded for them."""
+    """The number of chunks that a change put, and of texts embedded for them."""
 
     chunks: int
     embedded: int
@@ -81,8 +85,8 @@ class Applied:
 class DocumentIndex:
     """Documents, their chunks and vectors. Many threads and processes may read while one writes.
 
-    Questions and documents always come from the version in use, also after a rebuild. A sync works
-    on the version that it opened or made, with :meth:`state`, :meth:`documents`, :meth:`settled`,
+    Searches always read the version in use, even after a rebuild. A sync works on the version that
+    it opened or created, through :meth:`state`, :meth:`documents`, :meth:`settled`,
     :meth:`find_documents`, :meth:`added`, :meth:`problems`, :meth:`apply`, :meth:`tidy` and
     :meth:`use`.
     """
@@ -104,17 +108,15 @@ class DocumentIndex:
         Raises:
             IndexMissingError: If there is none.
             IdentityError: If it was made with another embedding model.
-            IndexDamagedError: If it is not what was written.
+            IndexDamagedError: If it is damaged.
         """
         while True:
             version = current_version(folder)
             if version is None:
-                raise IndexMissingError(
-                    f"there is no index in {folder}: run 'rag index' to make one"
-                )
+                raise IndexMissingError(folder)
             index = cls(folder, version, embedding)
             try:
-                check_identity(folder, index.state(), embedding.identity)
+                check_identity(f"the index {folder}", index.state(), embedding.identity)
                 return index
             except IndexDamagedError:
                 index.close()
@@ -126,13 +128,9 @@ class DocumentIndex:
 
     @classmethod
     def create(cls, folder: Path, embedding: EmbeddingModel, chunk_tokens: int) -> Self:
-        """Make an empty version, which is in use from :meth:`use` on; needs the write lock."""
+        """Create an empty version; :meth:`use` puts it in use. Needs the write lock."""
         version = new_version(folder)
-        state = State(
-            index_id=uuid.uuid4().hex,
-            identity=json.dumps(asdict(embedding.identity)),
-            chunk_tokens=chunk_tokens,
-        )
+        state = State(uuid.uuid4().hex, embedding.identity, chunk_tokens)
         Catalog.create(version / CATALOG, state).close()
         return cls(folder, version, embedding)
 
@@ -152,7 +150,7 @@ class DocumentIndex:
             return version.path.name, reader.state()
 
     def status(self) -> IndexStatus:
-        """Return what the index holds."""
+        """Return what the index holds, and how large it is."""
         with self._current.read() as (version, reader):
             state = reader.state()
             failed = reader.problems(Status.FAILED)
@@ -167,7 +165,7 @@ class DocumentIndex:
         )
 
     def check_read(self, source: str) -> None:
-        """Raise UsageError if ``source`` is a file that could not be read, and say why."""
+        """Raise UsageError with the reason if ``source`` is a file that could not be read."""
         for problem in self.status().failed:
             if problem.source == source:
                 raise UsageError(
@@ -175,74 +173,83 @@ class DocumentIndex:
                 )
 
     def document(self, source: str) -> Document | None:
-        """Return a document with its whole text, or None if there is none under ``source``."""
+        """Return a document with its whole text, or None if there is none called ``source``."""
         with self._current.read() as (_, reader):
             found = reader.document(source)
         return found[1] if found else None
 
     def sources(self) -> list[str]:
-        """Return the source of every document, the folder's first."""
+        """Return the source of every document, those of the folder first."""
         with self._current.read() as (_, reader):
             return [row.source for origin in Origin for row in reader.documents(origin)]
 
     def documents(self, origin: Origin) -> list[DocumentRow]:
-        """Return the documents of one origin, in the order of their sources."""
+        """Return the documents of one origin, ordered by source."""
         with self._current.opened.catalog.read() as reader:
             return list(reader.documents(origin))
 
     def settled(
-        self, origin: Origin, files: Mapping[str, FileSignature], loader: Callable[[str], str]
+        self, files: Mapping[str, FileSignature], loader: Callable[[str], str]
     ) -> tuple[dict[str, str], list[str]]:
-        """Return the status of each document whose file is as it was read, and the other sources.
+        """Return the status of each document whose file is unchanged, and the other sources.
 
         Args:
-            origin: Whose documents.
-            files: The files that are there.
-            loader: Gives the loader that a source would be parsed with now.
+            files: The files of the folder.
+            loader: Returns the loader that would parse a source now.
         """
         with self._current.opened.catalog.read() as reader:
-            return reader.settled(origin, files, loader)
+            return reader.settled(files, loader)
 
     def find_documents(self, sources: Iterable[str]) -> list[DocumentRow]:
-        """Return the documents under the given sources, in that order."""
+        """Return the documents with the given sources, in that order."""
         with self._current.opened.catalog.read() as reader:
             return reader.find_documents(sources)
 
     def added(self) -> list[tuple[DocumentRow, Document]]:
-        """Return the documents given to ``add_documents``, with their texts.
+        """Return the documents from ``add_documents``, with their texts.
 
-        They can be read of an index of an earlier format too.
+        This also works for an index of an earlier format.
         """
         with self._current.opened.catalog.read(formats=SAME_DOCUMENTS) as reader:
             found = [reader.document(row.source) for row in reader.documents(Origin.ADDED)]
         return [pair for pair in found if pair]
 
     def problems(self, status: Status) -> tuple[FileProblem, ...]:
-        """Return the documents of a status with their reasons."""
+        """Return the sources with a status and their reasons."""
         with self._current.opened.catalog.read() as reader:
             return reader.problems(status)
 
+    def chunks(self) -> list[ChunkRow]:
+        """Return every chunk, ordered by source and place in the document.
+
+        Raises:
+            IndexDamagedError: If one is missing or damaged.
+        """
+        with self._current.read() as (_, reader):
+            rows, _ = reader.all_chunks()
+        return sorted(rows, key=lambda row: (row.source, row.ordinal))
+
     def candidates(self, question: str, k: int, filter: Filter | None = None) -> list[Candidate]:
-        """Return the ``k`` best chunks by meaning and the ``k`` best by terms, in no order."""
+        """Return the ``k`` best chunks by cosine and the ``k`` best by BM25, ordered by id."""
         query = self.embedding.embed_query(checked_text(question, "the question"))
         terms = question_terms(question)
-        with self._searching(filter) as (reader, snapshot, allowed):
-            hits = snapshot.search(query, terms, k, allowed)
+        with self._current.search() as (reader, snapshot):
+            hits = snapshot.search(query, terms, k, snapshot.mask(reader, filter))
             ids = [hit.chunk_id for hit in hits]
-            rows, sentences = reader.chunks(ids), reader.sentences(ids, len(query))
+            rows, sentences = reader.chunks(ids), reader.sentences(ids)
         return [
             Candidate(row, hit.dense, hit.lexical, hit.vector, own.scored(query))
             for row, hit, own in zip(rows, hits, sentences, strict=True)
         ]
 
     def checked_filter(self, filter: Filter | None) -> Filter | None:
-        """Return the filter, its values as texts.
+        """Return the filter with its values as texts.
 
         Raises:
-            UsageError: It is no dictionary, or no document has what a key of it names.
+            UsageError: If it is not a dictionary, or no document has one of its keys.
         """
-        conditions = checked_filter(filter)
-        if names := (conditions or {}).keys() - _FIELDS:
+        checked = checked_filter(filter)
+        if names := (checked or {}).keys() - _FIELDS:
             with self._current.search() as (reader, snapshot):
                 known = snapshot.metadata_keys(reader)
             for name in sorted(names - known):
@@ -253,12 +260,12 @@ class DocumentIndex:
                     else "'source' and 'language' always work"
                 )
                 raise UsageError(f"nothing in the index has '{name}' to filter by; {hint}")
-        return conditions
+        return checked
 
     def nearest(self, vector: Vectors, k: int, filter: Filter | None) -> list[Candidate]:
-        """Return the ``k`` chunks nearest to a vector of length 1, nearest first."""
-        with self._searching(filter) as (reader, snapshot, allowed):
-            hits = snapshot.nearest(vector, k, allowed)
+        """Return the ``k`` chunks nearest to a vector of length 1, shape (d,), nearest first."""
+        with self._current.search() as (reader, snapshot):
+            hits = snapshot.nearest(vector, k, snapshot.mask(reader, filter))
             rows = reader.chunks(hit.chunk_id for hit in hits)
         return [
             Candidate(row, hit.dense, hit.lexical, hit.vector)
@@ -269,8 +276,8 @@ class DocumentIndex:
         """Commit changes as one generation; needs the write lock.
 
         Args:
-            changes: What to do.
-            on_embedded: Called with the number of texts of each batch that was embedded.
+            changes: The changes.
+            on_embedded: Called after each batch with the number of texts embedded.
         """
         split = self.split(changes.put)
         vectors: dict[bytes, PassageVectors] = {}
@@ -280,16 +287,16 @@ class DocumentIndex:
         return self.commit(changes, split, vectors)
 
     def split(self, documents: Iterable[tuple[DocumentRow, Document]]) -> list[Split]:
-        """Return documents with their chunks."""
+        """Split documents into chunks."""
         return [(row, document, self._split(row, document)) for row, document in documents]
 
     def embed(
         self, split: Sequence[Split], vectors: dict[bytes, PassageVectors]
     ) -> Iterator[tuple[int, str]]:
-        """Add the vectors of all texts that are new to ``vectors``, each embedded once.
+        """Embed each new text once and add its vectors to ``vectors``.
 
         Yields:
-            After each batch how many texts it had, and the document that the next one begins with.
+            After each batch its number of texts, and the source that the next one begins with.
         """
         keyed = {text_hash(chunk): (chunk, row) for row, _, part in split for chunk in part}
         with self._current.opened.catalog.read() as reader:
@@ -314,9 +321,9 @@ class DocumentIndex:
         """Commit changes as one generation; needs the write lock.
 
         Args:
-            changes: What to do, but for its documents to put.
-            split: Those, with their chunks.
-            vectors: Of the chunks whose texts have none in the catalog.
+            changes: The changes; ``put`` is ignored in favour of ``split``.
+            split: The documents to put, with their chunks.
+            vectors: The vectors of the chunks whose texts have none in the catalog.
         """
         with self._current.opened.catalog.write() as writer:
             if changes.folder:
@@ -333,11 +340,11 @@ class DocumentIndex:
         return Applied(sum(len(part) for *_, part in split), len(vectors))
 
     def tidy(self) -> None:
-        """Bring the derived files up to date where that is due; needs the write lock."""
+        """Write a new base file if one is due; needs the write lock."""
         self._current.opened.tidy()
 
     def use(self) -> None:
-        """Put this version in use, unless it is; needs the write lock."""
+        """Put this version in use if it is not; needs the write lock."""
         with suppress(IndexDamagedError):
             if current_version(self.folder) == self.version:
                 return
@@ -355,14 +362,6 @@ class DocumentIndex:
         prompt = tokenizer.encode(identity.document_prompt, add_special_tokens=False)
         room = identity.max_tokens - len(prompt)
         return split_document(document, tokenizer, min(self.state().chunk_tokens, room), room)
-
-    @contextmanager
-    def _searching(
-        self, filter: Filter | None
-    ) -> Iterator[tuple[Reader, Snapshot, NDArray[np.int64] | None]]:
-        """Give a reader, the snapshot of the generation it sees, and the documents to search."""
-        with self._current.search() as (reader, snapshot):
-            yield reader, snapshot, snapshot.matching(reader, filter) if filter else None
 
 
 def _passage(chunk: Chunk) -> Passage:

@@ -1,24 +1,25 @@
-"""Which documents a filter lets through."""
+"""Filters by source, language and metadata."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import translate
 
 from ingest.index.records import DocumentRow
 
+Filter = Mapping[str, str]
 
-def meeting(rows: Iterable[tuple[int, DocumentRow]], conditions: Mapping[str, str]) -> list[int]:
-    """Return the ids of the documents that meet every condition.
 
-    ``source`` is a source, or a pattern with ``*``, ``?`` and ``[…]``, where ``*`` also takes
-    slashes, and ``language`` a code; any other key is one of the metadata, whose text or JSON has
-    to be equal.
+def matching_documents(rows: Sequence[tuple[int, DocumentRow]], filter: Filter) -> list[int]:
+    """Return the ids of the documents that match every key of the filter.
+
+    ``source`` is a source, or a pattern with ``*``, ``?`` and ``[…]``, where ``*`` also matches
+    slashes. ``language`` is a language code. Any other key is a metadata key, whose value has to
+    be equal, as text or as JSON.
     """
-    rows = list(rows)
-    wanted = {key: str(value) for key, value in conditions.items()}
+    wanted = {key: str(value) for key, value in filter.items()}
     source = wanted.pop("source", "*")
     is_name = any(row.source == source for _, row in rows)
     pattern = re.compile(re.escape(source) + r"\Z" if is_name else translate(source))

@@ -1,7 +1,7 @@
 """BM25 over an inverted index in flat arrays.
 
-Statistics count exactly the chunks that are alive, so an index that grew step by step scores like
-one built at once. The formula is Lucene's: Robertson and Zaragoza, "The Probabilistic Relevance
+Statistics count exactly the live chunks, so an index that grew step by step scores like one built
+at once. The formula is Lucene's: Robertson and Zaragoza, "The Probabilistic Relevance
 Framework: BM25 and Beyond" (2009), with idf = ln(1 + (N - df + 0.5) / (df + 0.5)).
 """
 
@@ -15,20 +15,21 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+# The defaults of Anserini (Yang, Fang and Lin 2017).
 K1 = 0.9
 B = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """An inverted index over n chunks, which are numbered by position.
+    """An inverted index over n chunks, identified by position.
 
     Attributes:
-        terms: Hash of each distinct term, ascending; shape (t,), uint64.
-        offsets: Where each term's postings begin; shape (t + 1,), int64.
-        positions: Chunks that hold the term, ascending within a term; shape (p,), int32.
-        counts: How often they hold it; shape (p,), int32.
-        lengths: Number of terms of each chunk; shape (n,), int32.
+        terms: Hashes of the distinct terms, ascending; shape (t,), uint64.
+        offsets: Where the postings of each term begin; shape (t + 1,), int64.
+        positions: Chunks that contain the term, ascending within a term; shape (p,), int32.
+        counts: How often the term occurs in them; shape (p,), int32.
+        lengths: Number of terms in each chunk; shape (n,), int32.
     """
 
     terms: NDArray[np.uint64]
@@ -39,7 +40,7 @@ class Postings:
 
     @classmethod
     def build(cls, chunks: Sequence[Sequence[str]]) -> Postings:
-        """Count the terms of each chunk."""
+        """Return the postings of the terms of each chunk."""
         counted = [Counter(chunk) for chunk in chunks]
         hashed: dict[str, int] = {}
         for terms in counted:
@@ -56,7 +57,7 @@ class Postings:
 
     @classmethod
     def merge(cls, parts: Sequence[Postings], alive: NDArray[np.bool_]) -> Postings:
-        """Join parts whose positions follow each other, keeping only the chunks alive."""
+        """Join consecutive parts, keeping only the chunks where ``alive``, shape (n,), is true."""
         renumbered = np.cumsum(alive, dtype=np.int32) - np.int32(1)
         starts = np.cumsum([0, *(len(part.lengths) for part in parts)]).astype(np.int32)
         terms = np.concatenate([np.repeat(p.terms, np.diff(p.offsets)) for p in parts])
@@ -80,7 +81,7 @@ class Postings:
         return cls(distinct, offsets, positions[order], counts[order], lengths)
 
     def find(self, term: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the positions that hold ``term`` and how often, or two empty arrays."""
+        """Return the positions that contain ``term`` and its counts there; each of shape (k,)."""
         digest = np.uint64(_hash(term))
         at = int(np.searchsorted(self.terms, digest))
         if at == len(self.terms) or self.terms[at] != digest:
@@ -91,13 +92,13 @@ class Postings:
 
 @dataclass(frozen=True, slots=True)
 class LexicalIndex:
-    """BM25 over parts whose positions follow each other; dead chunks count for nothing."""
+    """BM25 over consecutive parts; chunks that are not ``alive``, shape (n,), are ignored."""
 
     parts: tuple[Postings, ...]
     alive: NDArray[np.bool_]
 
     def scores(self, terms: Sequence[str]) -> NDArray[np.float32]:
-        """Return the BM25 score of every chunk, 0 for those without a term; shape (n,)."""
+        """Return the BM25 score of every chunk, 0 without any of the terms; shape (n,)."""
         scores = np.zeros(len(self.alive), np.float32)
         lengths = np.concatenate([part.lengths for part in self.parts])
         alive_count = int(self.alive.sum())

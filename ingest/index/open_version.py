@@ -1,12 +1,11 @@
-"""An open version of the index: its catalog, and a snapshot of the newest generation asked for.
+"""An open version of the index: its catalog, and a snapshot of the newest generation in use.
 
-A rebuild puts another version in use, whose generations count from the start again. So what is
-known of one version is never kept apart from it, and readers follow the switch.
+A rebuild puts another version in use, whose generations start from zero again. So a catalog and its
+snapshot are replaced together, and readers follow the switch.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -25,42 +24,38 @@ T = TypeVar("T")
 
 
 class Current:
-    """The version in use; any number of threads may share it.
+    """The version in use; safe to share between threads.
 
     Attributes:
-        opened: The version as it was last looked up.
+        opened: The version as of the last lookup.
     """
 
     def __init__(self, folder: Path, version: Path, identity: EmbeddingIdentity) -> None:
-        self.opened = Version(version, identity.dimension)
+        self.opened = Version(version)
         self._folder = folder
         self._identity = identity
         self._switching = threading.Lock()
 
-    @contextmanager
-    def search(self) -> Iterator[tuple[Reader, Snapshot]]:
-        """Give a reader of the version in use, and the snapshot of the generation it sees."""
-        with ExitStack() as stack:
-            yield self._enter(stack, Version.read)
+    def search(self) -> AbstractContextManager[tuple[Reader, Snapshot]]:
+        """Open a reader of the version in use, with the snapshot of its generation."""
+        return self._open(Version.read)
 
-    @contextmanager
-    def read(self) -> Iterator[tuple[Version, Reader]]:
-        """Give the version in use and a reader of it."""
-        with ExitStack() as stack:
-            yield self._enter(stack, _read_alone)
+    def read(self) -> AbstractContextManager[tuple[Version, Reader]]:
+        """Open a reader of the version in use, which comes with it."""
+        return self._open(_read_alone)
 
     def follow(self) -> Version:
-        """Return the version in use, and go on with it if a rebuild has switched to another."""
+        """Return the version in use, after opening it if a rebuild has switched to another."""
         if current_version(self._folder) in (None, self.opened.path):
             return self.opened
         with self._switching:
-            # Another thread may have followed a later switch meanwhile: never go back.
+            # Another thread may have followed a later switch: never go back.
             path = current_version(self._folder)
             if path not in (None, self.opened.path):
-                version = Version(path, self._identity.dimension)
+                version = Version(path)
                 try:
                     with version.catalog.read() as reader:
-                        check_identity(self._folder, reader.state(), self._identity)
+                        check_identity(f"the index {self._folder}", reader.state(), self._identity)
                 except BaseException:
                     version.close()
                     raise
@@ -68,27 +63,40 @@ class Current:
                 before.close()
             return self.opened
 
-    def _enter(self, stack: ExitStack, read: Callable[[Version], AbstractContextManager[T]]) -> T:
-        """Begin to read the version in use, whose files stay there until the reading ends."""
-        while True:
-            version = self.follow()
-            try:
-                return stack.enter_context(read(version))
-            except IndexDamagedError:
-                # Rebuilds may have removed this version since it was looked up.
-                if self.follow() is version:
-                    raise
+    @contextmanager
+    def _open(self, read: Callable[[Version], AbstractContextManager[T]]) -> Iterator[T]:
+        opened = None
+        with ExitStack() as stack:
+            while opened is None:
+                version = self.follow()
+                try:
+                    opened = stack.enter_context(read(version))
+                except IndexDamagedError:
+                    # A rebuild may have removed this version since the lookup.
+                    if self.follow() is version:
+                        raise
+            yield opened
 
 
-def check_identity(folder: Path, state: State, identity: EmbeddingIdentity) -> None:
-    """Raise IdentityError if the index was made with another embedding model."""
-    made_with = EmbeddingIdentity(**json.loads(state.identity))
-    differences = made_with.differences(identity)
-    if differences:
+_REBUILD = "run 'rag index --rebuild' to embed the documents again, or set RAG_EMBEDDING back"
+
+
+def check_identity(
+    what: str, state: State, identity: EmbeddingIdentity, remedy: str = _REBUILD
+) -> None:
+    """Raise IdentityError if an index was made with another embedding model.
+
+    Args:
+        what: The index, for the message.
+        state: Its state row.
+        identity: The configured model.
+        remedy: The next step, for the message.
+    """
+    made_with = state.identity
+    if differences := made_with.differences(identity):
         raise IdentityError(
-            f"the index {folder} was made with {made_with.name} and the settings say "
-            f"{identity.name} ({'; '.join(differences)}): run 'rag index --rebuild' to embed the "
-            "documents again, or set RAG_EMBEDDING back"
+            f"{what} was made with {made_with.name} and the settings say {identity.name} "
+            f"({'; '.join(differences)}): {remedy}"
         )
 
 
@@ -99,18 +107,17 @@ def _read_alone(version: Version) -> Iterator[tuple[Version, Reader]]:
 
 
 class Version:
-    """A version on disk; any number of threads may share it."""
+    """A version on disk; safe to share between threads."""
 
-    def __init__(self, path: Path, dimension: int) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.catalog = Catalog(path / CATALOG)
-        self._dimension = dimension
         self._snapshot: Snapshot | None = None
         self._refreshing = threading.Lock()
 
     @contextmanager
     def read(self) -> Iterator[tuple[Reader, Snapshot]]:
-        """Give the newest generation: a reader of it, and the snapshot to search."""
+        """Open a reader of the newest generation; yield it with its snapshot."""
         while True:
             with self.catalog.read() as reader:
                 snapshot = self._current_snapshot(reader)
@@ -119,7 +126,7 @@ class Version:
                     return
 
     def tidy(self) -> None:
-        """Bring the derived files up to date where that is due; needs the write lock."""
+        """Write a new base file if one is due; needs the write lock."""
         with self.catalog.read() as reader:
             snapshot = self._load(reader) if base_is_due(reader, self.path) else None
         if snapshot:
@@ -130,7 +137,7 @@ class Version:
         self.catalog.checkpoint()
 
     def bytes(self) -> int:
-        """Return its size on disk; a file that a writer has just replaced does not count."""
+        """Return its size on disk in bytes, ignoring files that a writer has just removed."""
         sizes = []
         for path in self.path.iterdir():
             try:
@@ -140,11 +147,11 @@ class Version:
         return sum(sizes)
 
     def close(self) -> None:
-        """Close the files, each as soon as nobody reads it."""
+        """Close the files, each once its last reader is done."""
         self.catalog.close()
 
     def _current_snapshot(self, reader: Reader) -> Snapshot:
-        """Return the snapshot of the reader's generation, or a newer one another thread loaded."""
+        """Return the snapshot of the reader's generation, or a newer one from another thread."""
         with self._refreshing:
             known = self._snapshot
             if known is None or known.state.generation < reader.state().generation:
@@ -152,4 +159,4 @@ class Version:
             return known
 
     def _load(self, reader: Reader) -> Snapshot:
-        return Snapshot.load(reader, self.path, self._dimension, self._snapshot)
+        return Snapshot.load(reader, self.path, self._snapshot)

@@ -1,4 +1,4 @@
-"""What a catalog says at one generation."""
+"""Read one generation of a catalog."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ingest.embeddings import SentenceVectors
 from ingest.errors import IndexDamagedError, StoreError
-from ingest.index.atomic_files import Mark
+from ingest.index.atomic_files import CommitMarker
 from ingest.index.records import (
     CHUNK_COLUMNS,
     DOCUMENT_COLUMNS,
@@ -29,7 +29,7 @@ from ingest.index.records import (
 from ingest.types import Document, FileProblem, FileSignature, Heading
 
 FORMAT = 2
-# Formats whose documents and texts are stored as in this one, so that a rebuild can keep them.
+# Formats that store documents and texts as this one does, so that a rebuild can keep them.
 SAME_DOCUMENTS = (1, FORMAT)
 Vectors = NDArray[np.float32]
 
@@ -37,36 +37,36 @@ _CHUNKS = f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.do
 
 
 class Reader:
-    """What a catalog says at one generation.
+    """One generation of a catalog.
 
     Rows are verified one by one, and sets of rows by their digest or number in the state row, so
-    that nothing is believed because a damaged table or index does not show it.
+    that rows that a damaged table or SQLite index hides are noticed.
     """
 
     def __init__(
         self,
         connection: sqlite3.Connection,
-        mark: Mark | None = None,
+        marker: CommitMarker | None = None,
         formats: Sequence[int] = (FORMAT,),
     ) -> None:
         """Read a catalog.
 
         Args:
-            connection: To the catalog.
-            mark: What the catalog has to be; without one its state row is taken at its word.
-            formats: Formats to read.
+            connection: A connection to the catalog.
+            marker: The commit marker to check the state row against, if any.
+            formats: The formats that may be read.
         """
         self._connection = connection
-        self._mark = mark
+        self._marker = marker
         self._formats = formats
-        self._seed = checksum_seed(mark.index_id if mark else self.state().index_id)
+        self._seed = checksum_seed(marker.index_id if marker else self.state().index_id)
 
     def state(self) -> State:
         """Return the state row.
 
         Raises:
-            IndexDamagedError: If it is missing, altered, or behind the mark.
-            StoreError: If it is of another format.
+            IndexDamagedError: If it is missing, fails its checksum, or is behind the marker.
+            StoreError: If the catalog has another format.
         """
         row = self._connection.execute("SELECT state, checksum FROM state").fetchone()
         if row is None or checksum(0, row[0]) != row[1]:
@@ -77,24 +77,25 @@ class Reader:
                 f"the index has format {data['format']}, this version reads {FORMAT}: "
                 f"{_remedy(data['format'])}"
             )
-        state = State(**data)
-        if self._mark:
-            self._mark.check(state)
+        state = State.from_json(data)
+        if self._marker:
+            self._marker.check(state)
         return state
 
     def documents(self, origin: Origin) -> Iterator[DocumentRow]:
-        """Yield the documents of one origin in the order of their sources."""
+        """Yield the documents of one origin, ordered by source."""
         for _, row in self.rows():
             if row.origin is origin:
                 yield row
 
     def settled(
-        self, origin: Origin, files: Mapping[str, FileSignature], loader: Callable[[str], str]
+        self, files: Mapping[str, FileSignature], loader: Callable[[str], str]
     ) -> tuple[dict[str, str], list[str]]:
-        """Return the status of each document whose file is as it was read, and the other sources.
+        """Return the status of each document whose file is unchanged, and the other sources.
 
-        Nothing here has a checksum: if it is wrong, a file is read that need not be. A row is let
-        go at once, as garbage collection would take longer than all else of a sync.
+        Only documents of the folder count. The columns read here have no checksum: a wrong value
+        only causes a file to be read needlessly. No row is kept, because collecting them as
+        garbage would take longer than the rest of a sync.
         """
         query = (
             "SELECT size, mtime_ns, ctime_ns, inode, id, source, origin, loader, status "
@@ -104,7 +105,7 @@ class Reader:
         for row in self._connection.execute(query):
             _, _, _, _, document_id, source, kept_by, loaded_by, status = row
             ids.append(document_id)
-            if kept_by != origin:
+            if kept_by != Origin.FOLDER:
                 continue
             if row[:4] == files.get(source) and loaded_by == loader(source):
                 settled[source] = status
@@ -117,7 +118,7 @@ class Reader:
         """Return the documents under the given sources, in that order.
 
         Raises:
-            IndexDamagedError: If one is missing or not what was written.
+            IndexDamagedError: If one is missing or damaged.
         """
         rows = []
         for source in sources:
@@ -128,7 +129,7 @@ class Reader:
         return rows
 
     def problems(self, status: Status) -> tuple[FileProblem, ...]:
-        """Return the documents of a status with their reasons, in the order of their sources."""
+        """Return the sources with a status and their reasons, ordered by source."""
         expected = self.state().problems
         if not expected:
             return ()
@@ -140,7 +141,7 @@ class Reader:
         return tuple(FileProblem(row.source, row.reason) for row in rows if row.status is status)
 
     def document(self, source: str) -> tuple[DocumentRow, Document] | None:
-        """Return a document with its text, or None if the catalog has none under that source."""
+        """Return a document with its text, or None if the catalog has no text of that source."""
         found = self._find("source", source)
         if found is None:
             self._check_missing(source)
@@ -154,34 +155,48 @@ class Reader:
         """Return the chunks with the given ids, in that order.
 
         Raises:
-            IndexDamagedError: If one is missing or not what was written.
+            IndexDamagedError: If one is missing or damaged.
         """
         return [self._chunk(chunk_id) for chunk_id in ids]
 
-    def sentences(self, ids: Iterable[int], dimension: int) -> list[SentenceVectors]:
+    def sentences(self, ids: Iterable[int]) -> list[SentenceVectors]:
         """Return the vectors of the sentences of the chunks with the given ids, in that order.
 
         Raises:
-            IndexDamagedError: If one is missing or not what was written.
+            IndexDamagedError: If one is missing or damaged.
         """
+        dimension = self.state().identity.dimension
         return [self._sentences(chunk_id, dimension) for chunk_id in ids]
 
     def document_chunks(self, source: str) -> list[ChunkRow]:
-        """Return the chunks of a document in their order.
+        """Return the chunks of a document, ordered by place.
 
         Raises:
-            IndexDamagedError: If one is missing or not what was written.
+            IndexDamagedError: If one is missing or damaged.
         """
         found = self._find("source", source)
         return self._read_chunks(*found) if found else []
 
-    def added_since(self, generation: int, dimension: int) -> tuple[list[ChunkRow], Vectors]:
-        """Return the chunks added after ``generation`` by id, and vectors of shape (n, dimension).
+    def all_chunks(self) -> tuple[list[ChunkRow], Vectors]:
+        """Return every chunk, ordered by id, and their vectors; shape (n, d).
 
         Raises:
-            IndexDamagedError: If a row is missing or not what was written.
+            IndexDamagedError: If a chunk or vector is missing or damaged.
+        """
+        rows, vectors = self.added_since(0)
+        check_chunks(np.array([row.id for row in rows], np.int64), self.state())
+        return rows, vectors
+
+    def added_since(self, generation: int) -> tuple[list[ChunkRow], Vectors]:
+        """Return the chunks added after ``generation``, ordered by id, and their vectors.
+
+        The vectors have shape (n, d).
+
+        Raises:
+            IndexDamagedError: If a row is missing or damaged.
         """
         rows, vectors = [], []
+        dimension = self.state().identity.dimension
         found = self._connection.execute(
             f"SELECT v.vector, v.checksum, c.text_hash, {CHUNK_COLUMNS} FROM chunks c "
             "JOIN documents d ON d.id = c.document LEFT JOIN vectors v USING (text_hash) "
@@ -197,7 +212,7 @@ class Reader:
         return rows, np.frombuffer(b"".join(vectors), np.float32).reshape(-1, dimension)
 
     def removed_since(self, generation: int) -> NDArray[np.int64]:
-        """Return the ids of the chunks removed after ``generation``."""
+        """Return the ids of the chunks removed after ``generation``; shape (n,)."""
         rows = self._connection.execute(
             "SELECT chunk FROM removed WHERE generation > ?", (generation,)
         )
@@ -213,10 +228,10 @@ class Reader:
         return int(row[0])
 
     def rows(self) -> Iterator[tuple[int, DocumentRow]]:
-        """Yield the id and the row of every document in the order of their sources.
+        """Yield the id and the row of every document, ordered by source.
 
         Raises:
-            IndexDamagedError: If one is missing or not what was written.
+            IndexDamagedError: If one is missing or damaged.
         """
         ids: list[int] = []
         previous = ""
@@ -231,7 +246,7 @@ class Reader:
         self._check_documents(np.array(ids, np.int64))
 
     def missing_vectors(self, keys: Iterable[bytes]) -> set[bytes]:
-        """Return those of ``keys`` for which no vector is kept."""
+        """Return the keys that have no vector in the catalog."""
         query = "SELECT 1 FROM vectors JOIN sentences USING (text_hash) WHERE text_hash = ?"
         return {key for key in keys if not self._connection.execute(query, (key,)).fetchone()}
 
@@ -244,7 +259,7 @@ class Reader:
         try:
             if row and checksum(self._seed, *row[:2]) == row[2]:
                 return SentenceVectors.from_bytes(row[1], dimension)
-        # A row of the table of vectors, in a page that has come to another place.
+        # A row of the vectors table, from a page that ended up in the wrong place.
         except ValueError:
             pass
         raise IndexDamagedError(f"the sentences of chunk {chunk_id} are missing or damaged")
@@ -285,7 +300,7 @@ class Reader:
         return chunks
 
     def _check_missing(self, source: str) -> None:
-        """Raise IndexDamagedError if a document is there that a look-up did not find."""
+        """Raise IndexDamagedError if a full scan finds a document that a lookup missed."""
         if any(row.source == source for _, row in self.rows()):
             raise IndexDamagedError(f"the catalog's index of documents misses {source}")
 
@@ -294,6 +309,15 @@ class Reader:
         if columns is None:
             raise IndexDamagedError(f"chunk {chunk_id} is missing from the catalog")
         return chunk_row(self._seed, columns)
+
+
+def check_chunks(ids: NDArray[np.int64], state: State) -> None:
+    """Raise IndexDamagedError if ``ids``, shape (n,), are not those of the committed chunks."""
+    found = len(ids), fingerprint(ids)
+    if found != (state.chunks, state.fingerprint) or (np.diff(ids) <= 0).any():
+        raise IndexDamagedError(
+            f"the chunks in the catalog are not the {state.chunks} that were committed"
+        )
 
 
 def _remedy(found: int) -> str:

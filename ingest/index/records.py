@@ -1,11 +1,11 @@
-"""The rows of the catalog: values in Python, columns in SQLite, each row with its checksum."""
+"""The rows of the catalog in Python and in SQLite, each with a checksum."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from ingest.embeddings import EmbeddingIdentity
 from ingest.errors import IndexDamagedError, UsageError
 from ingest.text.languages import UNDETERMINED
 from ingest.types import Chunk, FileSignature
@@ -22,7 +23,7 @@ _NOT_WORD = re.compile(r"[\W_]+")
 
 
 class Status(StrEnum):
-    """How loading a document ended."""
+    """The outcome of loading a document."""
 
     INDEXED = "indexed"
     PARTIAL = "partial"
@@ -30,7 +31,7 @@ class Status(StrEnum):
 
 
 class Origin(StrEnum):
-    """Who keeps a document in the index: a folder's sync, or a caller of ``add_documents``."""
+    """What put a document into the index: the sync of a folder, or ``add_documents``."""
 
     FOLDER = "folder"
     ADDED = "added"
@@ -38,27 +39,27 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The one row about the whole index.
+    """The single row that describes the whole index.
 
     Attributes:
-        index_id: Random name that ties the derived files to this catalog.
-        identity: The embedding identity, as JSON.
+        index_id: Random id that ties the derived files to this catalog.
+        identity: The embedding model that made the vectors.
         chunk_tokens: Longest chunk, in tokens.
-        folder: Absolute path of the folder it follows; empty before the first sync.
-        generation: Number of changes committed.
-        horizon: The log of removed chunks is complete from this generation on.
-        documents: Documents that can be found.
-        chunks: Their chunks.
-        fingerprint: Of the ids of these chunks, see :func:`ingest.index.records.fingerprint`.
-        rows: Fingerprint of the ids of all documents, also of those that failed.
-        problems: Documents that failed or are partial.
-        added: Documents given to ``add_documents``.
-        next_id: The next id for a document or a chunk; ids are never used again.
+        folder: Absolute path of the synced folder; empty before the first sync.
+        generation: Number of committed changes.
+        horizon: Generation from which the log of removed chunks is complete.
+        documents: Number of documents that can be searched.
+        chunks: Number of their chunks.
+        fingerprint: :func:`fingerprint` of the ids of these chunks.
+        rows: :func:`fingerprint` of the ids of all documents, including those that failed.
+        problems: Number of documents that failed or are partial.
+        added: Number of documents from ``add_documents``.
+        next_id: The next id for a document or a chunk; ids are never reused.
         format: Version of the on-disk format.
     """
 
     index_id: str
-    identity: str
+    identity: EmbeddingIdentity
     chunk_tokens: int
     folder: str = ""
     generation: int = 0
@@ -72,6 +73,15 @@ class State:
     next_id: int = 1
     format: int = 2
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> State:
+        """Return the state from the parsed JSON that :meth:`to_json` wrote."""
+        return cls(**{**data, "identity": EmbeddingIdentity(**json.loads(data["identity"]))})
+
+    def to_json(self) -> str:
+        """Return the state as it is stored: the identity is JSON within JSON."""
+        return json.dumps(asdict(self) | {"identity": json.dumps(asdict(self.identity))})
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
@@ -79,12 +89,12 @@ class DocumentRow:
 
     Attributes:
         source: Path relative to the folder, or the id given to ``add_documents``.
-        content_hash: SHA-256 of the bytes that were loaded.
-        signature: None if the file may have changed within the clock's resolution of its reading.
-        loader: Name and version of what parsed it.
-        reason: Why it failed, or what is missing from it; empty if all is well.
-        language: ISO 639-1 code, or ``und`` if the text does not show it.
-        metadata: Facts the document states about itself, or its caller about it.
+        content_hash: SHA-256 of the loaded bytes.
+        signature: None if the file may have changed within the clock's resolution after reading.
+        loader: Name and version of the loader.
+        reason: Why it failed, or what is missing; empty if it was read completely.
+        language: ISO 639-1 code, or ``und`` if undetermined.
+        metadata: Metadata from the document itself or from the caller.
     """
 
     source: str
@@ -100,9 +110,9 @@ class DocumentRow:
 
 @dataclass(frozen=True, slots=True)
 class ChunkRow:
-    """A chunk in the catalog with what is served of its document.
+    """A chunk in the catalog with the fields of its document that search results show.
 
-    ``whole`` says that the document has no other chunk; ``document`` is its id.
+    ``whole`` is whether the document has no other chunk; ``document`` is the document's id.
     """
 
     id: int
@@ -117,12 +127,12 @@ class ChunkRow:
 
     @property
     def path(self) -> str:
-        """The path of the document's file; empty if it was added under an id."""
+        """The path of the document's file; empty for added documents."""
         return "" if self.origin is Origin.ADDED else self.source
 
     @property
     def lexical_text(self) -> str:
-        """The text whose terms are counted: the chunk under its headings and its file's path."""
+        """The text that BM25 indexes: the path, the headings and the chunk."""
         words = _NOT_WORD.sub(" ", _ENDING.sub("", self.path))
         return f"{words}\n{self.chunk.embedding_text}" if words else self.chunk.embedding_text
 
@@ -141,21 +151,21 @@ _SERVED_WIDTH = 11
 
 
 def text_hash(chunk: Chunk) -> bytes:
-    """Return the key under which the vectors of a chunk are kept.
+    """Return the key of a chunk's vectors.
 
-    The context and the text are told apart, because sentences have their places in the text.
+    The context and the text are hashed separately, because sentence offsets count in the text.
     """
     key = f"{chunk.context}\0{chunk.text}"
     return xxhash.xxh3_128_digest(key.encode("utf-8", "surrogatepass"))
 
 
 def checksum_seed(index_id: str) -> int:
-    """Return what makes the checksums of one index differ from those of any other."""
+    """Return a seed that makes the checksums of one index differ from those of any other."""
     return xxhash.xxh3_64_intdigest(index_id.encode())
 
 
 def checksum(seed: int, *fields: Any) -> bytes:
-    """Return a digest (xxh3, 64 bits) of a row's fields; bytes and text are not the same."""
+    """Return a digest (xxh3, 64 bits) of a row's fields; bytes and text differ."""
     parts = [
         b"\x00" + field if isinstance(field, bytes) else str(field).encode("utf-8", "surrogatepass")
         for field in fields
@@ -164,10 +174,10 @@ def checksum(seed: int, *fields: Any) -> bytes:
 
 
 def fingerprint(ids: NDArray[np.int64]) -> int:
-    """Return a digest of a set of ids: the sum, modulo 2**64, of their hashes.
+    """Return a digest of a set of ids, shape (n,): the sum, modulo 2**64, of their hashes.
 
-    The digest of a union is the sum of the digests, so a change costs only what it changes. The
-    hash is the output step of SplitMix64 (Steele, Lea and Flood 2014).
+    The digest of a disjoint union is the sum of the digests, so updating it costs only as much as
+    the change. The hash is the output step of SplitMix64 (Steele, Lea and Flood 2014).
     """
     mixed = ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -178,43 +188,44 @@ def fingerprint(ids: NDArray[np.int64]) -> int:
 def document_values(
     seed: int, document_id: int, chunks: int, row: DocumentRow
 ) -> tuple[int | str | bytes | None, ...]:
-    """Return the values of ``DOCUMENT_COLUMNS``; raises UsageError if they are not JSON."""
+    """Return the values of ``DOCUMENT_COLUMNS``.
+
+    Args:
+        seed: The index's :func:`checksum_seed`.
+        document_id: The id of the document.
+        chunks: Number of its chunks.
+        row: The document.
+
+    Raises:
+        UsageError: If the metadata can't be written as JSON.
+    """
     try:
         metadata = json.dumps(dict(row.metadata), ensure_ascii=False)
         metadata.encode()
     except (TypeError, UnicodeEncodeError) as error:
         raise UsageError(f"the metadata of {row.source} must be JSON values: {error}") from error
-    served = (
-        document_id,
-        chunks,
-        row.source,
-        row.origin,
-        row.language,
-        metadata,
-        row.content_hash,
-        row.loader,
-        row.status,
-        row.reason,
-    )
-    return (*served, checksum(seed, *served), *signature_values(row.signature))
+    served = (document_id, chunks, row.source, row.origin, row.language, metadata)
+    loaded = (row.content_hash, row.loader, row.status, row.reason)
+    digest = checksum(seed, *served, *loaded)
+    return (*served, *loaded, digest, *signature_values(row.signature))
 
 
 def signature_values(signature: FileSignature | None) -> tuple[int | None, ...]:
-    """Return size, mtime, ctime and inode, or four times None."""
-    if signature is None:
-        return (None, None, None, None)
-    return (signature.size, signature.mtime_ns, signature.ctime_ns, signature.inode)
+    """Return size, mtime, ctime and inode; four times None without a signature."""
+    return signature or (None, None, None, None)
 
 
 def document_row(seed: int, columns: Sequence[Any]) -> DocumentRow:
-    """Read a row of ``DOCUMENT_COLUMNS``; raises IndexDamagedError if it is not what was written.
+    """Return the document of a row of ``DOCUMENT_COLUMNS``.
 
-    The signature has no checksum: a wrong one has its file read again, and that is all.
+    The signature has no checksum: a wrong one only causes the file to be read again.
+
+    Raises:
+        IndexDamagedError: If the row fails its checksum.
     """
     _check_served(seed, columns[:_SERVED_WIDTH])
-    _, _, source, origin, language, metadata, content_hash, loader, status, reason, _, *stat = (
-        columns
-    )
+    source, origin, language, metadata, content_hash, loader, status, reason = columns[2:10]
+    stat = columns[_SERVED_WIDTH:]
     return DocumentRow(
         source=source,
         origin=Origin(origin),
@@ -229,7 +240,11 @@ def document_row(seed: int, columns: Sequence[Any]) -> DocumentRow:
 
 
 def chunk_row(seed: int, columns: Sequence[Any]) -> ChunkRow:
-    """Read a row of ``CHUNK_COLUMNS``; raises IndexDamagedError if it is not what was written."""
+    """Return the chunk of a row of ``CHUNK_COLUMNS``.
+
+    Raises:
+        IndexDamagedError: If the row fails its checksum.
+    """
     *fields, expected = columns[:_CHUNK_WIDTH]
     chunk_id, document_id, _, ordinal, text, start, end, page, breaks, headings, _ = fields
     if checksum(seed, *fields) != expected:

@@ -1,4 +1,4 @@
-"""Read what is readable of a damaged catalog, and say what isn't."""
+"""Read the readable parts of a damaged catalog, and report the rest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from ingest.embeddings import PassageVectors
 from ingest.errors import IndexDamagedError
-from ingest.index.atomic_files import Mark
+from ingest.index.atomic_files import CommitMarker
 from ingest.index.reader import Reader
 from ingest.index.records import (
     ChunkRow,
@@ -34,13 +34,13 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Found:
-    """What can be read of a document, each part verified.
+    """The readable parts of a document, each verified.
 
     Attributes:
         row: None if it is damaged or missing.
         document: Its text; None if it is damaged or missing.
         chunks: None if one is damaged or missing.
-        vectors: Vectors of its chunks that are whole, by text hash.
+        vectors: The undamaged vectors of its chunks, by text hash.
         problems: What is damaged.
     """
 
@@ -52,27 +52,27 @@ class Found:
 
 
 class Inspector(Reader):
-    """Reads all of a catalog, one document at a time, and goes on behind what is damaged."""
+    """Reads a whole catalog, one document at a time, and skips what is damaged."""
 
-    def __init__(self, connection: sqlite3.Connection, mark: Mark | None) -> None:
-        """Read with the seed of the state row or, if that is damaged, of the mark.
+    def __init__(self, connection: sqlite3.Connection, marker: CommitMarker | None) -> None:
+        """Take the checksum seed from the state row or, if that is damaged, from the marker.
 
         Raises:
-            IndexDamagedError: If neither is there, so that no row can be verified.
+            IndexDamagedError: If both are damaged, so that no row can be verified.
         """
         try:
             super().__init__(connection)
         except _UNREADABLE:
-            if mark is None:
+            if marker is None:
                 raise
-            super().__init__(connection, mark)
+            super().__init__(connection, marker)
 
     def readable_state(self) -> State | None:
-        """Return the state row, also if it is behind the mark, or None if it is damaged."""
+        """Return the state row, even if it is behind the marker; None if it is damaged."""
         return self._attempt(self.state, [])
 
     def structure(self) -> list[str]:
-        """Return what SQLite finds wrong with the file."""
+        """Return the problems that SQLite's integrity check finds."""
         problems: list[str] = []
         query = f"PRAGMA integrity_check({_MESSAGES})"
         rows = self._attempt(lambda: self._connection.execute(query).fetchall(), problems)
@@ -80,7 +80,7 @@ class Inspector(Reader):
         return problems + [line for line in said if line != "ok"][:_MESSAGES]
 
     def damaged_vectors(self) -> list[str]:
-        """Return what is wrong with the tables of vectors as a whole."""
+        """Return how many rows of each table of vectors are damaged, as sentences."""
         problems: list[str] = []
         for table, what in (("vectors", "vectors"), ("sentences", "vectors of sentences")):
             damaged = self._attempt(
@@ -95,12 +95,12 @@ class Inspector(Reader):
         return problems
 
     def found(self) -> Iterator[Found]:
-        """Yield every document, in the order of their ids."""
+        """Yield every document, ordered by id."""
         for document_id in self._document_ids():
             yield self._inspect(document_id)
 
     def missing(self) -> list[str]:
-        """Return what is not there of what was committed."""
+        """Return which sets of rows are not those that were committed, as sentences."""
         state, problems = self.readable_state(), list[str]()
         if state is None:
             return ["the state row is damaged"]
@@ -117,7 +117,7 @@ class Inspector(Reader):
         return problems
 
     def _document_ids(self) -> list[int]:
-        """Return every id under which some table or index knows a document."""
+        """Return every document id in any table or SQLite index."""
         ids: set[int] = set()
         problems: list[str] = []
         for query in (
@@ -158,10 +158,10 @@ class Inspector(Reader):
         return found
 
     def _inspect_chunk(self, row: ChunkRow, found: Found) -> None:
-        """Take the chunk's vector; raise IndexDamagedError if something does not fit."""
+        """Add the chunk's vectors to ``found``; raise IndexDamagedError if anything is wrong."""
         chunk, key = row.chunk, text_hash(row.chunk)
         if found.document and found.document.text[chunk.start : chunk.end] != chunk.text:
-            raise IndexDamagedError(f"chunk {row.ordinal} is not what its document says")
+            raise IndexDamagedError(f"chunk {row.ordinal} does not match its document")
         columns = self._connection.execute(
             "SELECT v.vector, v.checksum FROM chunks c JOIN vectors v USING (text_hash) "
             "WHERE c.id = ? AND text_hash = ?",
@@ -174,11 +174,11 @@ class Inspector(Reader):
         found.vectors[key] = PassageVectors(whole, self._sentences(row.id, len(whole)))
 
     def _attempt(self, read: Callable[[], T], problems: list[str]) -> T | None:
-        """Return what ``read`` does; None if it can't be read, which is noted in ``problems``."""
+        """Return the result of ``read``; on an error add it to ``problems`` and return None."""
         try:
             return read()
         except _UNREADABLE as error:
-            problems.append(str(error).partition(": run 'rag ")[0])
+            problems.append(getattr(error, "damage", str(error)))
             return None
 
 
@@ -188,10 +188,10 @@ _PAGE_BYTES = 4096
 
 @contextmanager
 def mended_copy(catalog: Path) -> Iterator[Path]:
-    """Give a copy with a right file header and size; its tables may be damaged all the same.
+    """Yield a temporary copy with a valid file header and size; its tables may still be damaged.
 
-    The header is that of https://sqlite.org/fileformat.html, section 1.3, with the values that
-    every catalog has.
+    The header follows https://sqlite.org/fileformat.html, section 1.3, with the values that every
+    catalog has.
     """
     copy = catalog.with_name(f"{catalog.name}.tmp")
     try:
@@ -208,7 +208,7 @@ def mended_copy(catalog: Path) -> Iterator[Path]:
 
 
 def _header(changes: bytes, pages: int) -> bytes:
-    """Return the header of a file of ``pages``; ``changes`` is its counter of changes."""
+    """Return the header of a file of ``pages`` with the change counter ``changes``."""
     numbers = {16: (_PAGE_BYTES, 2), 28: (pages, 4), 44: (4, 4), 56: (1, 4)}
     header = bytearray(100)
     header[:16] = _MAGIC

@@ -1,15 +1,15 @@
 """One generation of the index, ready to be searched.
 
-A base file holds FAISS and BM25 over the chunks of an earlier generation. What was added since is
-read from the catalog and searched beside it; what was removed is masked. So a small change never
+A base file holds the FAISS and BM25 indexes of an earlier generation. Chunks added since are read
+from the catalog and searched as well, and removed chunks are masked. So a small change never
 rewrites a large file, and an index without a base file is only slower to open.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from ingest.errors import IndexDamagedError
 from ingest.index.atomic_files import read_arrays, write_arrays
 from ingest.index.dense import DenseIndex, build_flat
-from ingest.index.filters import meeting
+from ingest.index.filters import Filter, matching_documents
 from ingest.index.lexical import LexicalIndex, Postings
-from ingest.index.reader import Reader, Vectors
-from ingest.index.records import ChunkRow, DocumentRow, State, fingerprint
+from ingest.index.reader import Reader, Vectors, check_chunks
+from ingest.index.records import ChunkRow, DocumentRow, State
 from ingest.text.terms import document_terms
 
-# More changes than this are not searched beside the base but written into a new one; a large index
-# waits for more of them, as writing its base takes longer.
+# After more changes than this a new base is written; a large index, whose base takes longer to
+# write, waits for one change in 100 chunks. Both chosen by hand.
 TAIL_LIMIT = 500
 _CHUNKS_A_CHANGE = 100
 _BASE_NAME = re.compile(r"base-([0-9]+)\.bin")
@@ -34,7 +34,7 @@ _BASE_NAME = re.compile(r"base-([0-9]+)\.bin")
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk found: its id, cosine and BM25 score, and its vector."""
+    """A search result: the id of a chunk, its cosine, BM25 score and vector, of shape (d,)."""
 
     chunk_id: int
     dense: float
@@ -44,9 +44,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What a base file holds: chunk ids, ascending, and by position all else of a chunk.
+    """The content of a base file: n chunks by position.
 
-    That is the id of its document, its vector in FAISS, and its terms in the postings.
+    Attributes:
+        generation: The generation of the catalog that it was derived from.
+        ids: Chunk ids, ascending; shape (n,).
+        documents: The id of each chunk's document; shape (n,).
+        vectors: The FAISS index of the n vectors.
+        postings: The terms of the n chunks.
     """
 
     generation: int
@@ -58,7 +63,17 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The chunks of one generation by position: those of the base, then those added since."""
+    """The chunks of one generation by position: those of the base, then those added since.
+
+    Attributes:
+        state: The state row of the generation.
+        base: The base.
+        ids: Chunk ids, ascending; shape (n,).
+        documents: The id of each chunk's document; shape (n,).
+        alive: Which chunks have not been removed; shape (n,).
+        dense: The vectors.
+        lexical: The terms.
+    """
 
     state: State
     base: Base
@@ -70,29 +85,27 @@ class Snapshot:
     _rows: list[tuple[int, DocumentRow]] = field(default_factory=list)
 
     @classmethod
-    def load(
-        cls, reader: Reader, version: Path, dimension: int, previous: Snapshot | None = None
-    ) -> Snapshot:
-        """Read the generation that ``reader`` sees, reusing the base of an earlier snapshot.
+    def load(cls, reader: Reader, version: Path, previous: Snapshot | None = None) -> Snapshot:
+        """Load the generation that ``reader`` sees, reusing the base of an earlier snapshot.
 
         Raises:
-            IndexDamagedError: If the catalog and what is derived from it don't add up.
+            IndexDamagedError: If the chunks are not those that were committed.
         """
         state = reader.state()
         if previous and state.horizon <= previous.base.generation <= state.generation:
             base = previous.base
         else:
-            base = _find_base(version, state) or _empty_base(dimension)
-        return cls.over(base, reader, dimension)
+            base = _find_base(version, state) or _empty_base(state)
+        return cls.over(base, reader)
 
     @classmethod
-    def over(cls, base: Base, reader: Reader, dimension: int) -> Snapshot:
-        """Return the base with what was added and removed since; raises IndexDamagedError."""
+    def over(cls, base: Base, reader: Reader) -> Snapshot:
+        """Return the base with the changes since; raises IndexDamagedError as :meth:`load`."""
         state = reader.state()
-        tail, vectors = reader.added_since(base.generation, dimension)
+        tail, vectors = reader.added_since(base.generation)
         ids = np.concatenate([base.ids, np.array([row.id for row in tail], np.int64)])
         alive = ~np.isin(ids, reader.removed_since(base.generation))
-        _check_chunks(ids, alive, state)
+        check_chunks(ids[alive], state)
         return cls(
             state,
             base,
@@ -104,17 +117,16 @@ class Snapshot:
         )
 
     def search(
-        self, query: Vectors, terms: Sequence[str], k: int, allowed: NDArray[np.int64] | None
+        self, query: Vectors, terms: Sequence[str], k: int, mask: NDArray[np.bool_]
     ) -> list[Hit]:
-        """Return the ``k`` best chunks by meaning and the ``k`` best by terms, with both scores.
+        """Return the ``k`` best chunks by cosine and the ``k`` best by BM25, with both scores.
 
         Args:
-            query: The embedding of the question, shape (d,), of length 1.
-            terms: What BM25 looks for.
-            k: How many of each side.
-            allowed: Ids of the documents to search; None for all.
+            query: The embedding of the question, of length 1; shape (d,).
+            terms: The terms that BM25 scores.
+            k: Number of chunks for each of the two scores.
+            mask: The positions to search, from :meth:`mask`; shape (n,).
         """
-        mask = self._searched(allowed)
         nearest, _ = self.dense.search(query, mask, k)
         bm25 = np.where(mask, self.lexical.scores(terms), np.float32(0))
         matching = np.flatnonzero(bm25 > 0)
@@ -122,9 +134,9 @@ class Snapshot:
         positions = np.unique(np.concatenate([nearest, best]))
         return self._hits(query, positions, bm25)
 
-    def nearest(self, query: Vectors, k: int, allowed: NDArray[np.int64] | None) -> list[Hit]:
+    def nearest(self, query: Vectors, k: int, mask: NDArray[np.bool_]) -> list[Hit]:
         """Return the ``k`` chunks nearest to ``query``, nearest first, without a BM25 score."""
-        positions, _ = self.dense.search(query, self._searched(allowed), k)
+        positions, _ = self.dense.search(query, mask, k)
         return self._hits(query, positions, np.zeros(len(self.ids), np.float32))
 
     def _hits(
@@ -136,15 +148,18 @@ class Snapshot:
             for position, cosine, vector in zip(positions, vectors @ query, vectors, strict=True)
         ]
 
-    def matching(self, reader: Reader, conditions: Mapping[str, str]) -> NDArray[np.int64]:
-        """Return the ids of the documents that meet every condition, see :func:`meeting`.
+    def mask(self, reader: Reader, filter: Filter | None) -> NDArray[np.bool_]:
+        """Return which positions hold a live chunk that matches the filter; shape (n,).
 
-        The first time, ``reader``, which sees the same generation, reads all documents.
+        The first filter has ``reader``, which sees the same generation, read all documents.
         """
-        return np.array(meeting(self._documents(reader), conditions), np.int64)
+        if not filter:
+            return self.alive
+        ids = matching_documents(self._documents(reader), filter)
+        return self.alive & np.isin(self.documents, np.array(ids, np.int64))
 
     def metadata_keys(self, reader: Reader) -> set[str]:
-        """Return the names of all metadata of the documents."""
+        """Return the metadata keys of all documents."""
         return {key for _, row in self._documents(reader) for key in row.metadata}
 
     def _documents(self, reader: Reader) -> list[tuple[int, DocumentRow]]:
@@ -154,28 +169,23 @@ class Snapshot:
 
     def write_base(self, version: Path) -> None:
         """Write this generation as the base file."""
-        postings = Postings.merge(self.lexical.parts, self.alive)
-        write_arrays(
-            _base_path(version, self.state.generation),
-            _label(self.state.index_id, self.state.generation),
-            {
-                "ids": self.ids[self.alive],
-                "documents": self.documents[self.alive],
-                "vectors": self.dense.vectors(self.alive),
-                "terms": postings.terms,
-                "offsets": postings.offsets,
-                "positions": postings.positions,
-                "counts": postings.counts,
-                "lengths": postings.lengths,
-            },
-        )
+        generation = self.state.generation
+        label = _label(self.state.index_id, generation)
+        write_arrays(_base_path(version, generation), label, self.arrays())
 
-    def _searched(self, allowed: NDArray[np.int64] | None) -> NDArray[np.bool_]:
-        return self.alive if allowed is None else self.alive & np.isin(self.documents, allowed)
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the content of a base file: all arrays that a search of the live chunks reads."""
+        postings = Postings.merge(self.lexical.parts, self.alive)
+        return {
+            "ids": self.ids[self.alive],
+            "documents": self.documents[self.alive],
+            "vectors": self.dense.vectors(self.alive),
+            **{field.name: getattr(postings, field.name) for field in fields(Postings)},
+        }
 
 
 def base_is_due(reader: Reader, version: Path) -> bool:
-    """Return whether so much has changed since the newest base that a new one is due."""
+    """Return whether enough has changed since the newest base to write a new one."""
     state = reader.state()
     usable = [g for g in _base_generations(version) if state.horizon <= g <= state.generation]
     limit = max(TAIL_LIMIT, state.chunks // _CHUNKS_A_CHANGE)
@@ -183,19 +193,19 @@ def base_is_due(reader: Reader, version: Path) -> bool:
 
 
 def remove_older_bases(version: Path) -> None:
-    """Remove the base files but for the newest."""
+    """Remove all base files but the newest."""
     for generation in sorted(_base_generations(version))[:-1]:
         _base_path(version, generation).unlink(missing_ok=True)
 
 
-def check_bases(reader: Reader, version: Path, dimension: int) -> dict[str, str]:
-    """Return what is wrong with each base file, by name.
+def check_bases(reader: Reader, version: Path) -> dict[str, str]:
+    """Return the problem of each bad base file, by file name.
 
     Raises:
-        IndexDamagedError: If the catalog can't tell.
+        IndexDamagedError: If the catalog that they are compared with is damaged.
     """
     state = reader.state()
-    whole = Snapshot.over(_empty_base(dimension), reader, dimension)
+    whole = Snapshot.over(_empty_base(state), reader)
     generations = [g for g in _base_generations(version) if state.horizon <= g]
     problems = {
         _base_path(version, generation).name: problem
@@ -208,52 +218,33 @@ def check_bases(reader: Reader, version: Path, dimension: int) -> dict[str, str]
 
 
 def remove_bases(version: Path) -> None:
-    """Remove the base files, which the catalog makes up for."""
+    """Remove all base files; they can be rebuilt from the catalog."""
     for generation in _base_generations(version):
         _base_path(version, generation).unlink(missing_ok=True)
 
 
 def _check_base(whole: Snapshot, reader: Reader, version: Path, generation: int) -> str:
-    """Return what is wrong with a base, compared with a snapshot that needs none."""
+    """Return what is wrong with a base, compared with ``whole``, derived from the catalog alone."""
     try:
         base = _read_base(version, whole.state.index_id, generation)
     except (FileNotFoundError, IndexDamagedError):
-        return "is not what was written"
+        return "is damaged"
     try:
-        snapshot = Snapshot.over(base, reader, whole.base.vectors.d)
+        snapshot = Snapshot.over(base, reader)
     except IndexDamagedError:
-        return "is not what the catalog says, with what was added and removed since"
-    parts = zip(_content(snapshot), _content(whole), strict=True)
-    same = all(one.dtype == other.dtype and np.array_equal(one, other) for one, other in parts)
-    return "" if same else "is not what the catalog says"
+        return "does not match the catalog and the changes since"
+    found, expected = snapshot.arrays(), whole.arrays()
+    same = all(_are_same(found[name], expected[name]) for name in expected)
+    return "" if same else "does not match the catalog"
 
 
-def _content(snapshot: Snapshot) -> tuple[NDArray[Any], ...]:
-    """Return all that is searched of the chunks that are alive; vectors bit for bit."""
-    alive = snapshot.alive
-    postings = Postings.merge(snapshot.lexical.parts, alive)
-    return (
-        snapshot.ids[alive],
-        snapshot.documents[alive],
-        snapshot.dense.vectors(alive).view(np.uint32),
-        postings.terms,
-        postings.offsets,
-        postings.positions,
-        postings.counts,
-        postings.lengths,
-    )
-
-
-def _check_chunks(ids: NDArray[np.int64], alive: NDArray[np.bool_], state: State) -> None:
-    count, digest = int(alive.sum()), fingerprint(ids[alive])
-    if (count, digest) != (state.chunks, state.fingerprint) or (np.diff(ids) <= 0).any():
-        raise IndexDamagedError(
-            f"the chunks in the catalog are not the {state.chunks} that were committed"
-        )
+def _are_same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Return whether two arrays are the same bit for bit."""
+    return one.dtype == other.dtype and np.array_equal(one.view(np.uint8), other.view(np.uint8))
 
 
 def _find_base(version: Path, state: State) -> Base | None:
-    """Return the newest base that is whole and fits the generation, or None."""
+    """Return the newest undamaged base that fits the generation, or None."""
     for generation in sorted(_base_generations(version), reverse=True):
         if state.horizon <= generation <= state.generation:
             try:
@@ -266,14 +257,14 @@ def _find_base(version: Path, state: State) -> Base | None:
 def _read_base(version: Path, index_id: str, generation: int) -> Base:
     arrays = read_arrays(_base_path(version, generation), _label(index_id, generation))
     dense = build_flat(arrays.pop("vectors"))
-    # Copied, so that the vectors as they were read are let go.
+    # Copied, so that the buffer with the vectors is freed.
     rest = {name: array.copy() for name, array in arrays.items()}
     return Base(generation, rest.pop("ids"), rest.pop("documents"), dense, Postings(**rest))
 
 
-def _empty_base(dimension: int) -> Base:
+def _empty_base(state: State) -> Base:
     none = np.empty(0, np.int64)
-    vectors = build_flat(np.empty((0, dimension), np.float32))
+    vectors = build_flat(np.empty((0, state.identity.dimension), np.float32))
     return Base(0, none, none, vectors, Postings.build([]))
 
 

@@ -26,7 +26,8 @@ from ingest.index.arguments import (
     checked_vector,
 )
 from ingest.index.directory import write_lock
-from ingest.index.document_index import Changes, DocumentIndex, Filter
+from ingest.index.document_index import Changes, DocumentIndex
+from ingest.index.filters import Filter
 from ingest.index.reader import Vectors
 from ingest.index.records import ChunkRow, DocumentRow, Origin
 from ingest.settings import CHUNK_TOKENS, IndexSettings
@@ -39,9 +40,9 @@ _ADDED_LOADER = "text/1"
 class Index(DocumentIndex, VectorStore):
     """An index on disk. Any number of threads and processes may read it while one writes.
 
-    A folder's documents are kept by :func:`ingest.sync_folder`. Those given to ``add_documents``
-    stand beside them, and a sync leaves them alone. A long text is split into chunks, so a search
-    returns the part that matches.
+    Documents of a folder are managed by :func:`ingest.sync_folder`, which leaves those from
+    ``add_documents`` alone. A long text is split into chunks, so a search returns the part that
+    matches.
     """
 
     @classmethod
@@ -56,10 +57,19 @@ class Index(DocumentIndex, VectorStore):
         chunk_tokens: int = CHUNK_TOKENS,
         **kwargs: Any,
     ) -> Index:
-        """Make an index of ``texts`` in ``folder``, with any LangChain embeddings.
+        """Create an index of ``texts`` in ``folder``, with any LangChain embeddings.
+
+        Args:
+            texts: The texts to add.
+            embedding: The embedding model.
+            metadatas: The metadata of each text.
+            ids: The id of each text; a random one if not given.
+            folder: The folder of the index.
+            chunk_tokens: Longest chunk, in tokens of the embedding model.
+            **kwargs: Ignored.
 
         Raises:
-            UsageError: A value can't be used; nothing is made then.
+            UsageError: If a value is invalid; no index is created.
         """
         if not isinstance(embedding, Embeddings):
             raise UsageError(
@@ -91,11 +101,20 @@ class Index(DocumentIndex, VectorStore):
         ids: Sequence[str | None] | None = None,
         **kwargs: Any,
     ) -> list[str]:
-        """Add texts beside the folder's documents; one under a known id replaces it.
+        """Add texts beside the documents of the folder; a text with a known id replaces it.
+
+        Args:
+            texts: The texts to add.
+            metadatas: The metadata of each text.
+            ids: The id of each text; a random one where it is None.
+            **kwargs: Ignored.
+
+        Returns:
+            The ids.
 
         Raises:
-            UsageError: A value can't be used, there are not as many ids or metadatas as texts, or
-                an id is the name of a file of the folder, which would be lost.
+            UsageError: If a value is invalid, if there are not as many ids or metadatas as texts,
+                or if an id is the name of a file of the folder, which would be lost.
         """
         listed = checked_texts(texts, "texts")
         given = checked_ids(ids, len(listed))
@@ -113,7 +132,7 @@ class Index(DocumentIndex, VectorStore):
         return names
 
     def add_documents(self, documents: list[LangChainDocument], **kwargs: Any) -> list[str]:
-        """Add LangChain Documents as :meth:`add_texts` does, under their ids if they have any."""
+        """Add LangChain Documents as :meth:`add_texts` does, with their ids if they have any."""
         listed = list(documents) if isinstance(documents, Iterable) else [documents]
         if not all(isinstance(one, LangChainDocument) for one in listed):
             raise UsageError("documents has to be a list of Document of langchain_core.documents")
@@ -129,12 +148,12 @@ class Index(DocumentIndex, VectorStore):
             )
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
-        """Delete added documents by id, or all of them; a folder's documents stay.
+        """Delete added documents by id, or all of them; documents of the folder stay.
 
-        Unknown ids are left out.
+        Unknown ids are ignored.
 
         Raises:
-            UsageError: The ids are no list of texts.
+            UsageError: If the ids are not a list of strings.
         """
         wanted = None if ids is None else set(checked_texts(ids, "ids"))
         with write_lock(self.folder):
@@ -146,10 +165,10 @@ class Index(DocumentIndex, VectorStore):
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[LangChainDocument]:
-        """Return whole documents by their source or id; unknown ones are left out.
+        """Return whole documents by source or id; unknown ones are ignored.
 
         Raises:
-            UsageError: The ids are no list of texts.
+            UsageError: If the ids are not a list of strings.
         """
         ids = checked_texts(ids, "ids")
         with self._current.read() as (_, reader):
@@ -163,10 +182,10 @@ class Index(DocumentIndex, VectorStore):
     def similarity_search(
         self, query: str, k: int = 4, filter: Filter | None = None, **kwargs: Any
     ) -> list[LangChainDocument]:
-        """Return the ``k`` chunks nearest to ``query`` by meaning, nearest first.
+        """Return the ``k`` chunks nearest to ``query`` by cosine, nearest first.
 
         Raises:
-            UsageError: The query is no text, ``k`` no number of 1 or more, or the filter no
+            UsageError: If the query is not a string, ``k`` is less than 1, or the filter is not a
                 dictionary.
         """
         found = self.similarity_search_with_score(query, k, filter)
@@ -175,13 +194,13 @@ class Index(DocumentIndex, VectorStore):
     def similarity_search_with_score(
         self, query: str, k: int = 4, filter: Filter | None = None, **kwargs: Any
     ) -> list[tuple[LangChainDocument, float]]:
-        """Return the ``k`` nearest chunks with their cosine."""
+        """Return the ``k`` nearest chunks with their cosines; raises UsageError as above."""
         return self._nearest(self._embedded(query), k, filter)
 
     def similarity_search_by_vector(
         self, embedding: list[float], k: int = 4, filter: Filter | None = None, **kwargs: Any
     ) -> list[LangChainDocument]:
-        """Return the ``k`` chunks nearest to a vector."""
+        """Return the ``k`` chunks nearest to a vector, shape (d,); raises UsageError as above."""
         vector = checked_vector(embedding, self.embedding.identity.dimension)
         found = self._nearest(vector, k, filter)
         return [document for document, _ in found]
@@ -195,7 +214,19 @@ class Index(DocumentIndex, VectorStore):
         filter: Filter | None = None,
         **kwargs: Any,
     ) -> list[LangChainDocument]:
-        """Return ``k`` chunks near to ``query`` and unlike each other."""
+        """Return ``k`` chunks by maximal marginal relevance (MMR).
+
+        Args:
+            query: The question.
+            k: Number of chunks.
+            fetch_k: Number of nearest chunks to choose from.
+            lambda_mult: 1 for relevance only, 0 for diversity only.
+            filter: As in :meth:`similarity_search`.
+            **kwargs: Ignored.
+
+        Raises:
+            UsageError: If a value is invalid.
+        """
         check_count(k, "k")
         check_count(fetch_k, "fetch_k")
         check_share(lambda_mult, "lambda_mult")
@@ -222,9 +253,9 @@ class Index(DocumentIndex, VectorStore):
 def chunk_document(row: ChunkRow) -> LangChainDocument:
     """Return a chunk as a LangChain Document.
 
-    An added document that is one chunk comes back as it was given; any other chunk carries
-    its ``source``, place (``start``, ``end``, ``page``, ``page_breaks``, ``headings``) and
-    ``language`` beside its metadata.
+    An added document with a single chunk comes back as it was added. The metadata of any other
+    chunk has its ``source``, ``start``, ``end``, ``page``, ``page_breaks``, ``headings`` and
+    ``language`` as well.
     """
     metadata = dict(row.metadata)
     if row.origin is Origin.ADDED and row.whole:
@@ -260,6 +291,7 @@ def open_index(settings: IndexSettings) -> Index:
     Raises:
         IndexMissingError: If there is none.
         IdentityError: If it was made with another embedding model.
-        IndexDamagedError: If it is not what was written.
+        IndexDamagedError: If it is damaged.
+        UsageError: If the settings name no embedding model that runs here.
     """
     return Index.open(settings.index, embedding_model(settings))

@@ -1,17 +1,17 @@
-"""A change to a catalog."""
+"""Write a change to a catalog."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ingest.embeddings import PassageVectors
 from ingest.errors import IndexDamagedError
-from ingest.index.atomic_files import Mark
+from ingest.index.atomic_files import CommitMarker
 from ingest.index.reader import Reader
 from ingest.index.records import (
     DocumentRow,
@@ -28,31 +28,31 @@ from ingest.types import Chunk, Document, FileSignature
 
 
 class Writer(Reader):
-    """A change to a catalog, seen by nobody until it is committed."""
+    """A change to a catalog, invisible to readers until it is committed."""
 
-    def __init__(self, connection: sqlite3.Connection, mark: Mark | None = None) -> None:
-        super().__init__(connection, mark)
+    def __init__(self, connection: sqlite3.Connection, marker: CommitMarker | None = None) -> None:
+        super().__init__(connection, marker)
         self._before = self.state()
         self._after = self._before
         self._generation = self._before.generation + 1
 
     def put_document(self, row: DocumentRow, document: Document, chunks: Sequence[Chunk]) -> None:
-        """Add a document with its chunks in place of any other under its source.
+        """Add a document with its chunks, replacing any document with the same source.
 
-        The vectors of the chunks have to be there, or be put in the same change.
+        The vectors of the chunks must be in the catalog, or be put in the same change.
         """
         self.remove_document(row.source)
         document_id = self._next_id()
         values = document_values(self._seed, document_id, len(chunks), row)
-        marks = ", ".join("?" * len(values))
-        self._connection.execute(f"INSERT INTO documents VALUES ({marks})", values)
+        placeholders = ", ".join("?" * len(values))
+        self._connection.execute(f"INSERT INTO documents VALUES ({placeholders})", values)
         if row.status is not Status.FAILED:
             self._put_text(document_id, document)
         ids = [self._put_chunk(document_id, *numbered) for numbered in enumerate(chunks)]
         self._count(1, document_id, row, ids)
 
     def remove_document(self, source: str) -> None:
-        """Remove a document with its chunks, if there is one under ``source``."""
+        """Remove the document ``source`` with its chunks, if there is one."""
         found = self._find("source", source)
         if found is None:
             return
@@ -65,7 +65,7 @@ class Writer(Reader):
         self._count(-1, document_id, row, ids)
 
     def rename_document(self, source: str, row: DocumentRow) -> None:
-        """Put the document under ``source`` under that of ``row``, as new rows."""
+        """Move the document ``source`` to the source of ``row``, as new rows."""
         found = self.document(source)
         if found is None:
             raise IndexDamagedError(f"document {source} is missing from the catalog")
@@ -74,7 +74,7 @@ class Writer(Reader):
         self.put_document(row, found[1], chunks)
 
     def put_vectors(self, vectors: Mapping[bytes, PassageVectors]) -> None:
-        """Keep the vectors of texts, by the hash of the text."""
+        """Store vectors by the hash of their text."""
         for table, blobs in (
             ("vectors", {key: one.whole.tobytes() for key, one in vectors.items()}),
             ("sentences", {key: one.sentences.to_bytes() for key, one in vectors.items()}),
@@ -85,7 +85,7 @@ class Writer(Reader):
             )
 
     def sign(self, source: str, signature: FileSignature | None) -> None:
-        """Note a file's new signature; its content is the same, so the generation is too."""
+        """Store a file's new signature; as its content is the same, so is the generation."""
         values = signature_values(signature)
         self._connection.execute(
             "UPDATE documents SET (size, mtime_ns, ctime_ns, inode) = (?, ?, ?, ?) "
@@ -94,11 +94,11 @@ class Writer(Reader):
         )
 
     def follow(self, folder: str) -> None:
-        """Note the folder that the index follows."""
+        """Store the folder that the index is synced with."""
         self._after = replace(self._after, folder=folder)
 
     def forget_removed(self, generation: int) -> None:
-        """Shorten the log of removed chunks to ``generation``, and drop unused vectors."""
+        """Drop the log of chunks removed up to ``generation``, and unused vectors."""
         self._connection.execute("DELETE FROM removed WHERE generation <= ?", (generation,))
         for table in ("vectors", "sentences"):
             self._connection.execute(
@@ -106,11 +106,11 @@ class Writer(Reader):
             )
         self._after = replace(self._after, horizon=generation)
 
-    def finish(self) -> Mark:
-        """Write the state row of this change, if it changed anything; return its mark."""
+    def finish(self) -> CommitMarker:
+        """Write the state row, if anything changed, and return its commit marker."""
         if self._after != self._before:
             write_state(self._connection, self._after)
-        return Mark.of(self._after)
+        return CommitMarker.of(self._after)
 
     def _next_id(self) -> int:
         taken = self._after.next_id
@@ -120,32 +120,16 @@ class Writer(Reader):
     def _put_text(self, document_id: int, document: Document) -> None:
         pages = json.dumps(document.pages)
         headings = json.dumps([(h.start, h.level, h.title) for h in document.headings])
-        self._connection.execute(
-            "INSERT INTO texts VALUES (?, ?, ?, ?, ?)",
-            (
-                document_id,
-                document.text,
-                pages,
-                headings,
-                checksum(self._seed, document_id, document.text, pages, headings),
-            ),
-        )
+        fields = (document_id, document.text, pages, headings)
+        values = (*fields, checksum(self._seed, *fields))
+        self._connection.execute("INSERT INTO texts VALUES (?, ?, ?, ?, ?)", values)
 
     def _put_chunk(self, document_id: int, ordinal: int, chunk: Chunk) -> int:
         chunk_id = self._next_id()
-        fields = (
-            chunk_id,
-            document_id,
-            self._generation,
-            ordinal,
-            chunk.text,
-            chunk.start,
-            chunk.end,
-            chunk.page,
-            json.dumps(chunk.page_breaks),
-            json.dumps(chunk.headings),
-            text_hash(chunk),
-        )
+        span = (chunk.text, chunk.start, chunk.end, chunk.page)
+        lists = (json.dumps(chunk.page_breaks), json.dumps(chunk.headings))
+        key = text_hash(chunk)
+        fields = (chunk_id, document_id, self._generation, ordinal, *span, *lists, key)
         self._connection.execute(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*fields, checksum(self._seed, *fields)),
@@ -155,7 +139,7 @@ class Writer(Reader):
     def _count(
         self, difference: int, document_id: int, row: DocumentRow, chunk_ids: Sequence[int]
     ) -> None:
-        """Note that a document with its chunks has come (1) or gone (-1)."""
+        """Update the counts and fingerprints for a document added (1) or removed (-1)."""
         after = self._after
         rows = difference * fingerprint(np.array([document_id], np.int64))
         chunks = difference * fingerprint(np.array(chunk_ids, np.int64))
@@ -172,6 +156,6 @@ class Writer(Reader):
 
 
 def write_state(connection: sqlite3.Connection, state: State) -> None:
-    """Write the one state row."""
-    text = json.dumps(asdict(state))
+    """Write the state row."""
+    text = state.to_json()
     connection.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (text, checksum(0, text)))

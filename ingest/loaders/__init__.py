@@ -1,4 +1,4 @@
-"""From the bytes of a file to its text, one module a family of formats."""
+"""Extract the text of a file, with one module per family of formats."""
 
 from __future__ import annotations
 
@@ -20,14 +20,7 @@ _NAMES = {
     ".pdf": "pdf",
     ".docx": "docx",
 }
-_MODULES = {
-    "text": "text",
-    "markdown": "text",
-    "rst": "text",
-    "html": "html",
-    "pdf": "pdf",
-    "docx": "docx",
-}
+_MODULES = {"markdown": "text", "rst": "text"}
 
 
 def is_supported(source: str) -> bool:
@@ -36,7 +29,7 @@ def is_supported(source: str) -> bool:
 
 
 def loader_name(source: str) -> str:
-    """Return the loader of a file of this name, such as ``pdf``; raises LoadError without one."""
+    """Return the loader for a file of this name, such as ``pdf``; raises LoadError without one."""
     name = _NAMES.get(_suffix(source))
     if name is None:
         known = " ".join(sorted(_NAMES))
@@ -45,7 +38,7 @@ def loader_name(source: str) -> str:
 
 
 def load_document(source: str, content: bytes) -> Document:
-    """Return the text of a file; raises LoadError with the reason if it has none."""
+    """Return the document in a file; raises LoadError with the reason if it can't be read."""
     name = loader_name(source)
     if not content.strip():
         raise LoadError("is empty")
@@ -66,6 +59,6 @@ def _suffix(source: str) -> str:
 
 
 def _load(name: str) -> Callable[[bytes], Document]:
-    """Return ``load_<name>``, imported only when a file needs it."""
-    module = import_module(f"ingest.loaders.{_MODULES[name]}")
+    """Return ``load_<name>``, imported on first use."""
+    module = import_module(f"ingest.loaders.{_MODULES.get(name, name)}")
     return cast(Callable[[bytes], Document], getattr(module, f"load_{name}"))

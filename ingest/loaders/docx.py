@@ -13,10 +13,11 @@ import docx
 from docx.oxml.ns import qn
 
 from ingest.errors import LoadError
+from ingest.loaders.blocks import Block, join_blocks
 from ingest.loaders.metadata import stated
-from ingest.types import Document, Heading
+from ingest.types import Document
 
-_MOST_UNPACKED_BYTES = 200_000_000
+_MOST_UNPACKED_BYTES = 200_000_000  # against zip bombs; chosen by hand
 _HEADING_NAME = re.compile(
     r"(?:heading|título|titulo|titre|überschrift|encabezado|titolo|kop|标题|見出し)\s*(\d)", re.I
 )
@@ -33,41 +34,23 @@ _SKIPPED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
-    """A paragraph or table; ``gap`` is the number of line breaks before it."""
-
-    text: str
-    gap: int = 2
-    level: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Styles:
-    """Ids of paragraph styles: headings with their level, 0 the title, and list items."""
+    """Ids of paragraph styles: headings with their levels, 0 for the title, and list items."""
 
     levels: dict[str, int]
     lists: frozenset[str]
 
 
 def load_docx(content: bytes) -> Document:
-    """Return paragraphs and tables in their order; raises LoadError on a damaged file."""
+    """Return the paragraphs and tables in order; raises LoadError if the file can't be read."""
     _check_archive(content)
     file = docx.Document(io.BytesIO(content))
-    parts: list[str] = []
-    headings: list[Heading] = []
-    offset = 0
-    for block in _blocks(file.element.body, _styles(file)):
-        gap = "\n" * block.gap if parts else ""
-        offset += len(gap)
-        if block.level is not None:
-            headings.append(Heading(offset, block.level, " ".join(block.text.split())))
-        parts += (gap, block.text)
-        offset += len(block.text)
-    return Document("".join(parts), headings=tuple(headings), metadata=_facts(file))
+    text, headings = join_blocks(_blocks(file.element.body, _styles(file)))
+    return Document(text, headings=headings, metadata=_facts(file))
 
 
 def _facts(file: Any) -> dict[str, str]:
-    """Return what the file states, without what python-docx makes up where it states nothing."""
+    """Return the file's metadata, without the values that python-docx fills in."""
     facts = file.core_properties
     title = "" if facts.last_modified_by == "python-docx" else (facts.title or "").strip()
     made_up = "python-docx" in (facts.author, facts.last_modified_by)
@@ -75,7 +58,7 @@ def _facts(file: Any) -> dict[str, str]:
 
 
 def _check_archive(content: bytes) -> None:
-    """Raise LoadError for what is no zip archive, is locked, or unpacks to far too much."""
+    """Raise LoadError if the file is not a zip archive, is encrypted, or is too large unpacked."""
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise LoadError("is encrypted, or an old .doc file: save it as .docx without a password")
     try:
@@ -121,24 +104,24 @@ def _has_numbering(element: Any) -> bool:
     return element.find(f"{qn('w:pPr')}/{qn('w:numPr')}") is not None
 
 
-def _blocks(parent: Any, styles: _Styles) -> Iterator[_Block]:
+def _blocks(parent: Any, styles: _Styles) -> Iterator[Block]:
     in_list = False
     for element in parent:
         if element.tag == qn("w:p"):
             block = _paragraph(element, styles)
             if block.text:
                 is_item = block.text.startswith("- ") and block.level is None
-                yield _Block(block.text, 1 if is_item and in_list else 2, block.level)
+                yield Block(block.text, 1 if is_item and in_list else 2, block.level)
                 in_list = is_item
         elif element.tag == qn("w:tbl"):
             if text := _table_text(element):
-                yield _Block(text)
+                yield Block(text)
             in_list = False
         elif element.tag in (qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:customXml")):
             yield from _blocks(element, styles)
 
 
-def _paragraph(element: Any, styles: _Styles) -> _Block:
+def _paragraph(element: Any, styles: _Styles) -> Block:
     text = _text(element)
     found = element.find(f"{qn('w:pPr')}/{qn('w:pStyle')}")
     style = "" if found is None else found.get(qn("w:val"))
@@ -146,11 +129,11 @@ def _paragraph(element: Any, styles: _Styles) -> _Block:
     if level is None:
         level = styles.levels.get(style)
     is_item = text and level is None and (_has_numbering(element) or style in styles.lists)
-    return _Block(f"- {text}" if is_item else text, level=level)
+    return Block(f"- {text}" if is_item else text, level=level)
 
 
 def _text(element: Any) -> str:
-    """Return the text of a paragraph, with insertions and links, without deletions."""
+    """Return the text of a paragraph, with tracked insertions, without tracked deletions."""
     parts: list[str] = []
     stack = [element]
     while stack:
@@ -168,7 +151,7 @@ def _text(element: Any) -> str:
 
 
 def _table_text(table: Any) -> str:
-    """Return one line a row, its cells separated by ``|``."""
+    """Return one line per row, with cells separated by ``|``."""
     rows = [
         " | ".join(_cell_text(cell) for cell in row.iter(qn("w:tc")))
         for row in table.iter(qn("w:tr"))

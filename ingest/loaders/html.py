@@ -1,17 +1,18 @@
-"""HTML as a browser shows it, without scripts and navigation."""
+"""HTML, as a browser shows it, without scripts and navigation."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from ingest.loaders.blocks import Block, join_blocks
 from ingest.loaders.metadata import stated
 from ingest.loaders.text import decode
-from ingest.types import Document, Heading
+from ingest.types import Document
 
 _DROPPED = frozenset(
     "script style template noscript nav head svg math iframe object canvas audio video select "
@@ -35,17 +36,8 @@ _DATES = ", ".join(
     )
 )
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
-_CHARSET_BYTES = 2048
-_LONGEST_CELL = 400
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """A piece of text on lines of its own; ``gap`` is the number of line breaks before it."""
-
-    text: str
-    gap: int
-    level: int = 0
+_CHARSET_BYTES = 2048  # twice the 1024 bytes in which HTML requires the declaration
+_LONGEST_CELL = 400  # longer cells make a table one for layout; chosen by hand
 
 
 def load_html(content: bytes) -> Document:
@@ -53,7 +45,7 @@ def load_html(content: bytes) -> Document:
     declared = _CHARSET.search(content, 0, _CHARSET_BYTES)
     tree = LexborHTMLParser(decode(content, declared[1].decode() if declared else None))
     blocks = _Reader().read(tree.root) if tree.root else []
-    text, headings = _assemble(blocks)
+    text, headings = join_blocks(blocks)
     title = tree.css_first("head title")
     name = " ".join(title.text().split()) if title else ""
     dates = (tag.attributes.get("content") or "" for tag in tree.css(_DATES))
@@ -61,34 +53,20 @@ def load_html(content: bytes) -> Document:
     return Document(text, headings=headings, metadata=stated(name, changed))
 
 
-def _assemble(blocks: list[_Block]) -> tuple[str, tuple[Heading, ...]]:
-    parts: list[str] = []
-    headings: list[Heading] = []
-    offset = 0
-    for block in blocks:
-        gap = "\n" * block.gap if parts else ""
-        offset += len(gap)
-        if block.level:
-            headings.append(Heading(offset, block.level, " ".join(block.text.split())))
-        parts += (gap, block.text)
-        offset += len(block.text)
-    return "".join(parts), tuple(headings)
-
-
 class _Reader:
     """Walks a tree once and collects its blocks."""
 
     def __init__(self) -> None:
-        self.blocks: list[_Block] = []
+        self.blocks: list[Block] = []
         self.run: list[str] = []
         self.gap = 2
         self.marker = ""
-        self.level = 0
+        self.level: int | None = None
         self.preformatted = 0
         self.items = Counter[int]()
         self.rows: list[list[int]] = []
 
-    def read(self, root: LexborNode) -> list[_Block]:
+    def read(self, root: LexborNode) -> list[Block]:
         for node, entering in _walk(root):
             if node.is_text_node:
                 self.run.append(node.text_content or "")
@@ -115,7 +93,7 @@ class _Reader:
     def leave(self, tag: str) -> None:
         self.break_before(tag)
         if tag in _HEADINGS:
-            self.level = 0
+            self.level = None
         elif tag == "pre":
             self.preformatted = max(0, self.preformatted - 1)
         elif tag == "li":
@@ -130,12 +108,12 @@ class _Reader:
             self.flush(1)
 
     def flush(self, gap: int) -> None:
-        """End the run of text; the next one comes after at least ``gap`` line breaks."""
+        """End the current run of text; at least ``gap`` line breaks follow it."""
         text = "".join(self.run)
         self.run.clear()
         text = text.strip("\n").rstrip() if self.preformatted else " ".join(text.split())
         if text.strip():
-            self.blocks.append(_Block(self.marker + text, self.gap, self.level))
+            self.blocks.append(Block(self.marker + text, self.gap, self.level))
             self.gap, self.marker = gap, ""
         elif not self.marker:
             self.gap = max(self.gap, gap)
@@ -148,7 +126,7 @@ class _Reader:
         return f"{self.items[parent.mem_id]}. "
 
     def join_row(self, starts: list[int]) -> None:
-        """Put the cells of a row on one line, unless the table is there for the layout."""
+        """Join the cells of a row to one line, unless the table is used for layout."""
         if not starts:
             return
         ends = [*starts[1:], len(self.blocks)]
@@ -160,12 +138,12 @@ class _Reader:
             self.blocks[starts[0] :] = [row]
 
 
-def _is_data(cell: list[_Block]) -> bool:
-    return not any(b.level for b in cell) and sum(len(b.text) for b in cell) <= _LONGEST_CELL
+def _is_data(cell: list[Block]) -> bool:
+    return all(b.level is None for b in cell) and sum(len(b.text) for b in cell) <= _LONGEST_CELL
 
 
 def _walk(root: LexborNode) -> Iterator[tuple[LexborNode, bool]]:
-    """Yield every node on entering it, elements again on leaving; depth is no limit."""
+    """Yield each node on entering it, and elements again on leaving, without recursion."""
     stack = [(root, True)]
     while stack:
         node, entering = stack.pop()

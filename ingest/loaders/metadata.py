@@ -1,4 +1,4 @@
-"""What a file states about itself."""
+"""Metadata that a file states about itself."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _DATE = re.compile(r"(?<!\d)(\d{4})-?(\d\d)-?(\d\d)")
 
 
 def stated(title: str, changed: str) -> dict[str, str]:
-    """Return the metadata of a document: ``title``, and ``date`` as in ISO 8601, where stated.
+    """Return the metadata of a document: ``title`` and ISO 8601 ``date``, each if stated.
 
-    ``changed`` begins with the day of the last change, such as ``2025-03-12T19:30Z`` or, in a PDF,
+    ``changed`` begins with the date of the last change, such as ``2025-03-12T19:30Z`` or, in a PDF,
     ``D:20250312193000``.
     """
     facts = {"title": title, "date": _day(changed)}

@@ -1,4 +1,4 @@
-"""PDF by PDFium, and by pypdf where PDFium fails or finds no text."""
+"""PDF, read by PDFium, or by pypdf if PDFium fails or finds no text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -16,18 +17,14 @@ from ingest.errors import LoadError
 from ingest.loaders.pdf_layout import Bookmark, Line, PdfPages, pdf_document
 from ingest.types import Document
 
-# PDFium keeps global state: only one thread may be inside it.
+# PDFium has global state: only one thread may use it at a time.
 _PDFIUM = threading.Lock()
 _NEEDS_PASSWORD = "is encrypted and needs a password"
-_PYPDF_SECONDS = 15.0
-
-for _name in ("pypdf", "pypdfium2"):
-    # They log what is odd about a file; what matters of it is in the Document or LoadError.
-    logging.getLogger(_name).setLevel(logging.CRITICAL)
+_PYPDF_SECONDS = 15.0  # chosen by hand
 
 
 def load_pdf(content: bytes) -> Document:
-    """Return the text of a PDF page by page; raises LoadError if it is locked or has none."""
+    """Return the text of a PDF with its pages; raises LoadError if it is encrypted or has none."""
     pdf = _read_with_pdfium(content)
     if pdf is None or not pdf.has_text:
         pdf = _read_with_pypdf(content) or pdf
@@ -40,6 +37,7 @@ def load_pdf(content: bytes) -> Document:
 
 def _read_with_pdfium(content: bytes) -> PdfPages | None:
     """Return the file as PDFium reads it; None if PDFium can't open it."""
+    _silence("pypdfium2")
     with _PDFIUM:
         try:
             file = pypdfium2.PdfDocument(content)
@@ -47,29 +45,18 @@ def _read_with_pdfium(content: bytes) -> PdfPages | None:
             if error.err_code == pdfium.FPDF_ERR_PASSWORD:
                 raise LoadError(_NEEDS_PASSWORD) from error
             return None
-        try:
+        with closing(file):
             pages = [_page_lines(file, number) for number in range(len(file))]
             title, *changed = map(file.get_metadata_value, ("Title", "ModDate", "CreationDate"))
             return PdfPages(pages, tuple(_outline(file)), title, changed[0] or changed[1])
-        finally:
-            file.close()
 
 
 def _page_lines(file: pypdfium2.PdfDocument, number: int) -> list[Line] | None:
     try:
-        page = file[number]
-    except pypdfium2.PdfiumError:
-        return None
-    try:
-        text_page = page.get_textpage()
-        try:
+        with closing(file[number]) as page, closing(page.get_textpage()) as text_page:
             return _text_lines(text_page)
-        finally:
-            text_page.close()
     except pypdfium2.PdfiumError:
         return None
-    finally:
-        page.close()
 
 
 def _text_lines(text_page: pypdfium2.PdfTextPage) -> list[Line]:
@@ -77,14 +64,14 @@ def _text_lines(text_page: pypdfium2.PdfTextPage) -> list[Line]:
     offset = 0
     for text in text_page.get_text_bounded().split("\r\n"):
         ends = (offset, offset + len(text.rstrip()) - 1) if text.strip() else ()
-        # A large initial is no heading: the smaller end counts.
+        # The smaller of the first and last character: a drop cap does not make a heading.
         lines.append(Line(text, min((_height(text_page, end) for end in ends), default=0.0)))
         offset += len(text) + 2
     return lines
 
 
 def _height(text_page: pypdfium2.PdfTextPage, offset: int) -> float:
-    """Return the height of the box of a character, with its ascent and descent."""
+    """Return the height of a character's box, including ascent and descent, in points."""
     box = pdfium.FS_RECTF()
     index = pdfium.FPDFText_GetCharIndexFromTextIndex(text_page, offset)
     if index < 0 or not pdfium.FPDFText_GetLooseCharBox(text_page, index, ctypes.byref(box)):
@@ -105,6 +92,7 @@ def _read_with_pypdf(content: bytes) -> PdfPages | None:
     """Return the file as pypdf reads it, within a time limit; None if pypdf can't open it."""
     import pypdf
 
+    _silence("pypdf")
     try:
         reader = pypdf.PdfReader(io.BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
@@ -116,6 +104,11 @@ def _read_with_pypdf(content: bytes) -> PdfPages | None:
         return None
     deadline = time.monotonic() + _PYPDF_SECONDS
     return PdfPages([_pypdf_lines(reader, number, deadline) for number in range(count)])
+
+
+def _silence(library: str) -> None:
+    """Drop a parser's warnings: what matters of them is in the Document or the LoadError."""
+    logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 def _pypdf_lines(reader: object, number: int, deadline: float) -> list[Line] | None:

@@ -1,4 +1,4 @@
-"""From the lines of PDF pages to a document: what is text, what is a heading."""
+"""Turn the lines of PDF pages into a document: tell headings from text, drop running lines."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from ingest.loaders.metadata import stated
 from ingest.types import Document, Heading
 
-# One line break, so that a sentence may go on over the page.
+# One line break, so that a sentence may continue on the next page.
 _PAGE_BREAK = "\n"
+# The numbers below were chosen by hand. A heading is this much larger than the text; if more than a
+# share of _MOST_HEADINGS of the text is that large, sizes say nothing.
 _HEADING_SIZE = 1.15
 _LONGEST_HEADING = 120
 _DEEPEST_LEVEL = 4
@@ -22,11 +24,11 @@ _RUNNING_SHARE = 0.5
 _RUNNING_PAGES = 3
 _RUNNING_LINES = 2
 _DIGITS = re.compile(r"\d+")
-# More unmapped glyphs than this, and the line is not text but a font without a code table.
+# A line with a larger share of unmapped glyphs is set in a font without a code table.
 _MOST_UNMAPPED = 0.1
 _UNMAPPED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
 
-# PDFium puts these marks for a hyphen at a line end; which one depends on the call.
+# PDFium marks a hyphen at a line end with one of these, depending on the call.
 _LINE_HYPHEN = re.compile("[\x02\ufffe](\\S*)[ \t]*")
 _HYPHENATED = re.compile(r"\b[^\W\d_]+-[^\W\d_]+")
 _LONGEST_WORD = 50
@@ -41,7 +43,7 @@ _LETTERS = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a page and the height of its letters, in points; 0 where unknown."""
+    """A line of a page and the height of its letters, in points; 0 if unknown."""
 
     text: str
     height: float = 0.0
@@ -58,7 +60,7 @@ class Bookmark:
 
 @dataclass(frozen=True, slots=True)
 class PdfPages:
-    """What a parser found: lines by page (None for a page that failed), outline, title and date."""
+    """The output of a parser: lines by page (None if it failed), outline, title and date."""
 
     pages: list[list[Line] | None]
     outline: tuple[Bookmark, ...] = ()
@@ -72,7 +74,7 @@ class PdfPages:
 
 
 def pdf_document(pdf: PdfPages) -> Document:
-    """Return the text of the pages with its headings; pages that failed are its problems."""
+    """Return the text of the pages with its headings; failed pages are listed as problems."""
     pages = _without_running_lines([_tidy(page or []) for page in pdf.pages])
     text = _PAGE_BREAK.join("\n".join(line.text for line in page) for page in pages)
     starts: list[int] = []
@@ -95,7 +97,7 @@ def pdf_document(pdf: PdfPages) -> Document:
 
 
 def _tidy(lines: list[Line]) -> list[Line]:
-    """Return the lines with ligatures spelled out and words cut at a line end rejoined."""
+    """Return the lines with ligatures expanded and hyphenated words rejoined."""
     hyphenated = {word for line in lines for word in _HYPHENATED.findall(line.text)}
     return [
         Line(_UNMAPPED.sub(" ", text).strip(), line.height)
@@ -106,9 +108,9 @@ def _tidy(lines: list[Line]) -> list[Line]:
 
 
 def _rejoin(text: str, hyphenated: set[str]) -> str:
-    """Return the text with the break moved behind the rejoined word.
+    """Return the text with the line break moved behind the rejoined word.
 
-    The hyphen stays in a number, before a capital, and in a word the page hyphenates elsewhere.
+    The hyphen is kept in a number, before a capital, and in a word that occurs with one elsewhere.
     """
 
     def join(match: re.Match[str]) -> str:
@@ -124,7 +126,7 @@ def _rejoin(text: str, hyphenated: set[str]) -> str:
 def _without_running_lines(pages: list[list[Line]]) -> list[list[Line]]:
     """Return the pages without page numbers and repeated headers and footers.
 
-    A repeated line stays where it first appears, so that nothing it says is lost.
+    The first occurrence of a repeated line is kept, so that no information is lost.
     """
     for edge in (0, -1):
         for _ in range(_RUNNING_LINES):
@@ -149,7 +151,7 @@ def _drop(running: set[str], pages: list[list[Line]], edge: int) -> Iterator[lis
 
 
 def _outlined(outline: tuple[Bookmark, ...], text: str, starts: list[int]) -> list[Heading]:
-    """Return the bookmarks whose title starts a line of their page."""
+    """Return a heading for each bookmark whose title starts a line of its page."""
     headings: list[Heading] = []
     position = 0
     for bookmark in outline:
@@ -166,7 +168,7 @@ def _outlined(outline: tuple[Bookmark, ...], text: str, starts: list[int]) -> li
 
 
 def _enlarged(pages: list[list[Line]], starts: list[int]) -> list[Heading]:
-    """Return the lines set larger than most of the text, the largest as level 1."""
+    """Return the lines in a larger size than most of the text, the largest as level 1."""
     sizes = Counter[float]()
     for page in pages:
         for line in page:
@@ -187,7 +189,7 @@ def _enlarged(pages: list[list[Line]], starts: list[int]) -> list[Heading]:
 
 
 def _page_headings(page: list[Line], offset: int, levels: dict[float, int]) -> Iterator[Heading]:
-    """Yield the headings of a page; lines of one size that follow each other are one."""
+    """Yield the headings of a page; consecutive lines of one size are one heading."""
     heading: Heading | None = None
     size = 0.0
     for line in page:

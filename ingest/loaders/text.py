@@ -21,7 +21,7 @@ _BYTE_ORDER_MARKS = (
 _WESTERN = frozenset("áàâãäéêèëíïóôõöúüçñÁÀÂÃÄÉÊÈÍÓÔÕÖÚÜÇÑºª°§«»“”‘’–—…•€£©®\xa0")
 _DETECTION_BYTES = 65_536
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f\ufffd]")
-_MOST_CONTROL = 0.05
+_MOST_CONTROL = 0.05  # chosen by hand, as are the other limits here
 
 _LONGEST_HEADING = 500
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -35,7 +35,8 @@ _ANCHOR = re.compile(r"\s*\{[^{}]*\}\s*$")
 _LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
 _MARKS = re.compile(r"(\*\*|__|\*|`|<[^>]+>)")
 _ADORNMENT = re.compile(r"([^\w\s])\1{2,}[ \t]*$")
-# A line of a plain text that may be a title: it opens like one, has no end and no columns.
+# A line of plain text that may be a title: it begins with a capital or digit, and has no final
+# punctuation and no columns.
 _LABEL = re.compile(r"(?=.*[^\W\d_])[A-ZÀ-Þ\d](?!.*(?:\t| {2,}| \|))[^\n]{0,99}(?<![.,;:!?…\s])$")
 _BLOCK = re.compile(r"\S.*(?:\n[ \t]*\S.*)*")
 _MOST_TITLE_LINES = 2
@@ -43,10 +44,10 @@ _NARROWEST_WRAP, _NOT_WRAPPED = 24, 0.7
 
 
 def load_text(content: bytes) -> Document:
-    """Return a plain file verbatim, with its title and the lines that stand above its sections.
+    """Return a plain text file verbatim, with its title and section headings.
 
     Raises:
-        LoadError: The file is binary.
+        LoadError: If the file is binary.
     """
     text = decode(content)
     headings = tuple(_plain_headings(text))
@@ -72,9 +73,9 @@ def load_rst(content: bytes) -> Document:
 
 
 def decode(content: bytes, declared: str | None = None) -> str:
-    """Return ``content`` as text with line feeds only; raises LoadError if it is binary.
+    """Return ``content`` decoded, with line feeds only; raises LoadError if it is binary.
 
-    UTF-8 if it is valid, else the declared encoding, else the most likely one.
+    It is decoded as UTF-8 if it is valid, else as declared, else as the most likely encoding.
     """
     text = _decode_marked(content)
     if text is None and b"\0" in content:
@@ -87,7 +88,7 @@ def decode(content: bytes, declared: str | None = None) -> str:
 
 
 def _decode_marked(content: bytes) -> str | None:
-    """Return the text by its byte order mark; None without one."""
+    """Return the text decoded by its byte order mark; None without one."""
     for mark, encoding in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
             return content.decode(encoding, errors="replace")
@@ -114,7 +115,7 @@ def _try_decode(content: bytes, encoding: str) -> str | None:
 
 
 def _looks_western(text: str) -> bool:
-    """Tell whether the letters beyond ASCII are those of Portuguese and its neighbours."""
+    """Return whether most letters beyond ASCII are of Portuguese and its neighbours."""
     foreign = [character for character in text if not character.isascii()]
     return sum(character in _WESTERN for character in foreign) >= 0.9 * len(foreign)
 
@@ -133,7 +134,7 @@ def _first_title(headings: tuple[Heading, ...]) -> str:
 
 
 def _plain_headings(text: str) -> Iterator[Heading]:
-    """Yield the title, one or two lines alone at the top, and the lines alone above a section."""
+    """Yield the title, a block of one or two lines at the top, and single lines above a section."""
     blocks = [
         (match.start(), [line.strip() for line in match[0].splitlines()])
         for match in _BLOCK.finditer(text)
@@ -191,12 +192,12 @@ def _may_be_title(line: str, before: str) -> bool:
 
 
 def _plain(title: str) -> str:
-    """Return a heading without its Markdown: marks, links and a trailing ``{#anchor}``."""
+    """Return a heading without Markdown: emphasis, links and a trailing ``{#anchor}``."""
     return " ".join(_MARKS.sub("", _LINK.sub(r"\1", _ANCHOR.sub("", title))).split())
 
 
 def _rst_headings(text: str) -> Iterator[Heading]:
-    """Yield underlined titles; their level is the order in which the adornments appear."""
+    """Yield underlined titles; their levels follow the order in which adornments first appear."""
     levels: list[str] = []
     lines = text.split("\n")
     offset = 0

@@ -1,13 +1,12 @@
-"""Carry an index from one machine to another as one file.
+"""Export an index to one file, and import it on another machine.
 
-The file is a catalog, a plain SQLite database, with a trailer behind its last page: 16 bytes that
-name the format, and the SHA-256 of all before them. What is derived from the catalog is not in it.
+The file is a catalog, a plain SQLite database, with a trailer after its last page: 16 bytes that
+name the format, and the SHA-256 of the catalog and these bytes. Derived files are not included.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import sqlite3
@@ -18,15 +17,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-import numpy as np
-
-from ingest.embeddings import EmbeddingIdentity, embedding_model
-from ingest.errors import IdentityError, IndexDamagedError, IndexMissingError, UsageError
-from ingest.index.atomic_files import Mark, read_mark, sync_folder, write_mark
-from ingest.index.catalog import Catalog
+from ingest.embeddings import embedding_model
+from ingest.errors import IndexDamagedError, IndexMissingError, UsageError
+from ingest.index.atomic_files import CommitMarker, fsync_folder, read_marker, write_marker
+from ingest.index.catalog import SCHEMA, Catalog
 from ingest.index.directory import CATALOG, current_version, new_version, write_lock
+from ingest.index.open_version import check_identity
 from ingest.index.reader import FORMAT, Reader
-from ingest.index.records import Origin, State, Status, fingerprint
+from ingest.index.records import Origin, State, Status
 from ingest.index.vectorstore import Index
 from ingest.index.writer import Writer
 from ingest.settings import IndexSettings
@@ -35,11 +33,12 @@ _MAGIC = b"rag-app index "
 _LABEL = _MAGIC + f"{FORMAT:02d}".encode()
 _TRAILER_BYTES = len(_LABEL) + hashlib.sha256().digest_size
 _BLOCK = 1 << 20
+_SAME_MODEL = "set RAG_EMBEDDING to the model it was made with, or index the documents here"
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export holds, and its size."""
+    """The content and size of an export."""
 
     file: str
     documents: int
@@ -49,47 +48,47 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What the index holds after an import."""
+    """The content of the index after an import."""
 
     documents: int
     chunks: int
 
 
 def export_index(settings: IndexSettings, file: Path, *, force: bool = False) -> Exported:
-    """Write one generation of the index to ``file``, while others read and write the index.
+    """Write one generation of the index to ``file``; others may read and write meanwhile.
 
     Raises:
-        UsageError: If ``file`` is there and ``force`` is not given, or can't be written.
+        UsageError: If ``file`` exists and ``force`` is not given, or can't be written.
         IndexMissingError: If there is no index.
-        IndexDamagedError: If the index is not what was written.
+        IndexDamagedError: If the index is damaged.
     """
     version = current_version(settings.index)
     if version is None:
-        raise IndexMissingError(f"there is no index in {settings.index}: run 'rag index' first")
+        raise IndexMissingError(settings.index)
     if file.is_dir() or (file.exists() and not force):
-        raise UsageError(f"{file} is there already: name another file, or add --force")
+        raise UsageError(f"{file} exists already: name another file, or add --force")
     with (
         _failure_as_error(file),
         TemporaryDirectory(prefix=".rag-export-", dir=file.parent) as scratch,
     ):
         copy = Path(scratch) / CATALOG
-        # Read first: a copy that begins after holds at least what was committed by now.
-        mark = read_mark(version)
+        # Read first: a later copy holds at least what is committed by now.
+        marker = read_marker(version)
         _copy_catalog(version / CATALOG, copy)
         with _open_copy(copy) as connection:
-            state = _verify(Reader(connection, mark))
+            state = _verify(Reader(connection, marker))
         _append_trailer(copy)
         size = copy.stat().st_size
         copy.replace(file)
-        sync_folder(file.parent)
+        fsync_folder(file.parent)
     return Exported(str(file), state.documents, state.chunks, size)
 
 
 def import_index(settings: IndexSettings, file: Path) -> Imported:
-    """Put the index that ``file`` holds in use; the one before is kept to roll back to.
+    """Import the index in ``file`` and put it in use; the previous one is kept for a rollback.
 
     Raises:
-        UsageError: If the file is not one that :func:`export_index` wrote; nothing is changed.
+        UsageError: If the file is not an export of this format; nothing is changed.
         IdentityError: If it was made with another embedding model; nothing is changed.
         IndexBusyError: If another process is writing.
     """
@@ -98,7 +97,7 @@ def import_index(settings: IndexSettings, file: Path) -> Imported:
     embedding = embedding_model(settings)
     with _read_failure_as_error(file), _open_copy(file) as connection:
         _check_schema(file, connection)
-        _check_identity(file, Reader(connection).state(), embedding.identity)
+        check_identity(str(file), Reader(connection).state(), embedding.identity, _SAME_MODEL)
         _verify(Reader(connection))
     with _failure_as_error(settings.index), write_lock(settings.index):
         version = new_version(settings.index)
@@ -118,9 +117,9 @@ def import_index(settings: IndexSettings, file: Path) -> Imported:
 
 
 def _copy_catalog(catalog: Path, copy: Path) -> None:
-    """Copy one generation, and nothing of what was deleted before it.
+    """Copy one generation, without texts that were deleted before it.
 
-    SQLite's backup would copy the free pages too, and with them the texts that were deleted.
+    SQLite's backup API would also copy the free pages, which still contain deleted texts.
     """
     with closing(Catalog(catalog)) as opened:
         opened.copy(copy)
@@ -135,26 +134,22 @@ def _copy_catalog(catalog: Path, copy: Path) -> None:
 
 @contextmanager
 def _open_copy(file: Path) -> Iterator[sqlite3.Connection]:
-    """Open a catalog that nobody writes to; SQLite takes no notice of a trailer."""
+    """Open a catalog that nobody writes to; SQLite ignores the trailer."""
     uri = f"{file.absolute().as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(uri, uri=True)) as connection:
         yield connection
 
 
 def _verify(reader: Reader) -> State:
-    """Read every row of a catalog, and return its state if each is what was written."""
+    """Verify every row of a catalog and return its state; raises IndexDamagedError."""
     state = reader.state()
     for origin in Origin:
         for row in reader.documents(origin):
             if row.status is not Status.FAILED and reader.document(row.source) is None:
                 raise IndexDamagedError(f"the text of {row.source} is missing from the catalog")
-    dimension = _identity(state).dimension
-    chunks, _ = reader.added_since(0, dimension)
+    chunks, _ = reader.all_chunks()
     for chunk in chunks:
-        reader.sentences([chunk.id], dimension)
-    ids = np.array([chunk.id for chunk in chunks], np.int64)
-    if (len(ids), fingerprint(ids)) != (state.chunks, state.fingerprint):
-        raise IndexDamagedError("the catalog does not hold the chunks that were committed")
+        reader.sentences([chunk.id])
     return state
 
 
@@ -168,7 +163,7 @@ def _append_trailer(file: Path) -> None:
 
 
 def _check_digest(file: Path) -> int:
-    """Return the size of the catalog in ``file``; raises UsageError if it is not whole."""
+    """Return the size of the catalog in ``file``; raises UsageError on a bad digest or format."""
     size = file.stat().st_size - _TRAILER_BYTES
     with file.open("rb") as stream:
         stream.seek(max(size, 0))
@@ -190,7 +185,7 @@ def _check_digest(file: Path) -> int:
 
 
 def _hash(stream: BinaryIO, size: int) -> hashlib._Hash:
-    """Return the SHA-256 of the next ``size`` bytes, after which the stream stands."""
+    """Return the SHA-256 of the next ``size`` bytes, and move the stream behind them."""
     digest = hashlib.sha256()
     while size and (block := stream.read(min(_BLOCK, size))):
         digest.update(block)
@@ -199,33 +194,15 @@ def _hash(stream: BinaryIO, size: int) -> hashlib._Hash:
 
 
 def _check_schema(file: Path, connection: sqlite3.Connection) -> None:
-    """Raise UsageError if the file has other tables than ours, or triggers of somebody's."""
-    with TemporaryDirectory() as scratch:
-        fresh = Path(scratch) / CATALOG
-        Catalog.create(fresh, State(index_id="", identity="", chunk_tokens=0)).close()
-        with _open_copy(fresh) as ours:
-            if _schema(connection) != _schema(ours):
-                raise UsageError(
-                    f"{file} is not a catalog of this version: export it with this one"
-                )
+    """Raise UsageError if the tables, indexes or triggers of the file are not ours."""
+    with closing(sqlite3.connect(":memory:")) as ours:
+        ours.executescript(SCHEMA)
+        if _schema(connection) != _schema(ours):
+            raise UsageError(f"{file} is not a catalog of this version: export it with this one")
 
 
 def _schema(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
     return connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
-
-
-def _check_identity(file: Path, state: State, configured: EmbeddingIdentity) -> None:
-    made_with = _identity(state)
-    if differences := made_with.differences(configured):
-        raise IdentityError(
-            f"{file} was made with {made_with.name} and the settings say {configured.name} "
-            f"({'; '.join(differences)}): set RAG_EMBEDDING to the model it was made with, or "
-            "index the documents here"
-        )
-
-
-def _identity(state: State) -> EmbeddingIdentity:
-    return EmbeddingIdentity(**json.loads(state.identity))
 
 
 def _extract(file: Path, size: int, catalog: Path) -> None:
@@ -235,18 +212,18 @@ def _extract(file: Path, size: int, catalog: Path) -> None:
             size -= len(block)
         target.flush()
         os.fsync(target.fileno())
-    sync_folder(catalog.parent)
+    fsync_folder(catalog.parent)
 
 
 def _settle(settings: IndexSettings, path: Path) -> None:
-    """Make an extracted catalog one that is written to, here.
+    """Prepare an extracted catalog for writing on this machine.
 
-    The folder that it followed may be on another machine.
+    If its folder does not exist here, it follows that of the settings.
     """
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         state = Reader(connection).state()
-    write_mark(path.parent, Mark.of(state))
+    write_marker(path.parent, CommitMarker.of(state))
     with closing(Catalog(path)) as catalog, catalog.write() as writer:
         if state.folder and not Path(state.folder).is_dir():
             writer.follow(str(settings.documents.resolve()))
@@ -254,7 +231,7 @@ def _settle(settings: IndexSettings, path: Path) -> None:
 
 @contextmanager
 def _failure_as_error(target: Path) -> Iterator[None]:
-    """Turn what the disk or SQLite refuses while ``target`` is written into one sentence."""
+    """Convert errors while ``target`` is written to one sentence."""
     try:
         yield
     except OSError as error:
@@ -270,7 +247,7 @@ def _failure_as_error(target: Path) -> Iterator[None]:
 
 @contextmanager
 def _read_failure_as_error(file: Path) -> Iterator[None]:
-    """Turn what is wrong with a file that came from elsewhere into one sentence."""
+    """Convert errors while a file of another machine is read to one sentence."""
     try:
         yield
     except OSError as error:

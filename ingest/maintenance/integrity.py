@@ -1,8 +1,7 @@
-"""Compare every byte of an index that means something with what it has to be."""
+"""Verify an index: every row, checksum and derived file."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ingest.errors import IndexDamagedError
-from ingest.index.atomic_files import MARK, Mark, read_mark
+from ingest.index.atomic_files import MARKER, CommitMarker, read_marker
 from ingest.index.catalog import Catalog
 from ingest.index.directory import CATALOG, current_version, find_leftovers, newest_version
 from ingest.index.records import State
@@ -22,10 +21,7 @@ from ingest.types import OnProgress, SyncProgress
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Something that is not what was written: what, in which file or document.
-
-    ``repaired`` says that nothing is left of it, neither the damage nor a gap.
-    """
+    """A damage: what it is, in which file or document, and whether it is repaired without loss."""
 
     what: str
     where: str
@@ -34,49 +30,49 @@ class Damage:
 
 @dataclass(slots=True)
 class Check:
-    """What was found in a version.
+    """The result of checking a version.
 
     Attributes:
-        files: Damages of files, by name.
-        documents: Damages of documents, by source.
+        files: Damages of files.
+        documents: Damages of documents.
         state: The state row; None if it is damaged.
-        mark: The mark; None if it is damaged.
-        only_derived: Whether the catalog is whole.
+        marker: The commit marker; None if it is damaged.
+        only_derived: Whether the catalog is undamaged.
         uncertain: Whether the last changes may be missing without a trace.
     """
 
     files: list[Damage] = field(default_factory=list)
     documents: list[Damage] = field(default_factory=list)
     state: State | None = None
-    mark: Mark | None = None
+    marker: CommitMarker | None = None
     only_derived: bool = False
     uncertain: bool = False
 
     @property
     def damages(self) -> tuple[Damage, ...]:
-        """All that was found."""
+        """All damages."""
         return (*self.files, *self.documents)
 
 
 def check_folder(index: Path) -> list[Damage]:
-    """Return what is wrong around the versions of an index."""
+    """Return what is wrong in the folder of an index, outside its versions."""
     damages = []
     try:
         if current_version(index) is None:
             damages.append(Damage("is missing", "CURRENT"))
     except IndexDamagedError as error:
-        damages.append(Damage(_problem(error), "CURRENT"))
+        damages.append(Damage(error.damage, "CURRENT"))
     try:
         with FileLock(index / "lock", timeout=0):
             left = find_leftovers(index)
-    except (Timeout, OSError):  # what a writer is using is not left over
+    except (Timeout, OSError):  # a writer may be using them
         left = []
     names = (str(path.relative_to(index)) for path in left)
-    return damages + [Damage("was left by a writer that was killed", name) for name in names]
+    return damages + [Damage("was left behind by a killed writer", name) for name in names]
 
 
 def version_to_check(index: Path) -> Path | None:
-    """Return the version in use or, if the pointer is lost, the newest."""
+    """Return the version in use or, if the pointer is missing or damaged, the newest."""
     try:
         return current_version(index) or newest_version(index)
     except IndexDamagedError:
@@ -84,13 +80,13 @@ def version_to_check(index: Path) -> Path | None:
 
 
 def check_version(version: Path, progress: OnProgress) -> Check:
-    """Check the catalog, each of its rows and, if they are whole, what is derived from them."""
+    """Check the catalog, row by row, and the derived files if the catalog is undamaged."""
     check = Check()
     name = f"{version.name}/{CATALOG}"
     try:
-        check.mark = read_mark(version)
+        check.marker = read_marker(version)
     except IndexDamagedError as error:
-        check.files.append(Damage(_problem(error), f"{version.name}/{MARK}"))
+        check.files.append(Damage(error.damage, f"{version.name}/{MARKER}"))
         check.uncertain = _has_log(version)
     try:
         with closing(Catalog(version / CATALOG)) as catalog:
@@ -103,12 +99,12 @@ def check_version(version: Path, progress: OnProgress) -> Check:
                 check.files += _check_derived(catalog, version)
     except IndexDamagedError as error:
         check.only_derived = False
-        check.files.append(Damage(_problem(error), name))
+        check.files.append(Damage(error.damage, name))
     return check
 
 
 def _has_log(version: Path) -> bool:
-    """Return whether a killed writer left a log, whose end could be lost."""
+    """Return whether a killed writer left a write-ahead log, whose end may be lost."""
     log = version / f"{CATALOG}-wal"
     return log.is_file() and log.stat().st_size > 0
 
@@ -117,11 +113,11 @@ def _check_catalog(inspector: Inspector, check: Check) -> Iterator[str]:
     yield from inspector.structure()
     yield from inspector.damaged_vectors()
     yield from inspector.missing()
-    if check.state and check.mark:
+    if check.state and check.marker:
         try:
-            check.mark.check(check.state)
+            check.marker.check(check.state)
         except IndexDamagedError as error:
-            yield _problem(error)
+            yield error.damage
 
 
 def _check_documents(
@@ -136,11 +132,5 @@ def _check_documents(
 
 def _check_derived(catalog: Catalog, version: Path) -> list[Damage]:
     with catalog.read() as reader:
-        dimension = json.loads(reader.state().identity)["dimension"]
-        problems = check_bases(reader, version, dimension)
+        problems = check_bases(reader, version)
     return [Damage(what, f"{version.name}/{name}") for name, what in problems.items()]
-
-
-def _problem(error: IndexDamagedError) -> str:
-    """Return what is damaged, without the advice."""
-    return str(error).partition(": run 'rag ")[0]

@@ -1,4 +1,4 @@
-"""Share an index with classic LangChain code: folders of its community ``FAISS`` store."""
+"""Exchange an index with LangChain's community ``FAISS`` store, through the folder it saves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from langchain_core.documents import Document
 
 from ingest.embeddings import EmbeddingModel, embedding_model
-from ingest.errors import IndexDamagedError, MissingExtraError, UsageError
+from ingest.errors import MissingExtraError, UsageError
 from ingest.index.catalog import Catalog
 from ingest.index.directory import CATALOG, current_version, write_lock
 from ingest.index.reader import Vectors
@@ -27,19 +27,19 @@ _FILES = ("index.faiss", "index.pkl")
 
 
 def export_langchain(settings: IndexSettings, folder: Path, *, force: bool = False) -> Exported:
-    """Write a folder that LangChain's ``FAISS.load_local`` loads, with the index's own vectors.
+    """Write the chunks and their vectors to a folder that LangChain's ``FAISS.load_local`` loads.
 
     Each chunk is a Document with its ``id``, and its place as metadata.
 
     Raises:
         MissingExtraError: If LangChain's community package is not installed.
-        UsageError: If the folder holds a store and ``force`` is not given, or can't be written.
+        UsageError: If the folder has a store and ``force`` is not given, or can't be written.
         IndexMissingError: If there is no index.
         IdentityError: If the index was made with another embedding model.
     """
     store = _faiss_store()
     if any((folder / name).exists() for name in _FILES) and not force:
-        raise UsageError(f"{folder} holds a store already: name another folder, or add --force")
+        raise UsageError(f"{folder} has a store already: name another folder, or add --force")
     embedding = embedding_model(settings)
     chunks, vectors, documents = _read_chunks(settings, embedding)
     try:
@@ -48,7 +48,7 @@ def export_langchain(settings: IndexSettings, folder: Path, *, force: bool = Fal
             _fill(store, embedding, chunks, vectors).save_local(scratch)
             for name in _FILES:
                 (Path(scratch) / name).replace(folder / name)
-    except (OSError, RuntimeError) as error:  # FAISS says RuntimeError when a disk is full
+    except (OSError, RuntimeError) as error:  # FAISS raises RuntimeError when the disk is full
         raise UsageError(f"{folder} could not be written: {error}") from error
     size = sum((folder / name).stat().st_size for name in _FILES)
     return Exported(str(folder), documents, len(chunks), size)
@@ -57,9 +57,9 @@ def export_langchain(settings: IndexSettings, folder: Path, *, force: bool = Fal
 def import_langchain(
     settings: IndexSettings, folder: Path, *, trust_pickle: bool = False
 ) -> Imported:
-    """Add the Documents of a LangChain FAISS folder, embedded anew by the configured model.
+    """Add the Documents of a LangChain FAISS folder, embedded again by the configured model.
 
-    Their vectors are left behind: nothing in the folder says which model made them.
+    Their vectors are not imported, because the folder does not say which model made them.
 
     Raises:
         UsageError: If ``trust_pickle`` is not given, or the folder can't be loaded.
@@ -83,7 +83,7 @@ def import_langchain(
 
 
 def _faiss_store() -> type[FAISS]:
-    """Return LangChain's class, without its notice that the package is no longer maintained."""
+    """Return LangChain's class, without the warning that its package is no longer maintained."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`langchain-community` is being sunset")
@@ -96,17 +96,15 @@ def _faiss_store() -> type[FAISS]:
 def _read_chunks(
     settings: IndexSettings, embedding: EmbeddingModel
 ) -> tuple[list[Document], Vectors, int]:
-    """Return every chunk of one generation, their vectors, and how many documents they are of."""
+    """Return the chunks of one generation, their vectors, and the number of documents."""
     with (
         closing(Index.open(settings.index, embedding)) as index,
         closing(Catalog(index.version / CATALOG)) as catalog,
         catalog.read() as reader,
     ):
-        state = reader.state()
-        rows, vectors = reader.added_since(0, embedding.identity.dimension)
-    if len(rows) != state.chunks:
-        raise IndexDamagedError(f"the catalog has {len(rows)} of {state.chunks} chunks")
-    return [chunk_document(row) for row in rows], vectors, state.documents
+        rows, vectors = reader.all_chunks()
+        documents = reader.state().documents
+    return [chunk_document(row) for row in rows], vectors, documents
 
 
 def _fill(
@@ -114,8 +112,8 @@ def _fill(
 ) -> FAISS:
     """Return a store of the chunks.
 
-    Its FAISS index measures squared Euclidean distance, which that class takes for granted when it
-    loads a folder; for vectors of length 1 it orders the chunks as the cosine does.
+    Its FAISS index uses squared Euclidean distance, which the class expects when it loads a folder;
+    for vectors of length 1 that gives the same order as the cosine.
     """
     import faiss
     from langchain_community.docstore.in_memory import InMemoryDocstore
@@ -128,7 +126,7 @@ def _fill(
 
 
 def _load(store: type[FAISS], embedding: EmbeddingModel, folder: Path) -> list[Document]:
-    """Return the Documents of a folder in the order of its vectors."""
+    """Return the Documents of a folder, in the order of their vectors."""
     if not all((folder / name).is_file() for name in _FILES):
         raise UsageError(
             f"{folder} is not a LangChain FAISS folder: it has no {' and '.join(_FILES)}"
@@ -145,7 +143,7 @@ def _load(store: type[FAISS], embedding: EmbeddingModel, folder: Path) -> list[D
 
 
 def _checked(document: object) -> Document:
-    """Return a document; the store gives a sentence in place of one that it does not have."""
+    """Return a document; for one that it does not have, the store returns a sentence."""
     if not isinstance(document, Document):
         raise ValueError(str(document))
     return document

@@ -1,13 +1,12 @@
-"""Check an index and mend it.
+"""Verify an index and repair it.
 
-A damaged catalog is written anew: what can be verified of it is carried over into a new version,
-and the rest is read again from the files. What is derived is made again. The damaged version stays
-beside the new one, as the version to roll back to, until the next rebuild.
+A damaged catalog is replaced: what can be verified is copied into a new version, and the rest is
+read again from the files. Derived files are rebuilt. The damaged version is kept beside the new one
+for a rollback, until the next rebuild.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from ingest.embeddings import EmbeddingModel, embedding_model
 from ingest.errors import IndexDamagedError, IndexMissingError, UsageError
-from ingest.index.atomic_files import Mark
+from ingest.index.atomic_files import CommitMarker
 from ingest.index.catalog import Catalog
 from ingest.index.directory import CATALOG, find_unwritable, write_lock
 from ingest.index.document_index import Changes
@@ -40,10 +39,10 @@ from ingest.types import Document, OnProgress, ignore_progress
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What was found damaged, and how much the index holds (after the repair, if any).
+    """The damages found, and how much the index holds (after the repair, if any).
 
-    With ``read_only`` this process may not write to the index, so that it could not tell what a
-    killed writer left from what a writer is using.
+    ``read_only`` is whether this process may not write to the index; then it can't tell what a
+    killed writer left behind from what a writer is using.
     """
 
     damages: tuple[Damage, ...]
@@ -56,21 +55,19 @@ class VerifyReport:
 def verify_index(
     settings: IndexSettings, *, repair: bool = False, progress: OnProgress | None = None
 ) -> VerifyReport:
-    """Check the version in use, each row and file of it, and with ``repair`` mend it.
+    """Verify every row and file of the version in use, and with ``repair`` repair it.
 
     Raises:
         IndexMissingError: If there is no index.
-        IdentityError: If it is to be repaired and was made with another embedding model.
-        IndexBusyError: If it is to be repaired and another process is writing.
-        StoreError: If it is to be repaired and may only be read.
+        IdentityError: On a repair, if the index was made with another embedding model.
+        IndexBusyError: On a repair, if another process is writing.
+        StoreError: On a repair, if the index may only be read.
     """
     started = time.monotonic()
     show = progress or ignore_progress
     version = version_to_check(settings.index) if settings.index.is_dir() else None
     if version is None:
-        raise IndexMissingError(
-            f"there is no index in {settings.index}: run 'rag index' to make one"
-        )
+        raise IndexMissingError(settings.index)
     outside = check_folder(settings.index)
     if repair:
         damages, state = _repair(settings, outside, show)
@@ -89,8 +86,8 @@ def verify_index(
 def _repair(
     settings: IndexSettings, outside: Sequence[Damage], progress: OnProgress
 ) -> tuple[Sequence[Damage], State | None]:
-    """Mend the index; return what was found, with what became of it, and the state now."""
-    with write_lock(settings.index):  # which finds the pointer again, and clears what was left
+    """Repair the index; return the damages, each repaired or not, and the state now."""
+    with write_lock(settings.index):  # restores the pointer and removes leftovers
         version = version_to_check(settings.index)
         check = check_version(version, progress) if version else Check()
         if version and check.only_derived:
@@ -108,21 +105,20 @@ def _repair(
 def _rebuild_derived(version: Path) -> None:
     remove_bases(version)
     with closing(Catalog(version / CATALOG)) as catalog, catalog.read() as reader:
-        dimension = json.loads(reader.state().identity)["dimension"]
-        Snapshot.load(reader, version, dimension).write_base(version)
+        Snapshot.load(reader, version).write_base(version)
 
 
 def _carry_over(
     version: Path, settings: IndexSettings, check: Check, embedding: EmbeddingModel
 ) -> bool:
-    """Put a new version in use that has what is whole of the old; False if nothing is."""
+    """Put a new version with the undamaged documents in use; return False if there are none."""
     with ExitStack() as stack:
         catalog = version / CATALOG
         if check.state is None and catalog.is_file():
             catalog = stack.enter_context(mended_copy(catalog))
             check.state = _read_state(catalog)
         if check.state:
-            check_identity(settings.index, check.state, embedding.identity)
+            check_identity(f"the index {settings.index}", check.state, embedding.identity)
         tokens = check.state.chunk_tokens if check.state else settings.chunk_tokens
         index = stack.enter_context(closing(Index.create(settings.index, embedding, tokens)))
         with suppress(IndexDamagedError):
@@ -147,7 +143,7 @@ def _read_state(catalog: Path) -> State | None:
 def _copy_whole(
     broken: Path, target: Path, state: State | None
 ) -> list[tuple[DocumentRow, Document]]:
-    """Copy the documents that are whole; return those that need to be split or embedded again."""
+    """Copy the undamaged documents; return those that have to be split or embedded again."""
     with (
         closing(Catalog(broken)) as source,
         closing(Catalog(target)) as catalog,
@@ -164,9 +160,9 @@ def _copy_whole(
 
 
 def _copy_document(writer: Writer, found: Found, state: State | None) -> bool:
-    """Copy a document and return True, if it and its vectors are whole.
+    """Copy a document and return True, if it and its vectors are undamaged.
 
-    Without the state row nobody knows which model made the vectors.
+    Without the state row it is unknown which model made the vectors.
     """
     if state is None or not (found.row and found.document):
         return False
@@ -185,7 +181,7 @@ def _read_files(
     rebuild: bool,
     progress: OnProgress,
 ) -> bool:
-    """Read the folder again; return whether what was in it is now in the index."""
+    """Sync with the folder again; return whether the index now holds all of its documents."""
     state = check.state
     if state and not state.folder:
         return not rebuild
@@ -209,7 +205,7 @@ def _settle(
     check: Check,
     complete: bool,
 ) -> tuple[Sequence[Damage], State | None]:
-    """Return each damage with whether it is repaired, and the state of the index now."""
+    """Return each damage, repaired or not, and the state of the index now."""
     try:
         with closing(Index.open(settings.index, embedding)) as index:
             state = index.state()
@@ -228,15 +224,15 @@ def _settle(
 
 
 def _added_before(check: Check) -> int:
-    """Return how many documents of ``add_documents`` there were, as the later of two says."""
-    marks = [check.mark, Mark.of(check.state) if check.state else None]
-    known = [mark for mark in marks if mark]
-    return max(known, key=lambda mark: mark.generation).added if known else 0
+    """Return how many added documents the later of the marker and the state row counts."""
+    markers = [check.marker, CommitMarker.of(check.state) if check.state else None]
+    known = [marker for marker in markers if marker]
+    return max(known, key=lambda marker: marker.generation).added if known else 0
 
 
 def _unnamed(check: Check, lost: int, documents: Sequence[Damage]) -> list[Damage]:
-    """Return the losses that are not among the damages of documents."""
-    if check.uncertain or not (check.state or check.mark):
+    """Return the losses of added documents whose sources are unknown."""
+    if check.uncertain or not (check.state or check.marker):
         return [Damage("what add_documents put there last may be lost", CATALOG)]
     named = [d for d in documents if not d.repaired and not d.where.endswith(CATALOG)]
     if lost <= len(named):

@@ -1,23 +1,17 @@
-"""Put back the version of the index before the last rebuild or import."""
+"""Roll an index back to the version before the last rebuild or import."""
 
 from __future__ import annotations
 
-import json
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
-from ingest.embeddings import EmbeddingIdentity
 from ingest.errors import IndexMissingError, StoreError
 from ingest.index import directory
-from ingest.index.catalog import Catalog
-from ingest.index.records import State
 from ingest.settings import IndexSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """The version that is in use now: its name, its embedding model and what it holds."""
+    """The version that is now in use: its name, its embedding model and what it holds."""
 
     version: str
     embedding: str
@@ -26,29 +20,21 @@ class Rollback:
 
 
 def roll_back(settings: IndexSettings) -> Rollback:
-    """Put the earlier version in use and return it; the later one becomes the earlier.
+    """Swap the version in use with the previous one, and return the latter.
 
     Raises:
         IndexMissingError: If there is no index.
-        UsageError: If there is no earlier version.
-        StoreError: If the earlier version can't be read; the other stays in use.
+        UsageError: If there is no previous version.
+        StoreError: If the previous version can't be read; the current one stays in use.
         IndexBusyError: If another process is writing.
     """
     if not settings.index.is_dir():
-        raise IndexMissingError(
-            f"there is no index in {settings.index}: run 'rag index' to make one"
-        )
+        raise IndexMissingError(settings.index)
     with directory.write_lock(settings.index):
         version = directory.roll_back(settings.index)
         try:
-            state = _read_state(version)
+            state = directory.read_state(version)
         except StoreError:
             directory.roll_back(settings.index)
             raise
-    identity = EmbeddingIdentity(**json.loads(state.identity))
-    return Rollback(version.name, identity.name, state.documents, state.chunks)
-
-
-def _read_state(version: Path) -> State:
-    with closing(Catalog(version / directory.CATALOG)) as catalog, catalog.read() as reader:
-        return reader.state()
+    return Rollback(version.name, state.identity.name, state.documents, state.chunks)

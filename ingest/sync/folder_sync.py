@@ -1,4 +1,4 @@
-"""Keep an index in step with a folder: look, plan, then apply in changes that commit."""
+"""Sync an index with a folder: scan the files, plan, then commit the changes in batches."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 
 from ingest.embeddings import EmbeddingModel, PassageVectors, embedding_model
 from ingest.errors import IndexDamagedError, LoadError, StoreError, UsageError
-from ingest.index.catalog import Catalog
-from ingest.index.directory import CATALOG, current_version, write_lock
+from ingest.index.directory import current_version, read_state, write_lock
 from ingest.index.document_index import Applied, Changes, Split
 from ingest.index.reader import SAME_DOCUMENTS
 from ingest.index.records import DocumentRow, Origin, Status
@@ -33,11 +32,11 @@ from ingest.types import (
 )
 
 _LOADERS_VERSION = 3
-# A change is committed when it holds so much text or took so long, which is what a kill can lose;
-# a document is never split between two.
+# A batch is committed once it has this much text or took this long, which bounds what a kill can
+# lose; a document is never split between two. All four limits here were chosen by hand.
 _BATCH_CHARACTERS = 500_000
 _BATCH_SECONDS = 20.0
-# Text that is read before it is embedded together: up to ten times more where that is done sooner.
+# Text that is embedded together: up to ten times as much while that takes less than _GROUP_SECONDS.
 _GROUP_CHARACTERS = 20_000
 _GROUP_SECONDS = 5.0
 _clock = time.monotonic
@@ -54,16 +53,22 @@ def sync_folder(
     progress: OnProgress | None = None,
     embedding: EmbeddingModel | None = None,
 ) -> SyncReport:
-    """Bring the index in step with ``settings.documents`` and report what that took.
+    """Sync the index with the folder ``settings.documents``.
 
-    Unchanged files are not read and moved ones not embedded again. What took about 20 seconds, or
-    one large document, is committed as one, and the next sync takes up what a killed or interrupted
-    one left. With ``rebuild`` a new index is made beside the old one, which answers until the new
-    one is whole. With ``retry_failed`` files that could not be read are tried again even if they
-    are the same.
+    Unchanged files are not read and moved ones are not embedded again. Changes are committed about
+    every 20 seconds, or after a large document, and the next sync continues where a killed or
+    interrupted one stopped.
+
+    Args:
+        settings: The folder, the index and the embedding model.
+        dry_run: Report what would change, and change nothing.
+        rebuild: Make a new index beside the old one, which serves until the new one is complete.
+        retry_failed: Also retry unchanged files that could not be read.
+        progress: Called at each step.
+        embedding: The model of the settings, if it is loaded already.
 
     Raises:
-        UsageError: If the folder is not one or has no documents; nothing is changed.
+        UsageError: If the folder does not exist or has no documents; nothing is changed.
         IdentityError: If the index was made with another embedding model.
         IndexBusyError: If another process is writing.
     """
@@ -74,62 +79,48 @@ def sync_folder(
     if dry_run:
         return _dry_run(settings, embedding, files, rebuild, retry_failed, started)
     with write_lock(settings.index):
-        # Not before: a list older than what the last writer saw would delete what that one added.
+        # Under the lock: an older list would delete what the previous writer has just added.
         files = _find_documents(settings)
         with closing(writable_index(settings, embedding, rebuild)) as index:
             _check_settings(settings, index)
             plan = _plan(settings, index, files, retry_failed)
-            show = progress or ignore_progress
-            return _Sync(settings, index, files, rebuild, show).run(plan, started)
+            sizes = {source: files[source].size for source in (*plan.new, *plan.changed)}
+            shown = Progress(sizes, progress or ignore_progress)
+            return _Sync(settings, index, plan, shown, rebuild).run(started)
 
 
 def followed_folder(index: Path) -> Path | None:
-    """Return the folder that an index is kept in step with; None if it follows none, or can't say.
+    """Return the folder that an index is synced with; None without one or if it can't be read.
 
-    The folder need not be there any more.
+    The folder may no longer exist.
     """
     try:
         version = current_version(index)
-        if version is None:
-            return None
-        with (
-            closing(Catalog(version / CATALOG)) as catalog,
-            catalog.read(formats=SAME_DOCUMENTS) as reader,
-        ):
-            folder = reader.state().folder
+        folder = version and read_state(version, SAME_DOCUMENTS).folder
     except StoreError:
         return None
     return Path(folder) if folder else None
 
 
+@dataclass(slots=True)
 class _Sync:
-    """One run: the plan becomes changes, the changes become a report."""
+    """One sync: applies the plan and reports the result."""
 
-    def __init__(
-        self,
-        settings: IndexSettings,
-        index: Index,
-        files: Files,
-        rebuild: bool,
-        progress: OnProgress,
-    ) -> None:
-        self._settings = settings
-        self._index = index
-        self._files = files
-        self._rebuild = rebuild
-        self._on_progress = progress
-        self._progress = Progress({}, progress)
-        self._group_characters = _GROUP_CHARACTERS
+    settings: IndexSettings
+    index: Index
+    plan: Plan
+    progress: Progress
+    rebuild: bool
+    group_characters: int = field(default_factory=lambda: _GROUP_CHARACTERS)
 
-    def run(self, plan: Plan, started: float) -> SyncReport:
-        sizes = {source: self._files[source].size for source in (*plan.new, *plan.changed)}
-        self._progress = Progress(sizes, self._on_progress)
-        applied = list(self._apply(plan))
-        self._index.tidy()
-        self._index.use()
+    def run(self, started: float) -> SyncReport:
+        plan = self.plan
+        applied = list(self._apply())
+        self.index.tidy()
+        self.index.use()
         embedded = sum(done.embedded for done in applied)
         chunks = sum(done.chunks for done in applied)
-        failed = self._index.problems(Status.FAILED)
+        failed = self.index.problems(Status.FAILED)
         broken = {problem.source for problem in failed}
         return SyncReport(
             new=len(set(plan.new) - broken),
@@ -138,25 +129,25 @@ class _Sync:
             deleted=len(plan.deleted),
             unchanged=plan.unchanged,
             failed=failed + _refused(plan),
-            partial=self._index.problems(Status.PARTIAL),
+            partial=self.index.problems(Status.PARTIAL),
             chunks=chunks,
             embedded=embedded,
             reused=chunks - embedded,
             seconds=time.monotonic() - started,
         )
 
-    def _apply(self, plan: Plan) -> Iterator[Applied]:
-        """Commit the plan in changes that are soon done; a small plan is one change."""
+    def _apply(self) -> Iterator[Applied]:
+        """Commit the plan in batches; a small plan is a single batch."""
         batch = _Batch(
             Changes(
-                folder=str(self._settings.documents.resolve()),
-                removed=list(plan.deleted),
-                renamed=list(plan.renamed),
-                signed=list(plan.signed),
+                folder=str(self.settings.documents.resolve()),
+                removed=list(self.plan.deleted),
+                renamed=list(self.plan.renamed),
+                signed=list(self.plan.signed),
             )
         )
         begun = _clock()
-        for documents in self._read(plan):
+        for documents in self._read():
             started = _clock()
             self._embed(documents, batch)
             self._fit_group(_clock() - started)
@@ -166,17 +157,17 @@ class _Sync:
         if batch.split or batch.changes.folder:
             yield self._commit(batch)
 
-    def _read(self, plan: Plan) -> Iterator[list[tuple[DocumentRow, Document]]]:
-        """Yield the documents of the plan in groups to be embedded together."""
+    def _read(self) -> Iterator[list[tuple[DocumentRow, Document]]]:
+        """Yield the new and changed documents in groups that are embedded together."""
         documents: list[tuple[DocumentRow, Document]] = []
         characters, begun = 0, _clock()
-        for source in sorted((*plan.new, *plan.changed)):
-            self._progress.reading(source)
-            row, document = _load(self._settings, source)
-            self._progress.read(source)
+        for source in sorted((*self.plan.new, *self.plan.changed)):
+            self.progress.reading(source)
+            row, document = _load(self.settings, source)
+            self.progress.read(source)
             documents.append((row, document))
             characters += len(document.text)
-            enough = characters >= min(self._group_characters, _BATCH_CHARACTERS)
+            enough = characters >= min(self.group_characters, _BATCH_CHARACTERS)
             if enough or _clock() - begun >= _GROUP_SECONDS:
                 yield documents
                 documents, characters, begun = [], 0, _clock()
@@ -184,31 +175,31 @@ class _Sync:
             yield documents
 
     def _fit_group(self, seconds: float) -> None:
-        """Make the groups to come ones that take about as long as they should."""
-        fitting = self._group_characters * min(2.0, _GROUP_SECONDS / max(seconds, 0.001))
-        self._group_characters = round(min(max(fitting, _GROUP_CHARACTERS), 10 * _GROUP_CHARACTERS))
+        """Adjust the size of the next groups so that each takes about ``_GROUP_SECONDS``."""
+        fitting = self.group_characters * min(2.0, _GROUP_SECONDS / max(seconds, 0.001))
+        self.group_characters = round(min(max(fitting, _GROUP_CHARACTERS), 10 * _GROUP_CHARACTERS))
 
     def _embed(self, documents: Sequence[tuple[DocumentRow, Document]], batch: _Batch) -> None:
-        split = self._index.split(documents)
+        split = self.index.split(documents)
         for row, document, chunks in split:
-            self._progress.split(row.source, len(chunks))
+            self.progress.split(row.source, len(chunks))
             batch.characters += len(document.text)
-        self._progress.embedding(split[0][0].source)
-        for count, source in self._index.embed(split, batch.vectors):
-            self._progress.embedding(source, count)
+        self.progress.embedding(split[0][0].source)
+        for count, source in self.index.embed(split, batch.vectors):
+            self.progress.embedding(source, count)
         batch.split += split
 
     def _commit(self, batch: _Batch) -> Applied:
-        self._progress.committing()
-        applied = self._index.commit(batch.changes, batch.split, batch.vectors)
-        if not self._rebuild:
-            self._index.use()
+        self.progress.committing()
+        applied = self.index.commit(batch.changes, batch.split, batch.vectors)
+        if not self.rebuild:
+            self.index.use()
         return applied
 
 
 @dataclass(slots=True)
 class _Batch:
-    """What is going to be committed as one."""
+    """Changes that will be committed together."""
 
     changes: Changes
     split: list[Split] = field(default_factory=list)
@@ -233,7 +224,7 @@ def _find_documents(settings: IndexSettings) -> Files:
 
 
 def writable_index(settings: IndexSettings, embedding: EmbeddingModel, rebuild: bool) -> Index:
-    """Return the index to write to: the one in use, a first one, or the next beside it."""
+    """Return the index to write to: the one in use, or a new version if none is or to rebuild."""
     if rebuild or current_version(settings.index) is None:
         index = Index.create(settings.index, embedding, settings.chunk_tokens)
         kept = _added_documents(settings.index, embedding) if rebuild else []
@@ -244,7 +235,7 @@ def writable_index(settings: IndexSettings, embedding: EmbeddingModel, rebuild: 
 
 
 def _added_documents(folder: Path, embedding: EmbeddingModel) -> list[tuple[DocumentRow, Document]]:
-    """Return what ``add_documents`` put into the index in use, if it can be read."""
+    """Return the documents from ``add_documents`` in the index in use, if it can be read."""
     try:
         version = current_version(folder)
         if version is None:
@@ -257,7 +248,7 @@ def _added_documents(folder: Path, embedding: EmbeddingModel) -> list[tuple[Docu
 
 
 def check_chunk_tokens(settings: IndexSettings, index: Index) -> None:
-    """Raise UsageError if the index has chunks of another size than the settings say."""
+    """Raise UsageError if the index was made with another chunk size than the settings say."""
     found = index.state().chunk_tokens
     if found != settings.chunk_tokens:
         raise UsageError(
@@ -308,18 +299,18 @@ def _dry_run(
 
 
 def _plan(settings: IndexSettings, index: Index, files: Files, retry_failed: bool) -> Plan:
-    """Compare the folder with the index, reading only rows and files that may have changed."""
+    """Compare the folder with the index; read only rows and files that may have changed."""
     added = index.documents(Origin.ADDED) if index.state().added else []
     taken = {row.source for row in added} & files.keys()
     files = {source: files[source] for source in files.keys() - taken} if taken else files
-    settled, doubtful = index.settled(Origin.FOLDER, files, _loader)
+    settled, doubtful = index.settled(files, _loader)
     failed = [source for source, status in settled.items() if status == Status.FAILED]
     unchanged = len(settled) - len(failed)
     if retry_failed:
         doubtful += failed
         settled = {source: settled[source] for source in settled.keys() - set(failed)}
     rows = [
-        # A failed document to retry looks like one that has changed.
+        # Make a failed document that is to be retried look changed.
         replace(row, content_hash=b"") if retry_failed and row.status is Status.FAILED else row
         for row in index.find_documents(doubtful)
     ]
@@ -333,7 +324,7 @@ def _refused(plan: Plan) -> tuple[FileProblem, ...]:
 
 
 def _load(settings: IndexSettings, source: str) -> tuple[DocumentRow, Document]:
-    """Return a file as a row and a document; a failure is a row that says why."""
+    """Return the row and document of a file; if it can't be read, the row has the reason."""
     content_hash, signature = b"", None
     try:
         found = _read(settings, source)

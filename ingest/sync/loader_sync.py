@@ -1,4 +1,4 @@
-"""Keep an index in step with what a LangChain document loader gives."""
+"""Sync an index with the documents of a LangChain loader."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "langchain:"
 _VERSION = 1
-# What a kill can lose.
-_BATCH_CHARACTERS = 100_000
+_BATCH_CHARACTERS = 100_000  # what a kill can lose; chosen by hand
 
 
 def sync_loader(
@@ -47,52 +46,62 @@ def sync_loader(
     progress: OnProgress | None = None,
     embedding: EmbeddingModel | None = None,
 ) -> SyncReport:
-    """Bring the index in step with a LangChain loader and report what that took.
+    """Sync the index with the documents of a LangChain loader.
 
     The source of a document in the index is its ``id``, else ``metadata["id"]``, else
-    ``metadata["source"]``. Several documents with one ``metadata["source"]``, such as the pages of
-    a PDF, are ``report.pdf``, ``report.pdf (2)`` and so on, in the loader's order. Documents with
-    the same text and metadata as before are left alone, and only new text is embedded. What an
-    earlier loader of the same class gave and this one does not is deleted, so give all documents of
-    a kind through one loader. Files of the folder, added texts and documents of loaders of other
-    classes stay. Documents that can't be indexed are listed under ``failed``.
+    ``metadata["source"]``. Several documents with the same ``metadata["source"]``, such as the
+    pages of a PDF, become ``report.pdf``, ``report.pdf (2)`` and so on, in the loader's order.
+    Unchanged documents are skipped, and only new text is embedded. Documents of an earlier loader
+    of the same class that this one does not yield are deleted, so load all documents of a kind with
+    one loader. Files of the folder, added texts and documents of loaders of other classes stay.
+    Documents that can't be indexed are listed under ``failed``.
 
-    Each batch is committed as one, so the next sync takes up what a killed one left.
+    Changes are committed in batches, so the next sync continues where a killed one stopped.
+
+    Args:
+        settings: The index and the embedding model.
+        loader: The loader.
+        dry_run: Report what would change, and change nothing.
+        progress: Called at each step.
+        embedding: The model of the settings, if it is loaded already.
 
     Raises:
-        UsageError: If ``loader`` is no loader, or the index has chunks of another size.
-        LoadError: If the loader fails; what it gave until then is indexed, nothing is deleted.
+        UsageError: If ``loader`` is not a loader, or the index has another chunk size.
+        LoadError: If the loader fails; documents before that are indexed, nothing is deleted.
         IdentityError: If the index was made with another embedding model.
         IndexBusyError: If another process is writing.
     """
     started = time.monotonic()
-    # Its class takes a tenth of a second to import.
+    # Not isinstance: importing BaseLoader takes a tenth of a second.
     if not hasattr(loader, "lazy_load"):
         raise UsageError(f"{type(loader).__name__} is no LangChain loader: give a BaseLoader")
     embedding = embedding or embedding_model(settings)
     if dry_run:
-        with _readable_index(settings, embedding) as index:
-            return _LoaderSync(loader, index, ignore_progress, writes=False).run(started)
+        known = _read_known(settings, embedding)
+        return _LoaderSync(loader, None, known, ignore_progress).run(started)
     with (
         write_lock(settings.index),
         closing(writable_index(settings, embedding, rebuild=False)) as index,
     ):
-        check_chunk_tokens(settings, index)
-        return _LoaderSync(loader, index, progress or ignore_progress, writes=True).run(started)
+        known = _known(settings, index)
+        return _LoaderSync(loader, index, known, progress or ignore_progress).run(started)
 
 
 class _LoaderSync:
-    """One run: what the loader gives becomes changes, the changes become a report."""
+    """One sync: applies what the loader yields and reports the result."""
 
     def __init__(
-        self, loader: BaseLoader, index: Index | None, progress: OnProgress, *, writes: bool
+        self,
+        loader: BaseLoader,
+        index: Index | None,
+        known: dict[str, DocumentRow],
+        progress: OnProgress,
     ) -> None:
         self._loader = loader
         self._origin = f"{_PREFIX}{type(loader).__name__}/{_VERSION}"
         self._index = index
+        self._known = known
         self._progress = progress
-        self._writes = writes
-        self._known = _known(index) if index else {}
         self._given: set[str] = set()
         self._counts = Counter[str]()
         self._failed: list[FileProblem] = []
@@ -106,7 +115,7 @@ class _LoaderSync:
             if row.loader == self._origin and source not in self._given
         ]
         self._apply(Changes(removed=gone))
-        if self._index and self._writes:
+        if self._index:
             self._index.tidy()
         return SyncReport(
             new=self._counts["new"],
@@ -123,13 +132,13 @@ class _LoaderSync:
         )
 
     def _apply(self, changes: Changes) -> None:
-        if self._index and self._writes:
+        if self._index:
             applied = self._index.apply(changes, self._count_embedded)
             self._index.use()
             self._counts["chunks"] += applied.chunks
 
     def _changes(self) -> Iterator[Changes]:
-        """Yield what is new or changed in changes of bounded size, also before a failure."""
+        """Yield new and changed documents in batches, the last one before a failure as well."""
         changes, characters = Changes(), 0
         try:
             for source, document in _read(self._loader):
@@ -144,9 +153,9 @@ class _LoaderSync:
         yield changes
 
     def _take(self, source: str, document: LangChainDocument, changes: Changes) -> None:
-        """Add a document to the changes if it is new or other than before, or to those that failed.
+        """Add a document to the changes if it is new or changed, or list it as failed.
 
-        What is in the index under the source of one that failed is no longer what it says.
+        The earlier version of a document that failed is removed, because it is out of date.
         """
         known = self._known.get(source)
         try:
@@ -206,7 +215,7 @@ def _read(loader: BaseLoader) -> Iterator[tuple[str, LangChainDocument]]:
 
 
 def _source(document: LangChainDocument, numbers: Counter[str]) -> str:
-    """Return what a document is called, and count it among those of its source."""
+    """Return the source of a document, numbered if it is not the first of that name."""
     name = _name(document)
     if _id(document):
         return name
@@ -222,14 +231,22 @@ def _id(document: LangChainDocument) -> str:
     return str(document.id or document.metadata.get("id") or "").strip()
 
 
-def _known(index: Index) -> dict[str, DocumentRow]:
+def _read_known(settings: IndexSettings, embedding: EmbeddingModel) -> dict[str, DocumentRow]:
+    if current_version(settings.index) is None:
+        return {}
+    with closing(Index.open(settings.index, embedding)) as index:
+        return _known(settings, index)
+
+
+def _known(settings: IndexSettings, index: Index) -> dict[str, DocumentRow]:
+    check_chunk_tokens(settings, index)
     return {row.source: row for origin in Origin for row in index.documents(origin)}
 
 
 def _row(source: str, loader: str, document: LangChainDocument) -> DocumentRow:
-    """Return the row of a document; raises LoadError if it is no text or its metadata no JSON."""
+    """Return the row of a document; raises LoadError if its text or metadata is invalid."""
     try:
-        # Dates and paths, which loaders give too, as text.
+        # Loaders also yield dates and paths: write those as text.
         facts = json.dumps(document.metadata, ensure_ascii=False, default=str)
         content = f"{document.page_content}\0{facts}".encode()
     except UnicodeEncodeError:
@@ -244,13 +261,3 @@ def _row(source: str, loader: str, document: LangChainDocument) -> DocumentRow:
         language=identify_language(document.page_content),
         metadata=json.loads(facts),
     )
-
-
-@contextmanager
-def _readable_index(settings: IndexSettings, embedding: EmbeddingModel) -> Iterator[Index | None]:
-    if current_version(settings.index) is None:
-        yield None
-        return
-    with closing(Index.open(settings.index, embedding)) as index:
-        check_chunk_tokens(settings, index)
-        yield index

@@ -1,4 +1,4 @@
-"""Compare a folder with what the index knows of it."""
+"""Compare the files of a folder with the documents in the index."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ingest.types import FileContent, FileSignature
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What has to be done to bring the index in step with the folder.
+    """The changes that sync the index with the folder.
 
     Attributes:
         new: Sources to add.
-        changed: Sources with other content than before, or whose loader has improved.
+        changed: Sources with new content, or with a newer loader.
         renamed: Documents that moved: the old source, and the row under the new one.
         deleted: Sources whose file is gone.
-        signed: Sources with the same content under another signature.
-        unchanged: Number of sources with the same content, but for those that failed.
+        signed: Sources with the same content and a new signature.
+        unchanged: Number of sources with the same content, without those that failed.
         taken: Sources that are the ids of added documents, which stay.
     """
 
@@ -35,7 +35,7 @@ class Plan:
 
     @classmethod
     def of_new(cls, files: Iterable[str]) -> Plan:
-        """Return the plan for an index that knows nothing of the folder."""
+        """Return the plan for an empty index."""
         return cls(tuple(sorted(files)), (), (), (), (), 0)
 
 
@@ -46,13 +46,13 @@ def make_plan(
     loader: Callable[[str], str],
     read: Callable[[str], FileContent],
 ) -> Plan:
-    """Return what is to be done.
+    """Return the plan.
 
     Args:
-        known: The documents of the folder that the index holds, but for the settled ones.
-        settled: Sources whose signature tells that they are unchanged; they are not counted.
-        files: The files that are there.
-        loader: Gives the loader that a source would be parsed with now.
+        known: The documents of the folder in the index, without the settled ones.
+        settled: Sources that are unchanged by their signature; not counted as unchanged.
+        files: The files of the folder.
+        loader: Returns the loader that would parse a source now.
         read: Reads a source; may raise LoadError.
     """
     rows = {row.source: row for row in known}
@@ -85,7 +85,7 @@ def _find_renamed(
     loader: Callable[[str], str],
     read: Callable[[str], FileContent],
 ) -> Iterator[tuple[str, DocumentRow]]:
-    """Yield each fresh source whose content and loader are those of a document that is gone."""
+    """Yield each fresh source with the content and loader of a document whose file is gone."""
     lost = {(row.content_hash, row.loader): row for row in gone.values()}
     for source in fresh:
         found = _try_read(source, read)

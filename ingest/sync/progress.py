@@ -1,4 +1,4 @@
-"""How far a sync is, and about how much is left."""
+"""The progress of a sync, with an estimate of what is left."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ingest.types import OnProgress, SyncProgress, SyncStage
 class Progress:
     """Counts what a sync of files has done, and reports each step.
 
-    How many chunks a file has is known once it is split. A file still to come is taken to have as
-    many a byte as those before it, of the same suffix if there are any.
+    The number of chunks of a file is known once it is split. For a file still to come it is
+    estimated from the chunks per byte of the files before it, of the same suffix if possible.
     """
 
     def __init__(self, sizes: Mapping[str, int], report: OnProgress) -> None:
         """Begin a sync.
 
         Args:
-            sizes: Bytes of each file that is to be read.
-            report: Called at each step; never if there is no file to be read.
+            sizes: Bytes of each file to read.
+            report: Called at each step, unless there is no file to read.
         """
         self._sizes = sizes
         self._report = report
@@ -37,12 +37,12 @@ class Progress:
         self._step(SyncStage.READING, source)
 
     def read(self, source: str) -> None:
-        """Note that a file is read."""
+        """Note that a file has been read."""
         self._files_done += 1
         self._step(SyncStage.READING, source)
 
     def split(self, source: str, chunks: int) -> None:
-        """Note how many chunks a file has; without any it says nothing about other files."""
+        """Note how many chunks a file has; one without chunks is left out of the estimate."""
         size, suffix = self._sizes[source], _suffix(source)
         self._left[suffix] -= size
         self._chunks += chunks
@@ -51,12 +51,12 @@ class Progress:
             self._split_chunks[suffix] += chunks
 
     def embedding(self, source: str, texts: int = 0) -> None:
-        """Note that texts have been embedded and the next are of ``source``."""
+        """Note that texts have been embedded; the next ones are from ``source``."""
         self._embedded += texts
         self._step(SyncStage.EMBEDDING, source)
 
     def committing(self) -> None:
-        """Note that every chunk so far has its vectors, and begin to commit."""
+        """Note that every chunk so far is embedded, and begin to commit."""
         self._settled, self._embedded = self._chunks, 0
         self._step(SyncStage.COMMITTING)
 
@@ -67,7 +67,7 @@ class Progress:
             self._report(SyncProgress(*files, done, self._expected(), stage, source))
 
     def _expected(self) -> int | None:
-        """Return how many chunks there will be, about; None while nothing tells."""
+        """Return the estimated number of chunks; None before the first file is split."""
         left = {suffix: size for suffix, size in self._left.items() if size > 0}
         if not left:
             return self._chunks
@@ -76,7 +76,7 @@ class Progress:
         return self._chunks + round(sum(size * self._density(end) for end, size in left.items()))
 
     def _density(self, suffix: str) -> float:
-        """Return chunks a byte."""
+        """Return the chunks per byte of files with this suffix, or of all files."""
         if size := self._split_bytes[suffix]:
             return self._split_chunks[suffix] / size
         return self._split_chunks.total() / self._split_bytes.total()

@@ -1,4 +1,4 @@
-"""Find the files of a folder and read them as one consistent whole."""
+"""Find the files of a folder and read each one consistently."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pathlib import Path
 from ingest.errors import LoadError
 from ingest.types import FileContent, FileSignature
 
-_ATTEMPTS = 5
+_ATTEMPTS = 5  # chosen by hand
 _UNREADABLE = "\N{REPLACEMENT CHARACTER}"
-# A file may change again within the resolution of its file system's clock without its times
-# telling. FAT has the coarsest, two seconds.
+# A file may change again within the resolution of its file system's clock without a change of its
+# times. FAT has the coarsest resolution, two seconds.
 _CLOCK_RESOLUTION_NS = 2_000_000_000
 
 
 def find_files(folder: Path, wanted: Callable[[str], bool], skip: Path) -> dict[str, FileSignature]:
     """Return the wanted files below ``folder`` by their POSIX path relative to it.
 
-    Links, hidden files and folders, and the folder ``skip`` are left out. A name that is not UTF-8
-    has a � for what can't be read, so `read_file` won't find that file and says why.
+    Links, hidden files and folders, and the folder ``skip`` are left out. Bytes of a name that are
+    not UTF-8 become �, so :func:`read_file` does not find that file and says why.
     """
     found: dict[str, FileSignature] = {}
     _walk(str(folder.resolve()), "", wanted, str(skip.resolve()), found)
@@ -31,10 +31,10 @@ def find_files(folder: Path, wanted: Callable[[str], bool], skip: Path) -> dict[
 
 
 def read_file(path: Path, limit: int) -> FileContent:
-    """Read a file such that no change made meanwhile is mixed in.
+    """Return the content of a file, read again if it changes meanwhile.
 
     Raises:
-        LoadError: If it has more than ``limit`` bytes, can't be read, or never stops changing.
+        LoadError: If it has more than ``limit`` bytes, can't be read, or keeps changing.
     """
     try:
         for _ in range(_ATTEMPTS):
@@ -60,7 +60,7 @@ def _walk(
             name = os.fsencode(entry.name).decode(errors="replace")
             if name.startswith((".", "~$")):
                 continue
-            with suppress(FileNotFoundError):  # it was deleted since it was listed
+            with suppress(FileNotFoundError):  # deleted since it was listed
                 if entry.is_dir(follow_symlinks=False):
                     if entry.path != skipped:
                         _walk(entry.path, f"{prefix}{name}/", wanted, skipped, found)

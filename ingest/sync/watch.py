@@ -1,4 +1,4 @@
-"""Follow a folder: sync at the start, and again whenever its files have changed."""
+"""Watch a folder: sync at the start, and again whenever its files change."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.embeddings import EmbeddingModel, embedding_model
@@ -15,9 +16,10 @@ from ingest.loaders import is_supported
 from ingest.settings import IndexSettings
 from ingest.sync.folder_sync import sync_folder
 from ingest.sync.scan import find_files
-from ingest.types import OnProgress, SyncProgress, SyncReport
+from ingest.types import OnProgress, SyncProgress, SyncReport, ignore_progress
 
-# A sync begins once the folder has been quiet for the first time, or changing for the second.
+# A sync begins once the folder has been quiet for _QUIET_MS, or changing for _PATIENCE_MS. All four
+# chosen by hand.
 _QUIET_MS = 300
 _PATIENCE_MS = 5_000
 _WAKE_MS = 300
@@ -32,96 +34,89 @@ def watch_folder(
     on_failure: Callable[[Exception], None],
     progress: OnProgress | None = None,
 ) -> None:
-    """Keep the index in step with ``settings.documents`` until ``stop`` is set.
+    """Sync the index with ``settings.documents`` on every change, until ``stop`` is set.
 
-    A sync that fails is tried again at the next change, or after 30 seconds.
+    A sync that fails is retried at the next change, or after 30 seconds.
 
     Args:
-        settings: What to keep in step.
-        on_report: Called after the first sync, and each later one that has news.
-        stop: Ends the watch, when set by another thread.
-        on_failure: Called when a sync fails in another way than the one before it.
+        settings: The folder, the index and the embedding model.
+        on_report: Called after the first sync, and after each later one that changed anything.
+        stop: Set by another thread to stop watching.
+        on_failure: Called when a sync fails, unless the one before failed in the same way.
         progress: As in :func:`ingest.sync_folder`.
 
     Raises:
-        UsageError: If the settings can't be used or the folder is not one; an empty folder is
-            waited for.
+        UsageError: If the settings are invalid or the folder does not exist. An empty folder is
+            not an error.
         IdentityError: If the index was made with another embedding model.
     """
-    follower = _Follower(settings, on_report, on_failure, progress)
+    follower = _Follower(settings, on_report, on_failure, progress or ignore_progress)
     for changed in _changes(settings, stop or threading.Event()):
         if changed or follower.retry_is_due():
             follower.sync()
 
 
+@dataclass(slots=True)
 class _Follower:
-    """Syncs, and remembers how the last sync went."""
+    """Syncs, and remembers the outcome of the last sync."""
 
-    def __init__(
-        self,
-        settings: IndexSettings,
-        on_report: Callable[[SyncReport], None],
-        on_failure: Callable[[Exception], None],
-        progress: OnProgress | None,
-    ) -> None:
-        self._settings = settings
-        self._on_report = on_report
-        self._on_failure = on_failure
-        self._progress = progress
-        self._embedding: EmbeddingModel | None = None
-        self._started = False
-        self._has_read = False
-        self._failure = ""
-        self._failed_at = 0.0
+    settings: IndexSettings
+    on_report: Callable[[SyncReport], None]
+    on_failure: Callable[[Exception], None]
+    progress: OnProgress
+    embedding: EmbeddingModel | None = None
+    started: bool = False
+    has_read: bool = False
+    failure: str = ""
+    failed_at: float = 0.0
 
     def sync(self) -> None:
-        self._has_read = False
+        self.has_read = False
         try:
-            self._embedding = self._embedding or embedding_model(self._settings)
+            self.embedding = self.embedding or embedding_model(self.settings)
             report = sync_folder(
-                self._settings, progress=self._note_progress, embedding=self._embedding
+                self.settings, progress=self._note_progress, embedding=self.embedding
             )
         except (RagError, OSError) as error:
-            if not self._started and self._can_never_work(error):
+            if not self.started and self._can_never_work(error):
                 raise
             self._note_failure(error)
         else:
             self._note_report(report)
-        self._started = True
+        self.started = True
 
     def retry_is_due(self) -> bool:
-        return bool(self._failure) and time.monotonic() - self._failed_at > _RETRY_SECONDS
+        return bool(self.failure) and time.monotonic() - self.failed_at > _RETRY_SECONDS
 
     def _can_never_work(self, error: Exception) -> bool:
         if isinstance(error, UsageError):
-            folder = self._settings.documents
+            folder = self.settings.documents
             return not folder.is_dir() or bool(
-                find_files(folder, is_supported, skip=self._settings.index)
+                find_files(folder, is_supported, skip=self.settings.index)
             )
         return isinstance(error, IdentityError)
 
     def _note_report(self, report: SyncReport) -> None:
-        news = self._has_read or report.renamed or report.deleted
-        if news or self._failure or not self._started:
-            self._on_report(report)
-        self._failure = ""
+        news = self.has_read or report.renamed or report.deleted
+        if news or self.failure or not self.started:
+            self.on_report(report)
+        self.failure = ""
 
     def _note_progress(self, progress: SyncProgress) -> None:
-        self._has_read = True
-        if self._progress:
-            self._progress(progress)
+        self.has_read = True
+        self.progress(progress)
 
     def _note_failure(self, error: Exception) -> None:
-        self._failed_at = time.monotonic()
-        if str(error) != self._failure:
-            self._failure = str(error)
-            self._on_failure(error)
+        self.failed_at = time.monotonic()
+        if str(error) != self.failure:
+            self.failure = str(error)
+            self.on_failure(error)
 
 
 def _changes(settings: IndexSettings, stop: threading.Event) -> Iterator[bool]:
-    """Yield whether files have changed, again and again; True first.
+    """Yield at intervals whether files have changed; True first.
 
-    A folder that is deleted and made again is another folder to the system: it is watched anew.
+    A folder that is deleted and created again is another folder to the system: watch it anew.
     """
     while not stop.is_set():
         if not settings.documents.is_dir():
@@ -132,10 +127,10 @@ def _changes(settings: IndexSettings, stop: threading.Event) -> Iterator[bool]:
 
 
 def _changes_of_one(settings: IndexSettings, stop: threading.Event) -> Iterator[bool]:
-    """Yield whether files have changed, True first, for as long as the folder is the same.
+    """Yield at intervals whether files have changed, True first, while the folder is the same.
 
     Raises:
-        UsageError: If the system does not tell of changes.
+        UsageError: If the system can't watch the folder.
     """
     from watchfiles import watch
 
@@ -152,7 +147,7 @@ def _changes_of_one(settings: IndexSettings, stop: threading.Event) -> Iterator[
     )
     with closing(events), _refusal_as_error(settings.documents):
         for changes in events:
-            # Only now is the folder watched: a sync before would miss what changes meanwhile.
+            # The folder is watched from here on: an earlier sync could miss changes.
             yield first or bool(changes)
             first = False
             if _identity(settings.documents) != identity:
@@ -164,16 +159,16 @@ def _refusal_as_error(folder: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        pass  # gone since it was looked at; the caller looks again
+        pass  # deleted meanwhile; the caller checks again
     except (OSError, RuntimeError) as error:
         raise UsageError(
             f"the folder {folder} can't be watched ({error}): set WATCHFILES_FORCE_POLLING=true "
-            "to have it looked through instead"
+            "to have it polled instead"
         ) from error
 
 
 class _Filter:
-    """Tells the changes that a sync would see."""
+    """Passes the changes that a sync would see."""
 
     def __init__(self, settings: IndexSettings) -> None:
         self._folder = settings.documents.resolve()
@@ -186,7 +181,7 @@ class _Filter:
         parts = changed.relative_to(self._folder).parts
         if any(part.startswith((".", "~$")) for part in parts):
             return False
-        # What is gone may have been a folder, and a folder may have come with its files.
+        # A deleted path may have been a folder, and a new folder may contain files.
         return is_supported(changed.name) or not changed.is_file()
 
 

@@ -42,10 +42,9 @@ def read_questions(file: Path) -> list[KnownQuestion]:
 
 def read_chunks(index: Index) -> list[IndexedChunk]:
     """Return every chunk of the index in the order of the documents."""
-    # A search for as many chunks as there are finds all of them.
-    rows = [one.row for one in index.candidates("?", index.status().chunks)]
-    rows.sort(key=lambda row: (row.source, row.ordinal))
-    return [IndexedChunk(row.source, row.chunk.text, row.chunk.embedding_text) for row in rows]
+    return [
+        IndexedChunk(row.source, row.chunk.text, row.chunk.embedding_text) for row in index.chunks()
+    ]
 
 
 def match_questions(questions: Sequence[KnownQuestion], chunks: Sequence[IndexedChunk]) -> Matched:

@@ -40,6 +40,41 @@ def count(tokenizer: Tokenizer, text: str) -> int:
     return len(tokenizer.encode(text, add_special_tokens=False))
 
 
+HEADED = Document(
+    "x" * 40,
+    headings=tuple(
+        Heading(start, level, title)
+        for start, level, title in [
+            (5, 2, "Soils"),
+            (10, 1, "Plants"),
+            (15, 3, "Ferns"),
+            (15, 3, "Mosses"),
+            (20, 2, "Trees"),
+            (30, 1, "Beasts"),
+        ]
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("offset", "titles"),
+    [
+        (0, []),
+        (4, []),
+        (5, ["Soils"]),
+        (9, ["Soils"]),
+        (10, ["Plants"]),
+        (15, ["Plants", "Mosses"]),
+        (29, ["Plants", "Trees"]),
+        (40, ["Beasts"]),
+    ],
+)
+def test_an_offset_stands_under_the_headings_of_its_sections(
+    offset: int, titles: list[str]
+) -> None:
+    assert [heading.title for heading in HEADED.headings_at(offset)] == titles
+
+
 def check(document: Document, chunks: list[Chunk], tokenizer: Tokenizer, limit: int) -> None:
     text = document.text
     for chunk in chunks:

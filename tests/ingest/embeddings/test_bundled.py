@@ -25,7 +25,7 @@ from ingest.embeddings import (
     wrap_embeddings,
 )
 from ingest.embeddings.bundled import E5, MINILM, BundledEmbeddings, BundledModel
-from ingest.embeddings.compile_cache import read_compiled
+from ingest.embeddings.compile_cache import cache_folder, read_compiled
 from ingest.errors import MissingExtraError, UsageError
 from ingest.settings import IndexSettings
 
@@ -284,6 +284,29 @@ def test_a_folder_that_cannot_be_written_is_done_without(
     monkeypatch.setenv("RAG_COMPILE_CACHE", str(tmp_path / "file" / "cache"))
     again = load(MINILM)
     assert again.embed_query("corruption") @ small.embed_query("corruption") > 0.9999
+
+
+@pytest.mark.parametrize("switch", ["false", "true", "0"])
+def test_the_switch_of_the_answer_cache_names_no_folder(
+    switch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAG_CACHE", switch)
+    monkeypatch.setenv("RAG_COMPILE_CACHE", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "rag-app"
+    monkeypatch.setenv("RAG_COMPILE_CACHE", str(tmp_path / "networks"))
+    assert cache_folder() == tmp_path / "networks"
+
+
+def test_a_network_is_written_to_the_folder_of_networks_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAG_CACHE", "false")
+    monkeypatch.setenv("RAG_COMPILE_CACHE", "networks")
+    load(MINILM)
+    assert [path.name for path in tmp_path.iterdir()] == ["networks"]
+    assert read_compiled(kept(tmp_path / "networks", MINILM.name)) is not None
 
 
 def test_a_process_loads_a_model_once() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,18 @@ def indexed(settings: IndexSettings, write: Write, embedding: EmbeddingModel) ->
         texts = ["A note that no file holds.", "Die Katze schläft auf dem Dach."]
         index.add_texts(texts, [{"by": "me"}, {}], ids=["note", "notiz"])
     return settings
+
+
+def test_the_embedding_model_is_stored_as_json_in_the_state(
+    indexed: IndexSettings, embedding: EmbeddingModel
+) -> None:
+    version = directory.current_version(indexed.index)
+    assert version
+    with closing(sqlite3.connect(version / directory.CATALOG)) as connection:
+        (stored,) = connection.execute("SELECT state FROM state").fetchone()
+    state = json.loads(stored)
+    assert list(state)[:3] == ["index_id", "identity", "chunk_tokens"]
+    assert state["identity"] == json.dumps(asdict(embedding.identity))
 
 
 @pytest.fixture

@@ -56,6 +56,25 @@ def found(index: Index, question: str, **filter: str) -> dict[str, tuple[float, 
     }
 
 
+def test_all_chunks_come_in_the_order_of_their_documents(index: Index) -> None:
+    text = "\n\n".join(f"Section {n}. " + "A river runs to the sea. " * 30 for n in range(3))
+    index.add_texts([text, "Otters hold hands."], ids=["bay", "ants"])
+    index.delete(["dogs"])
+    chunks = index.chunks()
+    places = [(row.source, row.ordinal) for row in chunks]
+    assert places == sorted(places)
+    assert {row.source for row in chunks} == {"cats", "birds", "fish", "bay", "ants"}
+    assert len(chunks) == index.status().chunks > 5
+    assert [row for row in chunks if row.source == "bay"] == sorted(
+        (one.row for one in index.candidates("river", 1000) if one.row.source == "bay"),
+        key=lambda row: row.ordinal,
+    )
+
+
+def test_all_chunks_of_an_empty_index_are_none(empty: Index) -> None:
+    assert empty.chunks() == []
+
+
 def test_a_missing_index_says_how_to_make_one(tmp_path: Path, embedding: EmbeddingModel) -> None:
     with pytest.raises(IndexMissingError, match="run 'rag index'"):
         Index.open(tmp_path, embedding)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -558,6 +560,15 @@ def test_every_sample_document_loads() -> None:
         document = load_document(path.name, path.read_bytes())
         assert 250 < len(document.text.split()) < 900, path
         assert document.problems == ()
+
+
+def test_importing_a_loader_changes_no_logger_of_another_library() -> None:
+    code = (
+        "import logging, ingest.loaders.pdf\n"
+        "print([logging.getLogger(name).level for name in ('pypdf', 'pypdfium2')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[0, 0]\n"
 
 
 BENCH = [

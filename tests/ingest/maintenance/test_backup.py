@@ -247,7 +247,7 @@ def busy(work: Callable[[int], object]) -> Iterator[None]:
 def test_an_export_replaces_nothing_without_force(three: IndexSettings, tmp_path: Path) -> None:
     path = tmp_path / "precious.txt"
     path.write_text("precious")
-    with pytest.raises(UsageError, match=r"precious.txt is there already.*--force"):
+    with pytest.raises(UsageError, match=r"precious.txt exists already.*--force"):
         export_index(three, path)
     assert path.read_text() == "precious"
 

@@ -21,7 +21,7 @@ from ingest import (
     verify_index,
 )
 from ingest.index import snapshot
-from ingest.index.atomic_files import MARK
+from ingest.index.atomic_files import MARKER
 from ingest.index.catalog import Catalog
 from ingest.index.directory import CATALOG
 from ingest.index.records import Origin, checksum
@@ -209,7 +209,7 @@ def test_only_what_is_damaged_is_read_and_embedded_again(
     ("name", "spoil"),
     [
         pytest.param("CURRENT", lambda content: content[:-1], id="pointer"),
-        pytest.param(f"v1/{MARK}", lambda content: content[:-1], id="mark"),
+        pytest.param(f"v1/{MARKER}", lambda content: content[:-1], id="marker"),
         pytest.param("v1/base-1.bin", lambda content: content[:-1], id="base file"),
         pytest.param("v1/base-1.bin", None, id="base file gone"),
         pytest.param(CATALOG_FILE, lambda content: content[:-100], id="catalog cut"),

@@ -166,7 +166,7 @@ def test_pickled_weights_are_not_read(tokenizer_folder: Path, tmp_path: Path) ->
     name = save(model, tokenizer_folder, tmp_path)
     (tmp_path / "model.safetensors").unlink()
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
-    with pytest.raises(UsageError, match="is no cross-encoder that can be loaded"):
+    with pytest.raises(UsageError, match="is not a cross-encoder or is damaged"):
         entailment_model(name)
 
 

@@ -115,7 +115,7 @@ def test_the_command_of_the_index_side_ends_in_one_sentence_too(
     assert ingest_main() == 130
     assert capsys.readouterr() == (
         "",
-        "interrupted: what was committed is kept, run it again to go on\n",
+        "interrupted: committed changes are kept, run it again to continue\n",
     )
 
 
