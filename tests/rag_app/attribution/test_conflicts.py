@@ -361,7 +361,11 @@ def test_sentences_with_most_words_alike_are_about_what_differs(end: str, confli
 
 @pytest.mark.parametrize(
     ("figures", "conflict"),
-    [("50 litres", True), ("50 or 60 litres", True), ("50 litres, 60 litres or 70 litres", False)],
+    [
+        ("50 litres", True),
+        ("50 litres or 60 litres", True),
+        ("50 litres, 60 litres or 70 litres", False),
+    ],
     ids=["one", "two", "three"],
 )
 def test_a_sentence_answers_with_at_most_two_figures(figures: str, conflict: bool) -> None:
