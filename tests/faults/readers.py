@@ -70,7 +70,7 @@ def _readers(count: int, folder: Path) -> Outcome:
     hung = wait([syncing], _LONGEST_RUN)
     failed = syncing.exitcode != 0
     done.value = -1
-    hung += wait(asking, 30)
+    hung += wait(asking, _LONGEST_RUN)
     asked = [one for path in folder.glob("asked*") for one in pickle.loads(path.read_bytes())]
     breaks = [line for one in asked for line in one.breaks]
     breaks += ["a sync failed"] * failed + ["a reader or a sync never ended"] * hung

@@ -18,7 +18,7 @@ from shim import arm, is_loaded, seen
 
 from ingest import Index, IndexMissingError, IndexSettings, sync_folder
 
-LONGEST = 120
+LONGEST = 600  # seconds: only stops what hangs
 _FILE_AT_REST = re.compile(r"lock|CURRENT|v\d+|v\d+/(catalog\.sqlite|committed|base-\d+\.bin)")
 # A kill can't show what a power cut loses: the file before the rename, and then its new name.
 _UNSAFE_RENAME = re.compile("[^s]r|r[^s]|r$")

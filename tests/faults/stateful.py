@@ -25,8 +25,9 @@ from hypothesis.stateful import (
 from outcome import Outcome
 from processes import run_clean, same, use_word_embedding
 
-from ingest import Index, IndexSettings, SyncReport, UsageError, folder, sync_folder
+from ingest import Index, IndexSettings, SyncReport, UsageError, sync_folder
 from ingest.index import snapshot
+from ingest.sync import scan
 
 # The times of a file tell two writes apart if this lies between them: ext4's clock ticks every
 # 4 ms. The product trusts no file system to be better than two seconds, which no test can wait for.
@@ -247,7 +248,7 @@ def stateful(count: int, folder: Path) -> Outcome:
 
 def _stateful(count: int, folder_of_trial: Path) -> Outcome:
     use_word_embedding()
-    vars(folder)["_CLOCK_RESOLUTION_NS"] = _CLOCK_RESOLUTION_NS
+    vars(scan)["_CLOCK_RESOLUTION_NS"] = _CLOCK_RESOLUTION_NS
     snapshot.TAIL_LIMIT = _TAIL_LIMIT
     tempfile.tempdir = str(folder_of_trial)
     breaks: list[str] = []

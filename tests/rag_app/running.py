@@ -48,6 +48,6 @@ def in_a_process(first: str, arguments: list[str], last: str = "", **variables: 
         env=os.environ | variables,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     return Run(done.returncode, done.stdout, done.stderr)

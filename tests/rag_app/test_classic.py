@@ -38,7 +38,7 @@ def test_the_classic_lines_answer_from_an_exported_index(rag: Rag) -> None:
             env=os.environ | {"RAG_LLM_BASE_URL": base_url},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
     assert (done.returncode, done.stdout) == (0, "Tomas Mikolov and colleagues.\n"), done.stderr
     assert "Word2vec was published in 2013" in prompts[0][0]["content"]
@@ -50,7 +50,7 @@ def test_the_classic_lines_quote_with_the_extractive_model(rag: Rag) -> None:
     assert rag("export", "--langchain", "data/faiss").code == 0
 
     command = [sys.executable, str(EXAMPLE), "extractive"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
 
     sentence = "Word2vec was published in 2013 by Tomas Mikolov and colleagues at Google."
     assert (done.returncode, done.stdout) == (0, f"{sentence}\n"), done.stderr

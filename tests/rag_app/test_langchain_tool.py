@@ -183,7 +183,7 @@ def test_the_example_prints_the_answer_and_its_quotes(sample_index: Path) -> Non
             },
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
     assert done.returncode == 0, done.stderr
     assert done.stdout == (

@@ -98,7 +98,7 @@ def run_commands(*commands: list[str], stdin: str = "") -> list[tuple[int, str, 
     """Return code, stdout and stderr of each command."""
     given = json.dumps([(command, stdin) for command in commands])
     with as_a_reader(COMMANDS, given) as process:
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     return [(code, said, noted) for code, said, noted in json.loads(out)]
 
@@ -174,7 +174,7 @@ sync_folder(IndexSettings(documents=sys.argv[1], index=sys.argv[2]))
 """
     (settings.documents / "bari.txt").write_text("At the depot in Bari stands lot spruce")
     paths = [str(settings.documents), str(settings.index)]
-    done = subprocess.run([sys.executable, "-c", code, *paths], timeout=120)
+    done = subprocess.run([sys.executable, "-c", code, *paths], timeout=300)
     assert done.returncode == -9
     assert (version(settings) / "catalog.sqlite-wal").stat().st_size > 0
 
@@ -388,7 +388,7 @@ def test_each_question_sees_one_generation_while_the_owner_writes(
             put(lot)  # while the other user asks
             seen += [reader.stdout.readline() for _ in range(3)]
         reader.stdin.write("last\n")
-        rest, errors = reader.communicate(timeout=120)
+        rest, errors = reader.communicate(timeout=300)
     assert (reader.returncode, errors) == (0, "")
     seen += rest.splitlines(keepends=True)
     assert seen[0] == f"{lots[0]}\n"
@@ -446,7 +446,7 @@ def test_a_read_only_mount_answers_and_says_that_it_is_one(
         [*become, sys.executable, "-c", COMMANDS, given],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip(f"can't mount here: {done.stderr}")

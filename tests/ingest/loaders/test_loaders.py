@@ -593,7 +593,7 @@ def test_public_documents_load_or_say_why_not(
     for path in sorted(Path(os.environ["RAG_BENCH"], folder, "documents").rglob("*")):
         if not path.is_file() or not is_supported(path.name):
             continue
-        start = time.monotonic()
+        start = time.process_time()
         try:
             document = load_document(path.name, path.read_bytes())
             documents += 1
@@ -601,7 +601,7 @@ def test_public_documents_load_or_say_why_not(
             assert all(not document.text[h.start].isspace() for h in document.headings)
         except LoadError as error:
             reasons.append(str(error))
-        assert time.monotonic() - start < 20, path
+        assert time.process_time() - start < 20, path
     assert documents == loaded
     assert {key: sum(key in reason for reason in reasons) for key in failed} == failed
     assert len(reasons) == sum(failed.values())

@@ -491,7 +491,7 @@ def test_a_killed_import_leaves_the_old_or_the_new_index(
         subprocess.Popen([sys.executable, "-c", KILLED_IMPORT, str(index), str(file), moment])
         for index, moment in zip(indexes, MOMENTS, strict=True)
     ]
-    assert [process.wait(60) for process in running] == [-signal.SIGKILL] * len(MOMENTS)
+    assert [process.wait(300) for process in running] == [-signal.SIGKILL] * len(MOMENTS)
 
     served = [answers(three.model_copy(update={"index": index})) for index in indexes]
 

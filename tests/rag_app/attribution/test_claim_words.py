@@ -65,3 +65,19 @@ def test_numbers_dates_and_names_must_be_the_very_same():
 )
 def test_a_claim_must_stand_where_the_text_says_it(said: str, claim: str, holds: bool):
     assert supports(Wording(said, "en"), Wording(claim, "en"), 0.6) == holds
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "language", "alike"),
+    [
+        pytest.param("exato", "exacto", "pt", True, id="four letters of five alike"),
+        pytest.param("jewellery", "jewelry", "en", False, id="seven of nine"),
+        pytest.param("artefact", "artifact", "en", True, id="the first three alike"),
+        pytest.param("mould", "mold", "en", False, id="the first two"),
+    ],
+)
+def test_a_spelling_is_the_same_word_if_nearly_all_letters_are(
+    one: str, other: str, language: Language, alike: bool
+):
+    first, second = (Wording(f"x {word}", language) for word in (one, other))
+    assert first.holds(second.words[1]) is second.holds(first.words[1]) is alike

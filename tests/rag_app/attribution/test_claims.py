@@ -155,3 +155,16 @@ def test_a_documents_own_refusal_is_quoted():
     cited = cite_answer(f"{text} [1]", [ScoredChunk(text, "a.md", 0, len(text))], "en", "flag")
     assert not cited.abstained
     assert [(one.quote, one.verified) for one in cited.citations] == [(text, True)]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "claims"),
+    [
+        ("Relevant source excerpts.", ""),
+        ("Relevant source text excerpts.", "Relevant source text excerpts."),
+        ("Relevant source text excerpts:", ""),
+    ],
+    ids=["three words", "four words", "four words and a colon"],
+)
+def test_only_a_short_line_without_a_colon_is_a_label(sentence: str, claims: str):
+    assert claimed(sentence) == claims

@@ -281,3 +281,103 @@ def test_what_a_later_document_says_comes_first() -> None:
         first, second = answer.text.split("\n\n")
         assert (new.text in first, old.text in second) == (True, True)
         assert conflicts == ((1, 2),)
+
+
+KETTLE = "An old copper kettle near the barn door fits 40 litres."
+
+
+@pytest.mark.parametrize(
+    ("question", "one", "conflict"),
+    [
+        pytest.param(
+            "How many litres fit the old kettle upstairs?",
+            "This kettle fits 40 litres.",
+            True,
+            id="three terms of five",
+        ),
+        pytest.param(
+            "How many litres fit the old kettle upstairs beside tubs?",
+            "This old kettle fits 40 litres.",
+            False,
+            id="four of seven",
+        ),
+    ],
+)
+def test_a_sentence_answers_with_three_fifths_of_the_terms_of_the_question(
+    question: str, one: str, conflict: bool
+) -> None:
+    old = "old " * ("old" in one)
+    other = f"By the cellar stands a kettle that fits, as {old}cooks noted, 55 litres of rain."
+    assert disagree(question, one, other) is disagree(question, other, one) is conflict
+
+
+@pytest.mark.parametrize(
+    ("question", "other", "conflict"),
+    [
+        pytest.param(
+            "How many litres fit kettles?",
+            "In this house every kettle holds exactly 55 litres of fresh brown rain.",
+            True,
+            id="two of three",
+        ),
+        pytest.param(
+            "How many litres fit the old copper kettle near the barn door?",
+            "By law a copper kettle fits, whatever cooks have noted, exactly 55 litres if old.",
+            False,
+            id="five of eight",
+        ),
+        pytest.param(
+            "How many litres per kettle?",
+            "Whoever comes in winter pours out exactly 55 litres from every kettle.",
+            True,
+            id="two of two",
+        ),
+        pytest.param(
+            "How many litres?",
+            "Whoever comes in winter pours out exactly 55 litres.",
+            False,
+            id="one of one",
+        ),
+    ],
+)
+def test_two_sentences_answer_alike_with_nearly_all_of_at_least_two_terms(
+    question: str, other: str, conflict: bool
+) -> None:
+    assert disagree(question, KETTLE, other) is disagree(question, other, KETTLE) is conflict
+
+
+@pytest.mark.parametrize(
+    ("end", "conflict"),
+    [
+        pytest.param("when full", False, id="six words of ten alike"),
+        pytest.param("when quite full", True, id="six of ten and eleven"),
+    ],
+)
+def test_sentences_with_most_words_alike_are_about_what_differs(end: str, conflict: bool) -> None:
+    one = "The kettle by the window fits 40 litres at noon."
+    other = f"The kettle by the stairs fits 55 litres {end}."
+    assert disagree("How many litres fit the kettle?", one, other) is conflict
+
+
+@pytest.mark.parametrize(
+    ("figures", "conflict"),
+    [
+        ("50 litres", True),
+        ("50 litres or 60 litres", True),
+        ("50 litres, 60 litres or 70 litres", False),
+    ],
+    ids=["one", "two", "three"],
+)
+def test_a_sentence_answers_with_at_most_two_figures(figures: str, conflict: bool) -> None:
+    other = f"Cooks say that an old copper kettle fits {figures}."
+    assert disagree("How many litres fit the old kettle?", KETTLE, other) is conflict
+
+
+@pytest.mark.parametrize(("documents", "quoted"), [(2, 2), (3, 3), (4, 3)])
+def test_at_most_two_other_documents_are_quoted(documents: int, quoted: int) -> None:
+    texts = [f"The old copper kettle fits {litres} litres." for litres in (40, 50, 60, 70)]
+    chunks = chunks_of(*texts[:documents])
+    cited = cite(f"{texts[0]} [1]", chunks)
+    answer, conflicts = with_conflicts("How many litres fit the old kettle?", cited, chunks)
+    assert [one.quote for one in answer.citations] == texts[:quoted]
+    assert conflicts == (tuple(range(1, quoted + 1)),)

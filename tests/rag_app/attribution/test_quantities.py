@@ -83,3 +83,28 @@ def test_only_what_is_of_one_unit_is_alike() -> None:
     )
     assert not days.is_like(hours)
     assert not days.is_like(euros)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        pytest.param("22 leave days", "25 days", True, id="second word"),
+        pytest.param("22 paid leave days", "25 days", False, id="third word"),
+    ],
+)
+def test_the_two_words_after_a_count_name_its_unit(one: str, other: str, alike: bool) -> None:
+    first, second = (find_figures(text, "en")[0] for text in (one, other))
+    assert first.is_like(second) is second.is_like(first) is alike
+
+
+@pytest.mark.parametrize(
+    ("rounded", "exact", "agree"),
+    [
+        pytest.param("10,000 people", "10,400 people", True, id="from ten thousand on"),
+        pytest.param("10,000 people", "15,000 people", False, id="rounded otherwise"),
+        pytest.param("9,990 people", "9,991 people", False, id="below it"),
+    ],
+)
+def test_only_large_numbers_are_rounded(rounded: str, exact: str, agree: bool) -> None:
+    (first,), (second,) = find_figures(rounded, "en"), find_figures(exact, "en")
+    assert first.agrees(second) is second.agrees(first) is agree

@@ -177,7 +177,7 @@ def test_watch_prints_a_line_a_sync_and_ctrl_c_ends_it(bare_environment: Path) -
         (documents / "a.txt").unlink()
         third = json.loads(next_line(process))
         process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=30)
+        rest, errors = process.communicate(timeout=300)
     assert list(first) == INDEX_KEYS
     assert (first["new"], second["new"], third["deleted"]) == (1, 1, 1)
     assert (process.returncode, rest) == (130, "")

@@ -56,7 +56,7 @@ def interrupt(*arguments: str) -> tuple[int, str, str]:
         assert process.stdout
         assert process.stdout.readline() == "three\n"
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
     return process.returncode, out, err
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 Fault = Callable[[socket.socket, str], None]
 
+_LONG = 600  # seconds: no test waits for it unless a deadline is lost
+
 
 @contextmanager
 def faulty_server(fault: Fault) -> Iterator[str]:
@@ -66,31 +68,32 @@ def status(
 
 
 def hang(connection: socket.socket, request: str) -> None:
-    """Take the request and never say a word."""
+    """Take the request and never say a word, for ten minutes."""
+    connection.settimeout(_LONG)
     while connection.recv(1024):
         pass
 
 
 def drip(connection: socket.socket, request: str) -> None:
-    """Send a comment line, one byte every tenth of a second, for ever."""
+    """Send a comment line, one byte every tenth of a second, for ten minutes."""
     connection.sendall(_STREAM)
-    while True:
+    for _ in range(10 * _LONG):
         connection.sendall(b":")
         time.sleep(0.1)
 
 
 def drip_head(connection: socket.socket, request: str) -> None:
-    """Send the head, one byte every tenth of a second, for ever."""
+    """Send the head, one byte every tenth of a second, for ten minutes."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    while True:
+    for _ in range(10 * _LONG):
         connection.sendall(b"a")
         time.sleep(0.1)
 
 
 def drip_tokens(connection: socket.socket, request: str) -> None:
-    """Send whole tokens for ever."""
+    """Send whole tokens for ten minutes."""
     connection.sendall(_STREAM)
-    while True:
+    for _ in range(20 * _LONG):
         connection.sendall(token("word "))
         time.sleep(0.05)
 

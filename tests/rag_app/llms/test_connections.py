@@ -37,7 +37,7 @@ def answers(base_url: str) -> list[str]:
         api_key=SecretStr(KEY),
         max_tokens=16,
         temperature=0.0,
-        timeout=20,
+        timeout=300,
     )
     return [str(model.invoke("hello").text), "".join(str(c.text) for c in model.stream("hello"))]
 

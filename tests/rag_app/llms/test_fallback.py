@@ -47,7 +47,7 @@ def models() -> Iterator[Callable[..., FallbackChatModel]]:
                         api_key=SecretStr(KEY),
                         max_tokens=16,
                         temperature=0.0,
-                        timeout=5.0,
+                        timeout=300.0,
                     )
                     for name, fault in faults.items()
                 }
@@ -192,7 +192,7 @@ def test_each_model_gets_as_many_chunks_as_it_has_room_for(
         window: int = 500
 
     url = model.models["small"].openai_api_base
-    small = Small(model="small", base_url=url, api_key=SecretStr(KEY), max_tokens=16, timeout=5)
+    small = Small(model="small", base_url=url, api_key=SecretStr(KEY), max_tokens=16, timeout=300)
     model = FallbackChatModel(models={**model.models, "small": small})
     events = list(retrieval_qa(_Documents(), model).stream("What is the capital of France?"))
     answer = events[-1]

@@ -74,7 +74,7 @@ def at(base_url: str, model: str = "some-model") -> Any:
         api_key=SecretStr(KEY),
         max_tokens=16,
         temperature=0.0,
-        timeout=20,
+        timeout=300,
     )
 
 
@@ -82,7 +82,7 @@ def azure_at(base_url: str, monkeypatch: pytest.MonkeyPatch, model: str = "some-
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", KEY)
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", base_url.removesuffix("/v1"))
     monkeypatch.setenv("OPENAI_API_VERSION", "2025-01-01-preview")
-    settings = Settings(llm_max_tokens=16, llm_timeout=20)
+    settings = Settings(llm_max_tokens=16, llm_timeout=300)
     return chat_model(f"azure_openai:{model}", settings)
 
 
@@ -180,7 +180,7 @@ def test_threads_share_what_was_learnt() -> None:
     start = threading.Barrier(4)
 
     def ask(model: BaseChatModel) -> str:
-        start.wait(timeout=20)
+        start.wait(timeout=300)
         return "".join(str(chunk.text) for chunk in model.stream(MESSAGES))
 
     with dialect_server(dialect.rules) as (base_url, heard), ThreadPoolExecutor(4) as pool:

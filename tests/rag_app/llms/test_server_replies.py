@@ -63,7 +63,7 @@ def at(base_url: str) -> Any:
         api_key=SecretStr(KEY),
         max_tokens=16,
         temperature=0.0,
-        timeout=20,
+        timeout=300,
     )
 
 
@@ -71,7 +71,7 @@ def azure_at(base_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", KEY)
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", base_url.removesuffix("/v1"))
     monkeypatch.setenv("OPENAI_API_VERSION", "2025-01-01-preview")
-    return chat_model("azure_openai:my-deployment", Settings(llm_max_tokens=16, llm_timeout=20))
+    return chat_model("azure_openai:my-deployment", Settings(llm_max_tokens=16, llm_timeout=300))
 
 
 def at_both(base_url: str, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
