@@ -1,4 +1,4 @@
-"""How many tokens a chat model may write, and how many a text takes of its window."""
+"""Token counts and limits of chat models."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from contextlib import suppress
 
 from langchain_core.language_models import BaseChatModel, BaseLanguageModel
 
-# A cautious guess: English has about four characters to a token, Portuguese three.
+# A conservative estimate: about four in English and three in Portuguese.
 _CHARACTERS_PER_TOKEN = 3
-_DEFAULT_MAX_TOKENS = 512
+_DEFAULT_MAX_TOKENS = 512  # the default of the setting llm_max_tokens
 
 
 def max_tokens(llm: BaseChatModel) -> int:
-    """Return how many tokens the model may write."""
+    """Return the maximum length of the model's answers, in tokens."""
     for field_name in ("max_tokens", "max_new_tokens", "max_completion_tokens"):
         if isinstance(value := getattr(llm, field_name, None), int):
             return value
@@ -20,9 +20,9 @@ def max_tokens(llm: BaseChatModel) -> int:
 
 
 def count_tokens(llm: BaseChatModel, text: str) -> int:
-    """Return the tokens of ``text``, by the model's own count where it has one that works.
+    """Return the number of tokens of ``text``: the model's own count, or else an estimate.
 
-    LangChain's default would fetch GPT-2's tokenizer, and some providers fetch theirs.
+    LangChain's default is not used: it would download GPT-2's tokenizer.
     """
     kind, default = type(llm), BaseLanguageModel
     counts = (
