@@ -174,8 +174,8 @@ def table(judged: Sequence[tuple[Claim, bool]]) -> str:
         ("precision of verified", precision),
         ("recall of true claims", recall),
     ]
-    for name, measure in rows:
-        lines.append(f"{name:<26}" + "".join(f"{measure(column):8.3f}" for column in columns))
+    for name, metric in rows:
+        lines.append(f"{name:<26}" + "".join(f"{metric(column):8.3f}" for column in columns))
     return "\n".join(lines)
 
 

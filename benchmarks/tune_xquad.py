@@ -143,7 +143,7 @@ def _print_gains(what: str, gains: Sequence[Gain]) -> None:
     print(f"  {what:20}{'before':>8}{'after':>8}   difference (95% interval)")
     for gain in gains:
         interval = f"{gain.difference:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
-        print(f"  {gain.measure:20}{gain.before:8.3f}{gain.after:8.3f}   {interval}", flush=True)
+        print(f"  {gain.metric:20}{gain.before:8.3f}{gain.after:8.3f}   {interval}", flush=True)
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ from rag_app.retrieval import (
     Rerank,
     Rewrite,
     cross_encoder,
-    imagined_answer,
-    other_wordings,
+    hyde,
+    multi_query,
     ranked_document,
 )
 from rag_app.settings import Settings, changed_settings, load_settings, mask_secrets
@@ -142,7 +142,7 @@ class RagApp:
             text = answer_text(message)
             return "" if is_abstention(text) else text
 
-        return other_wordings(write) if way == "multi-query" else imagined_answer(write)
+        return multi_query(write) if way == "multi-query" else hyde(write)
 
     def index(
         self,

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.retrieval.__main__ import evaluate, main
 from benchmarks.retrieval.datasets import Question, load_dataset
-from benchmarks.retrieval.measures import file_coverage, file_hit, ndcg, span_hit
+from benchmarks.retrieval.metrics import file_coverage, file_hit, ndcg, span_hit
 from benchmarks.retrieval.rag import Rag
 from benchmarks.retrieval.systems import Found
 from benchmarks.retrieval.translations import section_questions

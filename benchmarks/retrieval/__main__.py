@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.retrieval.datasets import SETS, Dataset, load_dataset
-from benchmarks.retrieval.measures import measures
+from benchmarks.retrieval.metrics import metrics
 from benchmarks.retrieval.systems import SYSTEMS, WEIGHTS, Found, System
 
 OURS = "rag-app"
@@ -41,7 +41,7 @@ class Result:
     Attributes:
         system: The system.
         dataset: The set.
-        scores: By measure: over all questions, and over every second one.
+        scores: By metric: over all questions, and over every second one.
         build_seconds: To make the index, models loaded.
         question_seconds: The median question.
     """
@@ -93,11 +93,11 @@ def _index(name: str, system: System, dataset: Dataset) -> float:
 
 
 def score(dataset: Dataset, found: Sequence[Sequence[Found]]) -> dict[str, tuple[float, float]]:
-    """Return the mean of each measure over all questions, and over those with an odd index."""
+    """Return the mean of each metric over all questions, and over those with an odd index."""
     means = {}
-    for name, measure in measures(dataset).items():
+    for name, metric in metrics(dataset).items():
         pairs = zip(dataset.questions, found, strict=True)
-        each = [(place, measure(*pair)) for place, pair in enumerate(pairs)]
+        each = [(place, metric(*pair)) for place, pair in enumerate(pairs)]
         counted = [(place, value) for place, value in each if value is not None]
         odd = [value for place, value in counted if place % 2]
         means[name] = (statistics.fmean(value for _, value in counted), statistics.fmean(odd))
@@ -121,8 +121,8 @@ def table(results: Sequence[Result], title: str) -> str:
 
 def _rows(dataset: str, results: Sequence[Result]) -> list[list[str]]:
     rows = [
-        [f"{dataset} {measure}, {half}", *(f"{one.scores[measure][place]:.3f}" for one in results)]
-        for measure in results[0].scores
+        [f"{dataset} {metric}, {half}", *(f"{one.scores[metric][place]:.3f}" for one in results)]
+        for metric in results[0].scores
         for place, half in enumerate(("all", "odd"))
     ]
     # Times mean little by themselves: ours are 1 where we take part.

@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from benchmarks.retrieval.datasets import SETS, Dataset, load_dataset
-from benchmarks.retrieval.measures import measures
+from benchmarks.retrieval.metrics import metrics
 from benchmarks.retrieval.rag import Rag
 from benchmarks.retrieval.systems import DEPTH, Found
 from ingest import Candidate
@@ -86,12 +86,12 @@ def choose(weights: Weights, sets: Sequence[Asked]) -> Weights:
 
 
 def mean(asked: Asked, weights: Weights, half: int) -> float:
-    """Return the mean of a set's measures over its even (0) or odd (1) questions."""
+    """Return the mean of a set's metrics over its even (0) or odd (1) questions."""
     found = list(_found(asked, weights, half))
     questions = asked.dataset.questions[half::2]
     values = []
-    for measure in measures(asked.dataset).values():
-        each = (measure(*pair) for pair in zip(questions, found, strict=True))
+    for metric in metrics(asked.dataset).values():
+        each = (metric(*pair) for pair in zip(questions, found, strict=True))
         values.append(statistics.fmean(value for value in each if value is not None))
     return statistics.fmean(values)
 

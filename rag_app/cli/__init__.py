@@ -1,8 +1,8 @@
 """The ``rag`` command: parse, call RagApp, print.
 
-Data goes to stdout; progress, notes and errors go to stderr. Exit codes: 0 done, 1 done with
-failed files or an unexpected error, 2 wrong use or configuration, 3 index missing, damaged or of
-another identity, 4 provider failed, 130 interrupted, 141 nobody reads the output.
+Data goes to stdout; progress, notes and errors go to stderr. Exit codes: 0 success, 1 failed files
+or an unexpected error, 2 wrong usage or configuration, 3 index missing, damaged or of another
+embedding model, 4 provider failed, 130 interrupted, 141 stdout closed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from rag_app.cli import (
     verify,
 )
 from rag_app.cli.errors import report_failure
+from rag_app.cli.options import with_debug
 from rag_app.cli.output import installed_version, warnings_as_notes
 
 _COMPLETE = "_RAG_COMPLETE"  # what the shell's completion script sets
@@ -77,18 +78,20 @@ for command in (
     config.config,
     tokens.tokens,
 ):
-    app.command(command.__name__.rstrip("_"))(command)
+    app.command(command.__name__.rstrip("_"))(with_debug(command))
+for subcommand in (prompt.list_, prompt.show, prompt.check, prompt.new):
+    prompt.app.command(subcommand.__name__.rstrip("_"))(with_debug(subcommand))
 app.add_typer(prompt.app, name="prompt")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; errors become one line on stderr."""
+    """Run one command and return its exit code; an error is one line on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        _write_what_the_terminal_can()
+        _replace_unencodable_characters()
         command = get_command(app)
         if os.environ.get(_COMPLETE):
-            command.main(given, prog_name="rag")  # answers the shell, and exits
+            command.main(given, prog_name="rag")  # answers the shell and exits
         with (
             warnings_as_notes(),
             command.make_context("rag", given or ["--help"]) as context,
@@ -102,8 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _write_what_the_terminal_can() -> None:
-    """Replace characters that the terminal's encoding lacks, rather than fail on them."""
+def _replace_unencodable_characters() -> None:
+    """Replace characters that the terminal's encoding lacks instead of failing on them."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -1,4 +1,4 @@
-"""How an answer and its evidence look in a terminal and in a pipe."""
+"""Print answers and their evidence, in a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -55,10 +55,13 @@ class Reply:
 def stream_reply(
     events: Iterable[Event], silent: bool = False, quiet: bool = False, thinking: bool = True
 ) -> Reply:
-    """Return the reply of a stream; print the answer unless silent, on a terminal as it is made.
+    """Return the reply of a stream, and print its answer; on a terminal as it is generated.
 
-    There, with ``thinking``, thoughts are shown dimmed until the answer comes. What the reader has
-    to know of how it was made is noted unless quiet.
+    Args:
+        events: The stream.
+        silent: Do not print the answer.
+        quiet: Print no notes on how the answer was made.
+        thinking: On a terminal, show the model's thinking, dimmed, until the answer comes.
     """
     chunks: Sequence[ScoredChunk] = ()
     streamed = thought = ""
@@ -83,17 +86,17 @@ def stream_reply(
 
 
 def print_places(reply: Reply, app: RagApp) -> None:
-    """Print one line a citation: its number, file, page and headings; the nearest quotes whole."""
+    """Print one line per citation: number, file, page and headings; nearest quotes in full."""
     _print_nearest(reply, app)
     for citation in reply.answer.citations:
         print_linked(app, _line(citation, reply, app), citation.source, citation.page)
 
 
 def print_citations(reply: Reply, app: RagApp, every_quote: bool = False) -> None:
-    """Print the place of each quote, then what has no quote.
+    """Print the place of each quote, then the unsupported sentences.
 
-    The quote itself stands below its place if the answer does not have it word for word, or if
-    every quote is wanted.
+    A quote is printed below its place if the answer does not contain it verbatim, or with
+    ``every_quote``.
     """
     _print_nearest(reply, app)
     for citation, apart, quoted in layout(reply.answer, every_quote):
@@ -118,7 +121,14 @@ def _print_nearest(reply: Reply, app: RagApp) -> None:
 
 
 def print_linked(app: RagApp, shown: str, source: str, page: int | None) -> None:
-    """Print a line that a terminal opens the document with, where that is a file."""
+    """Print a line; on a terminal it links to the document, if that is a file.
+
+    Args:
+        app: The app of the index.
+        shown: The line.
+        source: The document.
+        page: The page to open, of a PDF.
+    """
     console = terminal()
     if console is None:
         print(shown)
@@ -130,7 +140,7 @@ def print_linked(app: RagApp, shown: str, source: str, page: int | None) -> None
 
 
 def print_chunks(chunks: Sequence[ScoredChunk]) -> None:
-    """Print each chunk under its rank, place and scores."""
+    """Print each chunk below its rank, place and scores."""
     for rank, chunk in enumerate(chunks, 1):
         if rank > 1:
             print()
@@ -139,7 +149,7 @@ def print_chunks(chunks: Sequence[ScoredChunk]) -> None:
 
 
 def print_explanation(chunks: Sequence[ScoredChunk], to_stderr: bool) -> None:
-    """Print one line a retrieved chunk: its scores, its place and how it begins."""
+    """Print one line per retrieved chunk: scores, place and first words."""
     stream = sys.stderr if to_stderr else sys.stdout
     print("\nretrieved:", file=stream)
     for rank, chunk in enumerate(chunks, 1):
@@ -150,13 +160,13 @@ def print_explanation(chunks: Sequence[ScoredChunk], to_stderr: bool) -> None:
 
 
 def warning(text: str) -> str:
-    """Return what makes a chunk look like it instructs its reader, to put after its line."""
+    """Return a warning for the line of a chunk that looks like a prompt injection, or nothing."""
     signs = instructs(text)
     return f" [instructs the reader: {', '.join(signs)}]" if signs else ""
 
 
 def place(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
-    """Return one line: the citation's number, file, page and headings, and any doubt."""
+    """Return one line: the citation's number, file, page and headings, and whether it is weak."""
     shown = place_line(citation, _headings(citation, chunks))
     return shown if citation.verified else f"{shown} (does not clearly support the answer)"
 
@@ -171,9 +181,10 @@ def _headings(citation: Citation, chunks: Sequence[ScoredChunk]) -> tuple[str, .
 
 
 def _line(citation: Citation, reply: Reply, app: RagApp) -> str:
-    """Return the place of a citation, its language if not the question's, and who disagrees.
+    """Return the line of a citation.
 
-    At the end is the command that shows it among the lines around it.
+    It has the place, the language if not the question's, conflicting citations, and the command
+    that shows the quote in its context.
     """
     shown = place(citation, reply.chunks)
     if citation.language not in (identify_language(reply.answer.question), UNDETERMINED):
@@ -186,9 +197,9 @@ def _line(citation: Citation, reply: Reply, app: RagApp) -> str:
 
 
 def _dated(app: RagApp, source: str) -> str:
-    """Return when the document was last changed, to tell which of two is newer.
+    """Return the date of a document, to tell which of two is newer.
 
-    What the document states counts, its name first; the file's own date may be that of a copy.
+    A date in its name or metadata comes first; the file's own date may be that of a copy.
     """
     document, file = app.document(source), _file(app, source)
     metadata = document.metadata if document else {}
@@ -212,17 +223,16 @@ def _notes(answer: Answer) -> Iterator[str]:
     if usage.get("cached"):
         yield "answered from the cache"
     if usage.get("cut"):
-        yield "the answer was cut at its longest length: allow more with llm_max_tokens"
+        yield "the answer was cut at its maximum length: raise llm_max_tokens"
     if dropped := usage.get("dropped_chunks"):
-        yield f"{dropped} retrieved chunks did not fit into the model's context"
+        yield f"{dropped} retrieved chunks did not fit into the model's context window"
 
 
 @contextmanager
 def _preview(console: Console | None) -> Iterator[Callable[[str, str], None]]:
-    """Give a function that shows the text so far in a style; what it showed is gone afterwards.
+    """Yield a function that shows the text so far in a style; it disappears afterwards.
 
-    The answer that is printed at the end is not the streamed text: its citations are checked and
-    numbered anew.
+    The final answer is not the streamed text: its citations are verified and renumbered.
     """
     if console is None:
         yield lambda text, style: None
@@ -240,7 +250,7 @@ def _scores(chunk: ScoredChunk) -> str:
 
 
 def _link(file: Path, page: int | None) -> str | None:
-    """Return the address of a file, or None if there is none, as of a text without a file."""
+    """Return the URL of a file, None if there is none, as for a text without a file."""
     if not file.is_file():
         return None
     address = file.absolute().as_uri()

@@ -10,7 +10,6 @@ import typer
 
 from rag_app.cli.options import (
     AsJson,
-    Debug,
     Filter,
     Index,
     Llm,
@@ -26,13 +25,11 @@ from rag_app.cli.prompt import note_unread
 if TYPE_CHECKING:
     from rag_app.types import ScoredChunk
 
-_NOTHING_FITS = "nothing in the index fits the --filter"
+_NO_MATCH = "nothing in the index matches the --filter"
 
 Question = Annotated[
     list[str],
-    typer.Argument(
-        metavar="QUESTION", help="The question, with or without quotes; - reads it from stdin."
-    ),
+    typer.Argument(metavar="QUESTION", help="The question, with or without quotes; - reads stdin."),
 ]
 
 
@@ -43,17 +40,14 @@ def ask(
     top_k: TopK = None,
     filter: Filter = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show each retrieved chunk with its scores.")
+        bool, typer.Option("--explain", help="Show the retrieved chunks with their scores.")
     ] = False,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Ask the chat model even if it answered before.")
-    ] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Ignore cached answers.")] = False,
     index: Index = None,
     as_json: AsJson = False,
-    debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
-    """Answer a question from the documents, with the exact quotes it rests on."""
+    """Answer a question from the documents, with exact quotes as evidence."""
     asked, chosen = read_question(question), parse_filter(filter)
     from rag_app.app import RagApp
     from rag_app.cli.answer_output import print_citations, print_explanation, stream_reply
@@ -74,7 +68,7 @@ def ask(
     else:
         print_citations(reply, app)
     if chosen and not reply.chunks:
-        note(f"note: {_NOTHING_FITS}", quiet)
+        note(f"note: {_NO_MATCH}", quiet)
     if explain:
         print_explanation(reply.chunks, to_stderr=as_json)
 
@@ -84,18 +78,17 @@ def search(
     top_k: TopK = None,
     filter: Filter = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show what each score is made of.")
+        bool, typer.Option("--explain", help="Show the components of each score.")
     ] = False,
     why: Annotated[
         str | None,
-        typer.Option("--why", metavar="FILE", help="Say why a document was or wasn't chosen."),
+        typer.Option("--why", metavar="FILE", help="Explain why a document was retrieved or not."),
     ] = None,
     index: Index = None,
     as_json: AsJson = False,
-    debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show the chunks that a question finds, best first."""
+    """Show the chunks retrieved for a question, best first."""
     asked, chosen = read_question(question), parse_filter(filter)
     from rag_app.app import RagApp
 
@@ -113,11 +106,11 @@ def search(
 
     print_chunks(chunks)
     if not chunks:
-        note(_NOTHING_FITS if chosen else "nothing found", quiet)
+        note(_NO_MATCH if chosen else "nothing found", quiet)
 
 
 def chunk_record(chunk: ScoredChunk) -> dict[str, object]:
-    """Return the stable JSON shape of a found chunk."""
+    """Return the stable JSON shape of a retrieved chunk."""
     return {
         "source": chunk.source,
         "page": chunk.page,
@@ -131,10 +124,10 @@ def chunk_record(chunk: ScoredChunk) -> dict[str, object]:
 
 
 def read_question(words: Sequence[str]) -> str:
-    """Return the question of the words as typed, or from stdin for ``-``.
+    """Return the question on the command line, or from stdin for ``-``.
 
     Raises:
-        UsageError: There is no question in it, or it is no text.
+        UsageError: It is empty or not valid text.
     """
     from ingest import UsageError
     from rag_app.types import check_question

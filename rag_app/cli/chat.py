@@ -1,4 +1,4 @@
-"""``rag chat``: one question after another, from a person or from a pipe."""
+"""``rag chat``: a conversation, at a terminal or through a pipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rag_app.cli.line_input import read_lines
-from rag_app.cli.options import AsJson, Debug, Index, Llm, Prompt, Quiet, TopK, settings_of_index
+from rag_app.cli.options import AsJson, Index, Llm, Prompt, Quiet, TopK, settings_of_index
 from rag_app.cli.output import note
 from rag_app.cli.prompt import note_unread
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from rag_app.types import Event
 
 _HELP = {
-    "/sources": "the quotes of the last answer, with their places",
-    "/llm NAME": "go on with another chat model",
-    "/prompt NAME": "go on with another prompt template; without NAME, by the question's language",
-    "/save FILE": "write the conversation to a file; 'rag chat --resume FILE' goes on with it",
+    "/sources": "show the quotes of the last answer with their places",
+    "/llm NAME": "switch to another chat model",
+    "/prompt NAME": "switch to another prompt template; without NAME, by the question's language",
+    "/save FILE": "save the conversation; 'rag chat --resume FILE' continues it",
     "/clear": "forget the conversation",
-    "/help": "this list",
-    "/quit": "leave (or Ctrl-D)",
+    "/help": "show this list",
+    "/quit": "quit (or Ctrl-D)",
 }
 _COMMANDS = [command.partition(" ")[0] for command in _HELP]
 
@@ -42,24 +42,23 @@ def chat(
     top_k: TopK = None,
     resume: Annotated[
         Path | None,
-        typer.Option("--resume", metavar="FILE", help="Go on with a saved conversation."),
+        typer.Option("--resume", metavar="FILE", help="Continue a saved conversation."),
     ] = None,
     index: Index = None,
     as_json: AsJson = False,
-    debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
     """Ask one question after another; /help lists the commands.
 
-    Through a pipe, what fails is told and the next line read; the exit code is the highest of the
-    failures.
+    Through a pipe, errors are reported and the next line is read; the exit code is the highest of
+    the errors.
     """
     from ingest import RagError
     from rag_app.app import RagApp
 
     settings = settings_of_index(quiet, index=index, llm=llm, prompt=prompt, top_k=top_k)
     app = RagApp(settings)
-    app.chain()  # says what is missing, before anything is asked
+    app.chain()  # raises for anything missing before the first question
     note_unread(settings, quiet)
     session = _Session(app.chat(resume), as_json, quiet)
     at_terminal = sys.stdin.isatty()
@@ -101,7 +100,7 @@ class _Session:
     last: Reply | None = None
 
     def take(self, line: str) -> bool:
-        """Do what the line says and return whether to go on."""
+        """Run a command or answer a question; return whether to continue."""
         command, _, value = line.partition(" ")
         if command in ("/quit", "/exit"):
             return False
@@ -129,7 +128,7 @@ class _Session:
             reply = self.last or Reply(history[-1].answer, ())
             print_citations(reply, self.conversation.app, every_quote=True)
         else:
-            note("nothing was answered yet")
+            note("there is no answer yet")
 
     def _change_llm(self, llm: str) -> None:
         if llm:
@@ -146,7 +145,7 @@ class _Session:
         from ingest import UsageError
 
         if not path:
-            raise UsageError("say where to: /save FILE")
+            raise UsageError("name the file: /save FILE")
         self.conversation.save(path)
         note(f"saved to {path}: questions {len(self.conversation.history)}", self.quiet)
 

@@ -1,4 +1,4 @@
-"""``rag compare``: what several chat models answer to one question, side by side."""
+"""``rag compare``: the answers of several chat models to one question, side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import typer
 from rag_app.cli.ask import Question, read_question
 from rag_app.cli.options import (
     AsJson,
-    Debug,
     Filter,
     Index,
     Prompt,
@@ -41,7 +40,6 @@ def compare(
     filter: Filter = None,
     index: Index = None,
     as_json: AsJson = False,
-    debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
     """Answer a question with several chat models, from the same retrieved chunks.
@@ -71,7 +69,7 @@ def compare(
 
 
 def attempt_record(attempt: Attempt, question: str) -> dict[str, object]:
-    """Return the stable JSON shape of an answer, or of what stands in its place."""
+    """Return the stable JSON shape of an answer or an error."""
     from rag_app.types import Answer
 
     if isinstance(attempt.result, Answer):
@@ -80,7 +78,7 @@ def attempt_record(attempt: Attempt, question: str) -> dict[str, object]:
 
 
 def _print_table(attempts: Sequence[Attempt], console: Console) -> None:
-    """Print a column a model and a row a fact."""
+    """Print one column per model and one row per fact."""
     from rich.table import Column, Table
     from rich.text import Text
 
@@ -100,7 +98,7 @@ def _print_sections(attempts: Sequence[Attempt]) -> None:
 
 
 def _facts(attempt: Attempt) -> dict[str, str]:
-    """Return what is shown of an attempt, by the name of its row."""
+    """Return the facts to show of an attempt, by row name."""
     from rag_app.types import Answer
 
     if not isinstance(attempt.result, Answer):

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from rag_app.cli.options import AsJson, Debug, Index, Quiet, last_index
+from rag_app.cli.options import AsJson, Index, Quiet, last_index
 from rag_app.cli.output import note, print_json, printable
 
 
-def config(
-    index: Index = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
-    quiet: Quiet = False,
-) -> None:
-    """Show every setting and where it came from, keys masked."""
+def config(index: Index = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Show all settings and their origins, with keys masked."""
     from rag_app.settings import describe_settings, load_settings, misspelled_settings
 
     rows = describe_settings(index=index)

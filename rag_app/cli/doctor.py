@@ -1,4 +1,4 @@
-"""``rag doctor``: what works, what leaves the machine, and what to do about the rest."""
+"""``rag doctor``: check the installation, and report what leaves the machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from rag_app.cli.options import AsJson, Debug, Index, Llm, Prompt, Quiet, settings_of_index
+from rag_app.cli.options import AsJson, Index, Llm, Prompt, Quiet, settings_of_index
 from rag_app.cli.output import installed_version, print_json, printable
 
 if TYPE_CHECKING:
@@ -32,14 +32,15 @@ EXTRAS = {
     "compat": ("langchain_classic", "langchain_community"),
     "eval": ("ir_measures", "matplotlib", "scipy"),
 }
+# Chosen by hand.
 _REACH_SECONDS = 3.0
 _PROBE_SECONDS = 15.0
-_LITTLE_SPACE = 1e9
+_MIN_FREE_BYTES = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; ``exit_code`` is 0 unless it has to be mended."""
+    """The result of one check; ``exit_code`` is 0 unless it has to be fixed."""
 
     check: str
     state: Literal["ok", "note", "fail"]
@@ -52,7 +53,6 @@ def doctor(
     prompt: Prompt = None,
     index: Index = None,
     as_json: AsJson = False,
-    debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
     """Check the settings, the models, the prompt and the index."""
@@ -111,7 +111,7 @@ def _attempt(check: str, look: Callable[[], str]) -> Finding:
 
 
 def _documents(settings: Settings) -> Finding:
-    """Return whether the folder that ``rag index`` would follow is there."""
+    """Check that the folder of ``rag index`` exists."""
     from ingest import followed_folder
 
     named = "documents" in settings.model_fields_set
@@ -125,7 +125,7 @@ def _documents(settings: Settings) -> Finding:
 
 
 def _with_fallback(models: Sequence[Finding]) -> Sequence[Finding]:
-    """Return what was found of the models; one that another stands in for need not be mended."""
+    """Return the findings; a failure of one model is only a note if another one works."""
     if all(model.state == "fail" for model in models):
         return models
     return [
@@ -156,7 +156,7 @@ def _embedding_address(settings: Settings) -> str | None:
 
 
 def _chat_model(llm: str, settings: Settings) -> str:
-    """Return what is known of a chat model that was made to write its first word."""
+    """Return the facts about a chat model, after a probe up to its first token."""
     from rag_app.app import RagApp
     from rag_app.llms import llm_address
 
@@ -168,7 +168,7 @@ def _chat_model(llm: str, settings: Settings) -> str:
         return where
     _reach(address)
     started = time.perf_counter()
-    # With a system message, as questions have one: some servers refuse it.
+    # With a system message, as in questions: some servers refuse it.
     probe = [("system", "Answer in one word."), ("user", "Hi")]
     with closing(cast("Generator[BaseMessage]", model.stream(probe))) as pieces:
         next((piece for piece in pieces if piece.text), None)
@@ -215,7 +215,7 @@ def _loaded(name: str | None, load: Callable[[str], object], reads: str) -> str:
 
 
 def _reach(address: str | None) -> None:
-    """Raise ProviderError if nothing listens at the address; a proxy is not looked behind."""
+    """Raise ProviderError if nothing listens at the address; not checked behind a proxy."""
     from ingest import ProviderError, proxy_of
 
     url = urlsplit(address or "")
@@ -232,7 +232,7 @@ def _reach(address: str | None) -> None:
 
 
 def _destination(address: str | None) -> str:
-    """Return where the text goes that a model at the address reads."""
+    """Return where text for a model at the address goes."""
     from ingest import is_loopback, place_of, proxy_of
 
     if address is None or is_loopback(address):
@@ -243,7 +243,7 @@ def _destination(address: str | None) -> str:
 
 
 def _network(settings: Settings) -> Finding:
-    """Return whether anything leaves the machine."""
+    """Report which models text leaves the machine for."""
     from ingest import is_loopback, trace_addresses
     from rag_app.llms import llm_address
     from rag_app.settings import llm_names
@@ -287,12 +287,12 @@ def _index(settings: Settings) -> str:
 
 
 def _disk(settings: Settings) -> Finding:
-    """Return how much room is left where the index is, or will be."""
+    """Check the free space on the disk of the index."""
     place = next(
         path for path in (settings.index, *settings.index.absolute().parents) if path.is_dir()
     )
     free = shutil.disk_usage(place).free
     room = f"{free / 1e9:.1f} GB free for the index"
-    if free < _LITTLE_SPACE:
+    if free < _MIN_FREE_BYTES:
         return Finding("disk", "note", f"{room}: a rebuild writes the new index beside the old one")
     return Finding("disk", "ok", room)

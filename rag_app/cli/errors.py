@@ -1,4 +1,4 @@
-"""What a person reads when a command fails: one sentence and an exit code."""
+"""Failures of commands: one sentence on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 
 def report_failure(error: BaseException, debug: bool) -> int:
-    """Print why the command failed, with the traceback if ``debug``; return the exit code."""
+    """Print the error, with its traceback if ``debug``, and return the exit code."""
     if isinstance(error, BrokenPipeError):
         _drop_unwritten_output()
         return PIPE_CLOSED
@@ -28,7 +28,7 @@ def report_failure(error: BaseException, debug: bool) -> int:
 
 
 def _where_help_is(error: TyperException) -> str:
-    """Return the command that helps, and how a word of a question can begin with a dash."""
+    """Return the help command, and how to write a question with words that begin with a dash."""
     context = getattr(error, "ctx", None)
     if context is None:
         return "rag --help"
@@ -40,7 +40,7 @@ def _where_help_is(error: TyperException) -> str:
 
 
 def _drop_unwritten_output() -> None:
-    """Point stdout to nowhere, or Python complains when it flushes at exit."""
+    """Redirect stdout to the null device, so that flushing it at exit does not fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

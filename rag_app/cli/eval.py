@@ -1,9 +1,8 @@
-"""``rag eval``: measure the answers to a set of questions, or have such a set written."""
+"""``rag eval``: evaluate on a data set, or generate one."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -12,15 +11,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag_app.cli.options import AsJson, Debug, Index, Llm, Prompt, Quiet, TopK, settings_of_index
+from rag_app.cli.options import (
+    AsJson,
+    Index,
+    Llm,
+    Prompt,
+    Quiet,
+    TopK,
+    parse_pairs,
+    settings_of_index,
+)
 from rag_app.cli.output import note, print_json
+from rag_app.cli.progress_bar import show_stages
 
 if TYPE_CHECKING:
-    from rag_app.evaluation import Comparison, Evaluation, Progress
+    from rag_app.evaluation import Comparison, Evaluation
     from rag_app.evaluation.question_generation import GeneratedQuestion
     from rag_app.settings import Settings
 
-_CHUNKS_A_QUESTION = 3
+_CHUNKS_PER_QUESTION = 3  # chosen by hand: tried before giving up
 
 
 def eval_(
@@ -30,41 +39,42 @@ def eval_(
     ] = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option("--compare", metavar="KEY=VALUE", help="Compare with this; repeatable."),
+        typer.Option(
+            "--compare", metavar="KEY=VALUE", help="Compare with this setting; repeatable."
+        ),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option("--report", metavar="FOLDER", help="Write a page with plots.")
+        Path | None, typer.Option("--report", metavar="FOLDER", help="Write an HTML report.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="Ask N of the questions.")
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Ask only N questions.")
     ] = None,
     generate: Annotated[
         int | None,
-        typer.Option("--generate", metavar="N", min=1, help="Have N questions written."),
+        typer.Option("--generate", metavar="N", min=1, help="Generate N questions instead."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="Where --generate writes; else stdout."),
+        typer.Option("--output", metavar="FILE", help="Output file of --generate; else stdout."),
     ] = None,
     llm: Llm = None,
     prompt: Prompt = None,
     top_k: TopK = None,
     index: Index = None,
     as_json: AsJson = False,
-    debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure how well the questions of a data set are answered."""
     from ingest import UsageError
 
     if dataset is None and generate is None:
-        raise UsageError("name a data set to measure, or have one written with --generate N")
+        raise UsageError("name a data set, or generate one with --generate N")
     if dataset is not None and generate is not None:
-        raise UsageError(f"--generate writes new questions: --output {dataset} says where")
+        raise UsageError(f"--generate takes no data set: write to one with --output {dataset}")
     if generate is None and output is not None:
-        raise UsageError("--output goes with --generate; a page is written with --report FOLDER")
+        raise UsageError("--output needs --generate; write a report with --report FOLDER")
     if generate is not None and (compare or report or limit):
-        raise UsageError("--generate only writes questions: measure them with 'rag eval FILE'")
+        raise UsageError("--generate only writes questions: evaluate them with 'rag eval FILE'")
     settings = settings_of_index(quiet, index=index, llm=llm, prompt=prompt, top_k=top_k)
     if generate is not None:
         _generate(settings, generate, output, quiet)
@@ -81,13 +91,13 @@ def _evaluate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    overrides = _parse_overrides(compare or ())
+    overrides = parse_pairs("--compare", compare, "top_k=10")
     from rag_app.evaluation import Comparison, evaluate, evaluate_pair, limited, load_dataset
     from rag_app.evaluation.requirements import check_requirements
 
     check_requirements(report=report is not None)
     dataset = limited(load_dataset(path), limit)
-    with _progress(quiet) as progress:
+    with show_stages(quiet) as progress:
         result: Evaluation | Comparison
         if overrides:
             result = evaluate_pair(dataset, settings, overrides, progress=progress)
@@ -117,21 +127,8 @@ def _print_result(result: Evaluation | Comparison, as_json: bool) -> None:
         metrics_table.print_comparison(result)
 
 
-def _parse_overrides(pairs: Sequence[str]) -> dict[str, str]:
-    """Return the settings of ``KEY=VALUE`` pairs or raise UsageError."""
-    from ingest import UsageError
-
-    overrides: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not (key and equals and value):
-            raise UsageError(f"--compare '{pair}' is not KEY=VALUE, as in --compare top_k=10")
-        overrides[key] = value
-    return overrides
-
-
 def _generate(settings: Settings, count: int, output: Path | None, quiet: bool) -> None:
-    """Write the questions as they are made, so that an interruption loses none."""
+    """Write each question as soon as it is generated, so that an interruption loses none."""
     from ingest import ProviderError
     from rag_app.app import RagApp
     from rag_app.evaluation.question_generation import generate_questions
@@ -139,21 +136,21 @@ def _generate(settings: Settings, count: int, output: Path | None, quiet: bool) 
     written = tried = 0
     with _writing(output) as write:
         attempts = generate_questions(RagApp(settings))
-        for question in islice(attempts, _CHUNKS_A_QUESTION * count):
+        for question in islice(attempts, _CHUNKS_PER_QUESTION * count):
             tried += 1
             if question:
                 written += 1
                 write(_question_line(question))
             if written == count:
                 break
-    note(f"{written} questions from {tried} chunks; read them before you trust a figure", quiet)
+    note(f"{written} questions from {tried} chunks; review them before trusting a metric", quiet)
     if not written:
-        raise ProviderError(f"{settings.llm} wrote no question whose answer stands in its text")
+        raise ProviderError(f"{settings.llm} wrote no question with an answer from its text")
 
 
 @contextmanager
 def _writing(output: Path | None) -> Iterator[Callable[[str], None]]:
-    """Give a function that writes a line to a new file, or to stdout."""
+    """Yield a function that writes a line to a new file, or to stdout."""
     from ingest import UsageError
 
     if output is None:
@@ -162,7 +159,7 @@ def _writing(output: Path | None) -> Iterator[Callable[[str], None]]:
     try:
         file = output.open("x", encoding="utf-8", buffering=1)
     except FileExistsError:
-        raise UsageError(f"{output} exists already: name another file, or delete it") from None
+        raise UsageError(f"{output} already exists: name another file, or delete it") from None
     except OSError as error:
         raise UsageError(f"{output} can't be written: {error.strerror}") from None
     with file:
@@ -178,26 +175,3 @@ def _question_line(question: GeneratedQuestion) -> str:
         "generated": True,
     }
     return json.dumps(line, ensure_ascii=False)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """Show a bar while the block runs, if a person watches stderr."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as Bars
-    from rich.progress import TimeRemainingColumn as TimeLeft
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeLeft()
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=None)
-
-        def show(progress: Progress) -> None:
-            bars.update(
-                task, description=progress.stage, total=progress.total, completed=progress.done
-            )
-
-        yield show

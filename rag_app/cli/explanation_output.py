@@ -1,4 +1,4 @@
-"""``rag search --explain`` and ``--why``: what the scores are made of."""
+"""Print ``rag search --explain`` and ``--why``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ _PARTS = ("dense", "sentence", "lexical", "grams", "named")
 def explain_search(
     retriever: HybridRetriever, question: str, source: str | None, as_json: bool
 ) -> None:
-    """Print how one document fared, or what the score of each retrieved chunk is made of."""
+    """Print the components of each retrieved chunk's score, or why a document ranks as it does.
+
+    Args:
+        retriever: The retriever.
+        question: The question.
+        source: The document to explain; None for the retrieved chunks.
+        as_json: Print JSON.
+    """
     if source is not None:
         explanation = explain(retriever, question, source)
         if as_json:

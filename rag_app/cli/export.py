@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag_app.cli.options import AsJson, Debug, Index, Quiet, settings_of_index
+from rag_app.cli.options import AsJson, Index, Quiet, settings_of_index
 from rag_app.cli.output import print_json, printable
 
 if TYPE_CHECKING:
@@ -20,13 +20,12 @@ def export(
     langchain: Annotated[
         bool, typer.Option("--langchain", help="Write a folder for LangChain's FAISS class.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     index: Index = None,
     as_json: AsJson = False,
-    debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write the index to one file, to be imported on this or another machine."""
+    """Export the index to one file, to import on this or another machine."""
     from ingest import export_index, export_langchain
 
     write = export_langchain if langchain else export_index
@@ -39,26 +38,27 @@ def export(
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="File that rag export wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File written by rag export.")],
     langchain: Annotated[
         bool,
-        typer.Option("--langchain", help="Add the texts of a folder of LangChain's FAISS class."),
+        typer.Option("--langchain", help="Add the texts in a folder of LangChain's FAISS class."),
     ] = False,
     trust_pickle: Annotated[
         bool,
-        typer.Option("--trust-pickle", help="Load the folder although it could run any code."),
+        typer.Option(
+            "--trust-pickle", help="Load the folder although its pickle may run any code."
+        ),
     ] = False,
     index: Index = None,
     as_json: AsJson = False,
-    debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
-    """Put the index of an exported file in the place of this one."""
+    """Replace the index with that of an exported file."""
     from ingest import UsageError, import_index, import_langchain
     from rag_app.settings import load_settings
 
     if trust_pickle and not langchain:
-        raise UsageError("--trust-pickle goes with --langchain: a file of 'rag export' has none")
+        raise UsageError("--trust-pickle needs --langchain: a file of 'rag export' has no pickle")
     settings = load_settings(index=index)
     if langchain:
         done = import_langchain(settings, file, trust_pickle=trust_pickle)

@@ -14,7 +14,6 @@ import typer
 from rag_app.cli.errors import INTERRUPTED
 from rag_app.cli.options import (
     AsJson,
-    Debug,
     Index,
     Quiet,
     remember_index,
@@ -36,31 +35,30 @@ def index(
         typer.Argument(metavar="[FOLDER]", help="Folder of the documents.", show_default=False),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would change and change nothing.")
+        bool, typer.Option("--dry-run", help="Report what would change and change nothing.")
     ] = False,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Build a new index and switch to it.")
+        bool, typer.Option("--rebuild", help="Build a new index, then switch to it.")
     ] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Read again what could not be read.")
+        bool, typer.Option("--retry-failed", help="Retry files that could not be read.")
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on, and follow each change of the folder.")
+        bool, typer.Option("--watch", help="Keep running and re-sync on every change.")
     ] = False,
     rollback: Annotated[
-        bool, typer.Option("--rollback", help="Put the index before the last rebuild back.")
+        bool, typer.Option("--rollback", help="Restore the index from before the last rebuild.")
     ] = False,
     index: Index = None,
     as_json: AsJson = False,
-    debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
-    """Bring the index in step with a folder of documents."""
+    """Synchronize the index with a folder of documents."""
     from ingest import UsageError
     from rag_app.settings import load_settings
 
     if watch + rollback + (dry_run or rebuild or retry_failed) > 1:
-        raise UsageError("--watch and --rollback each go alone, without another option of a sync")
+        raise UsageError("--watch and --rollback can't be combined with other options of a sync")
     if rollback:
         _roll_back(load_settings(index=index), as_json)
         return
@@ -71,12 +69,7 @@ def index(
         _sync(settings, dry_run, rebuild, retry_failed, as_json, quiet)
 
 
-def status(
-    index: Index = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
-    quiet: Quiet = False,
-) -> None:
+def status(index: Index = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Show what the index holds."""
     from rag_app.answer_cache import usage_totals
     from rag_app.app import RagApp
@@ -131,15 +124,12 @@ def _sync(
 
 
 def _interrupted(settings: Settings, rebuild: bool) -> str:
-    """Return what is left of a run that was interrupted, and how to go on."""
+    """Return the state after an interrupted run, and how to continue."""
     if rebuild:
-        return (
-            "interrupted: the index is as it was before, run 'rag index --rebuild' again to "
-            "make it anew"
-        )
+        return "interrupted: the index is unchanged, run 'rag index --rebuild' again to rebuild it"
     count = _count_documents(settings)
     held = "1 document is" if count == 1 else f"{count} documents are"
-    return f"interrupted: {held} in the index, run 'rag index' again to go on"
+    return f"interrupted: {held} in the index, run 'rag index' again to continue"
 
 
 def _count_documents(settings: Settings) -> int:
@@ -166,7 +156,7 @@ def _roll_back(settings: Settings, as_json: bool) -> None:
 
 
 def _watch(settings: Settings, as_json: bool, quiet: bool) -> None:
-    """Print a line a sync, until the person has seen enough."""
+    """Print one line per sync, until interrupted."""
     from ingest import watch_folder
 
     bar = ExitStack()
@@ -193,7 +183,7 @@ def _watch(settings: Settings, as_json: bool, quiet: bool) -> None:
         hide_progress()
         note(f"error: {error}")
 
-    note(f"watching {settings.documents}; Ctrl-C ends it", quiet)
+    note(f"watching {settings.documents}; stop with Ctrl-C", quiet)
     with bar:
         watch_folder(settings, print_report, on_failure=print_failure, progress=show)
 

@@ -1,4 +1,4 @@
-"""The lines that a person types, or that come through a pipe."""
+"""Read lines from a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def read_lines(completions: Sequence[str], earlier: Sequence[str]) -> Iterator[str]:
-    """Yield each line of stdin; at a terminal that can do it, with line editing.
+    """Yield the lines of stdin; with line editing if the terminal supports it.
 
     Args:
-        completions: Whole lines that Tab completes.
-        earlier: What the up arrow brings back, oldest first, before what is typed now.
+        completions: Whole lines for Tab completion.
+        earlier: History before this session, oldest first.
     """
     if not sys.stdin.isatty():
         yield from sys.stdin
@@ -50,6 +50,6 @@ def _session(completions: Sequence[str], earlier: Sequence[str]) -> PromptSessio
         completer=WordCompleter(list(completions), sentence=True),
         complete_while_typing=False,
         history=InMemoryHistory(earlier),
-        # Questions stay on the screen when the answers go to a file.
+        # Show questions on the terminal even if stdout is a file.
         output=create_output(always_prefer_tty=True),
     )

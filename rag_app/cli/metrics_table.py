@@ -1,10 +1,10 @@
-"""How an evaluation looks in a terminal and as JSON."""
+"""An evaluation as a table and as JSON."""
 
 from __future__ import annotations
 
 from rag_app.cli.output import printable
 from rag_app.evaluation import Comparison, Evaluation
-from rag_app.evaluation.types import MEASURES
+from rag_app.evaluation.types import METRICS
 
 _SHOWN_FLIPS = 10
 
@@ -13,8 +13,8 @@ def evaluation_record(evaluation: Evaluation) -> dict[str, object]:
     """Return the stable JSON shape of an evaluation."""
 
     def value(name: str) -> float | None:
-        figure = evaluation.figures.get(name)
-        return round(figure.value, 4) if figure else None
+        metric = evaluation.metrics.get(name)
+        return round(metric.value, 4) if metric else None
 
     ranking = "ndcg@10 recall@10 mrr@10 hit@1 hit@5".split()
     answers = "answer_in_context answer_in_answer f1".split()
@@ -36,7 +36,7 @@ def comparison_record(comparison: Comparison) -> dict[str, object]:
         "before": evaluation_record(comparison.before),
         "after": evaluation_record(comparison.after),
         "changes": {
-            change.measure: {
+            change.metric: {
                 "difference": round(change.difference.value, 4),
                 "low": change.difference.low,
                 "high": change.difference.high,
@@ -60,18 +60,18 @@ def comparison_record(comparison: Comparison) -> dict[str, object]:
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """Print a line a measure: its value, its interval and the questions it was taken from."""
+    """Print one line per metric: its value, interval and number of questions."""
     _print_heading(evaluation)
     print(f"{'':20}  value  95% interval     questions")
-    for name, label in MEASURES.items():
-        if figure := evaluation.figures.get(name):
-            interval = _interval(figure.low, figure.high)
-            print(f"{label.name:20}  {figure.value:.3f}  {interval:15}  {figure.count:9}")
+    for key, metric in METRICS.items():
+        if found := evaluation.metrics.get(key):
+            interval = _interval(found.low, found.high)
+            print(f"{metric.name:20}  {found.value:.3f}  {interval:15}  {found.count:9}")
     _print_latency(evaluation)
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print a line a measure: how it changed, and the chance that it did not; then the flips."""
+    """Print one line per metric with its change and p-value, then the flips."""
     for name, evaluation in (("before", comparison.before), ("after", comparison.after)):
         print(f"{name}: ", end="")
         _print_heading(evaluation)
@@ -80,7 +80,7 @@ def print_comparison(comparison: Comparison) -> None:
     for change in comparison.changes:
         moved = change.difference
         print(
-            f"{MEASURES[change.measure].name:20}  {change.before:6.3f}  {change.after:5.3f}  "
+            f"{METRICS[change.metric].name:20}  {change.before:6.3f}  {change.after:5.3f}  "
             f"{moved.value:+7.3f}  {_interval(moved.low, moved.high, '+'):17}  {change.p:.3f}  "
             f"{change.wins:4}  {change.losses:6}  {change.ties:4}"
         )

@@ -1,10 +1,12 @@
-"""The options that several commands share."""
+"""Options shared by several commands, and the settings that they give."""
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,54 +21,79 @@ Index = Annotated[
     Path | None, typer.Option("--index", metavar="FOLDER", help="Folder of the index.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no notes.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Hide progress and notes.")]
 Llm = Annotated[
     str | None,
     typer.Option(
         "--llm",
         metavar="PROVIDER:MODEL",
-        help="Chat model, or 'extractive'; several, with commas, are tried in order.",
+        help="Chat model or 'extractive'; a comma-separated list is tried in order.",
     ),
 ]
 Prompt = Annotated[
     str | None,
     typer.Option("--prompt", metavar="NAME|FILE", help="Prompt template."),
 ]
-# A text: the settings check it, and say where a bad one came from.
+# A string: the settings validate it and name the source of an invalid value.
 TopK = Annotated[
-    str | None, typer.Option("--top-k", metavar="N", help="Chunks to retrieve for a question.")
+    str | None, typer.Option("--top-k", metavar="N", help="Number of chunks to retrieve.")
 ]
 Filter = Annotated[
     list[str] | None,
-    typer.Option("--filter", metavar="KEY=VALUE", help="Only chunks with this; repeatable."),
+    typer.Option(
+        "--filter", metavar="KEY=VALUE", help="Search only documents with this; repeatable."
+    ),
 ]
+_Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def with_debug(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with the option ``--debug``, which ``main`` looks for in the arguments."""
+    signature = inspect.signature(command, eval_str=True)
+    *others, quiet = signature.parameters.values()
+
+    @wraps(command)
+    def run(debug: bool, **options: Any) -> None:
+        command(**options)
+
+    parameters = [*others, quiet.replace(name="debug", annotation=_Debug), quiet]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return run
 
 
 def parse_filter(pairs: Sequence[str] | None) -> dict[str, str] | None:
-    """Return the filter of ``KEY=VALUE`` pairs.
+    """Return the filter of ``--filter``, None without any.
 
     Raises:
-        UsageError: A pair has no ``=``, or a key comes twice.
+        UsageError: As for `parse_pairs`.
+    """
+    return parse_pairs("--filter", pairs, "source=guide.md") or None
+
+
+def parse_pairs(option: str, pairs: Sequence[str] | None, example: str) -> dict[str, str]:
+    """Return the ``KEY=VALUE`` pairs of an option.
+
+    Raises:
+        UsageError: A pair lacks the key or the value, or a key occurs twice.
     """
     from ingest import UsageError
 
-    chosen: dict[str, str] = {}
+    values: dict[str, str] = {}
     for pair in pairs or ():
-        key, equals, value = pair.partition("=")
-        if not (key and equals and value):
-            raise UsageError(f"--filter '{pair}' is not KEY=VALUE, as in --filter source=guide.md")
-        if key in chosen:
-            raise UsageError(f"--filter names '{key}' twice; one value a key")
-        chosen[key] = value
-    return chosen or None
+        key, _, value = pair.partition("=")
+        if not (key and value):
+            raise UsageError(f"{option} '{pair}' is not KEY=VALUE, as in {option} {example}")
+        if key in values:
+            raise UsageError(f"{option} has '{key}' twice: give one value per key")
+        values[key] = value
+    return values
 
 
 def settings_of_index(quiet: bool, **flags: Any) -> Settings:
-    """Read the settings of a command that reads an index, with the last one if none is named.
+    """Return the settings of a command that reads an index: by default the last one indexed.
 
     Raises:
-        UsageError: As ``load_settings``.
+        UsageError: As for ``load_settings``.
     """
     from ingest import followed_folder
     from rag_app.settings import load_settings
@@ -75,19 +102,19 @@ def settings_of_index(quiet: bool, **flags: Any) -> Settings:
     last = last_index(settings)
     if last is None:
         return settings
-    note(f"note: using the index {last}, which 'rag index' made last", quiet)
+    note(f"note: using the index {last}, the last one that 'rag index' made", quiet)
     folder = followed_folder(last) or settings.documents
     return settings.model_copy(update={"index": last, "documents": folder})
 
 
 def settings_to_sync(folder: Path | None, index: Path | None, quiet: bool) -> Settings:
-    """Read the settings of a sync, with the folder that the index was made from if none is named.
+    """Return the settings of a sync: by default of the folder that the index was made from.
 
-    A folder in the settings belongs to the index there, so it is not meant for another
-    one that is named on the command line.
+    A folder in the settings belongs to the index in the settings, not to another one on the
+    command line.
 
     Raises:
-        UsageError: As ``load_settings``; or the folder is gone.
+        UsageError: As for ``load_settings``, or the folder is missing.
     """
     from ingest import UsageError, followed_folder
     from rag_app.settings import load_settings
@@ -104,14 +131,13 @@ def settings_to_sync(folder: Path | None, index: Path | None, quiet: bool) -> Se
     if "index" not in settings.model_fields_set and settings.documents.is_dir():
         return settings  # the folder around both was moved
     raise UsageError(
-        f"the folder {followed}, which the index {settings.index} was made from, is not there: "
-        "bring it back, or name the folder to follow instead, as in 'rag index DOCS'; "
-        "the index is as it was"
+        f"the folder {followed}, which the index {settings.index} was made from, is missing: "
+        "restore it, or name another folder, as in 'rag index DOCS'; the index is unchanged"
     )
 
 
 def last_index(settings: Settings) -> Path | None:
-    """Return the index that ``rag index`` made last, if no setting names one and none is here."""
+    """Return the last index that ``rag index`` made, if none is configured and none is here."""
     from ingest import holds_index
 
     if "index" in settings.model_fields_set or holds_index(settings.index):
@@ -124,9 +150,9 @@ def last_index(settings: Settings) -> Path | None:
 
 
 def remember_index(index: Path) -> None:
-    """Note that ``rag index`` made this one, for commands in folders without one."""
+    """Record the index that ``rag index`` made, for commands in folders without one."""
     memory = _memory()
-    with suppress(OSError):  # a home that can't be written to only costs the convenience
+    with suppress(OSError):  # best effort: the home directory may be read-only
         memory.parent.mkdir(parents=True, exist_ok=True)
         memory.write_bytes(os.fsencode(index.resolve()))
 

@@ -1,4 +1,4 @@
-"""Writing to the two streams: data to stdout, everything else to stderr."""
+"""Output: data to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from ingest.text.printable import printable as printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+# transformers imports torchao if it is installed, and torchao warns about what this torch lacks.
+_NOISY = ("torchao", "torch.utils._pytree")
+
 
 def print_json(value: object) -> None:
-    """Print the value as JSON on stdout, keys in the order given."""
+    """Print the value as JSON on stdout; keys keep their order."""
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
@@ -33,7 +36,9 @@ class _Notes(logging.Handler):
 
 @contextmanager
 def warnings_as_notes() -> Iterator[None]:
-    """Print what the app warns of on stderr, even when quiet: an answer is not what was set."""
+    """Print the app's warnings as notes on stderr, even when quiet: they change the answer."""
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
     log, notes = logging.getLogger("rag_app"), _Notes(logging.WARNING)
     log.addHandler(notes)
     try:
@@ -43,9 +48,9 @@ def warnings_as_notes() -> Iterator[None]:
 
 
 def terminal() -> Console | None:
-    """Return the console of stdout if it is a terminal with styles.
+    """Return the console of stdout if it is a terminal that supports styles.
 
-    NO_COLOR takes away the colours and leaves bold and reverse; TERM=dumb leaves plain text.
+    NO_COLOR disables colours but not bold and reverse; TERM=dumb disables all styles.
     """
     if not sys.stdout.isatty():
         return None
@@ -56,7 +61,7 @@ def terminal() -> Console | None:
 
 
 def installed_version() -> str:
-    """Return the name of the app with its version, if it is installed."""
+    """Return the app's name and version, as far as it is installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

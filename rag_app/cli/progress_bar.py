@@ -1,4 +1,4 @@
-"""How far an indexing run is: a bar in a terminal, now and then a line elsewhere."""
+"""Progress on stderr: bars in a terminal; for indexing, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rag_app.cli.output import note, printable
 
 if TYPE_CHECKING:
     from ingest import SyncProgress
 
-# Where no terminal is: until the first line, as a short run needs none, and between two.
+# Without a terminal: before the first line, as a short run needs none, and between two; by hand.
 FIRST_LINE_SECONDS = 10.0
 LINE_SECONDS = 5.0
 _BAR_WIDTH = 16
@@ -24,23 +24,20 @@ Show = Callable[["SyncProgress"], None]
 
 
 class Pace:
-    """How much of a run is done, and what that says about the rest."""
+    """The part of a run that is done, and an estimate of the time left."""
 
     def __init__(self) -> None:
         self._started = _clock()
         self._done = 0.0
 
     def done(self, progress: SyncProgress) -> float:
-        """Return the part that is done, from 0 to 1; never less than before.
-
-        An estimate that grows would make it smaller.
-        """
+        """Return the part that is done, 0 to 1; it never falls when the estimated total grows."""
         if progress.chunks_total:
             self._done = max(self._done, progress.chunks_done / progress.chunks_total)
         return self._done
 
     def counts(self, progress: SyncProgress) -> str:
-        """Return chunks, files and the time left: "8 of 20 chunks, 1 of 3 files, 9 s left"."""
+        """Return chunks, files and time left: "8 of 20 chunks, 1 of 3 files, 9 s left"."""
         files = f"{progress.files_done:,} of {progress.files_total:,} files"
         return ", ".join([_chunks(progress), files, *self._left(self.done(progress))])
 
@@ -52,7 +49,7 @@ class Pace:
 
 @contextmanager
 def show_progress(quiet: bool) -> Iterator[Show | None]:
-    """Show on stderr how far a run is, while the block lasts."""
+    """Yield a function that shows the progress of indexing within the block, None if quiet."""
     if quiet:
         yield None
     elif sys.stderr.isatty():
@@ -63,8 +60,34 @@ def show_progress(quiet: bool) -> Iterator[Show | None]:
 
 
 @contextmanager
+def show_stages(quiet: bool) -> Iterator[Callable[[Any], None] | None]:
+    """Yield a function that shows a bar for each ``stage`` of a progress, None without a terminal.
+
+    Its argument has the attributes ``stage``, ``done`` and ``total``.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    columns = (TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn(), TimeLeft())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+
+        def show(progress: Any) -> None:
+            stage = progress.stage
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=None)
+            bars.update(tasks[stage], completed=progress.done, total=progress.total)
+
+        yield show
+
+
+@contextmanager
 def _bar() -> Iterator[Show]:
-    """Show a bar that is gone afterwards."""
+    """Show a bar that disappears afterwards."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
     from rich.table import Column
@@ -92,7 +115,7 @@ def _bar() -> Iterator[Show]:
 
 
 def _lines() -> Show:
-    """Print a line where one is due."""
+    """Print a line when one is due."""
     pace = Pace()
     due = _clock() + FIRST_LINE_SECONDS
 

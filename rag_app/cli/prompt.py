@@ -1,4 +1,4 @@
-"""``rag prompt``: the templates there are, what a model gets from one, what is wrong with one."""
+"""``rag prompt``: list, show, check and write prompt templates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag_app.cli.options import AsJson, Debug, Quiet
+from rag_app.cli.options import AsJson, Quiet
 from rag_app.cli.output import note, print_json, printable
 
 if TYPE_CHECKING:
@@ -20,12 +20,9 @@ app = typer.Typer(help="List, show, check and write prompt templates.")
 Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="Name or file of a template.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="File of a template.")]
 
-_ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
-
-@app.command("list")
-def list_(as_json: AsJson = False, debug: Debug = False, quiet: Quiet = False) -> None:
-    """Name the templates that come with the app."""
+def list_(as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """List the templates that come with the app."""
     from rag_app.prompts import load_prompt, shipped_prompts
 
     prompts = [load_prompt(name) for name in shipped_prompts()]
@@ -35,41 +32,32 @@ def list_(as_json: AsJson = False, debug: Debug = False, quiet: Quiet = False) -
     for prompt in prompts:
         print(f"{prompt.name:<12} {prompt.description}")
     others = ", ".join(prompt.name for prompt in prompts if not prompt.answers)
-    note(f"{others} are used by the app itself; the others answer: --prompt NAME", quiet)
+    note(f"{others} are for the app's own use; choose another one with --prompt NAME", quiet)
 
 
-@app.command()
-def show(
-    name: Name,
-    as_json: AsJson = False,
-    debug: Debug = False,
-    quiet: Quiet = False,
-) -> None:
+def show(name: Name, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Show the messages that a model gets, with a sample question and context."""
+    from langchain_core.messages import convert_to_openai_messages
+
     from rag_app.prompts import load_prompt
 
     prompt = load_prompt(name)
-    values = _sample(prompt)
-    messages = [(_ROLES[message.type], str(message.text)) for message in prompt.messages(**values)]
+    messages = convert_to_openai_messages(prompt.messages(**_sample(prompt)))
     if as_json:
-        print_json([{"role": role, "content": text} for role, text in messages])
+        print_json(messages)
     else:
-        print("\n\n".join(f"--- {role}\n{printable(text)}" for role, text in messages))
+        print("\n\n".join(f"--- {one['role']}\n{printable(one['content'])}" for one in messages))
 
 
-@app.command()
-def check(name: Name, as_json: AsJson = False, debug: Debug = False, quiet: Quiet = False) -> None:
-    """Say everything that keeps it from being a template that answers; exit 2 if anything.
-
-    What only weakens it is a warning.
-    """
+def check(name: Name, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Report all errors of a template, and as warnings what weakens it; exit 2 on errors."""
     from rag_app.prompts import check_prompt, weaknesses
 
     problems = check_prompt(name)
     warnings = () if problems else weaknesses(name)
     if as_json:
-        told = [{"line": one.line, "problem": one.text} for one in problems]
-        print_json(told + [{"line": one.line, "warning": one.text} for one in warnings])
+        errors = [{"line": one.line, "problem": one.text} for one in problems]
+        print_json(errors + [{"line": one.line, "warning": one.text} for one in warnings])
     else:
         for one in problems:
             print(printable(f"{name}:{one.line}: {one.text}"))
@@ -77,20 +65,20 @@ def check(name: Name, as_json: AsJson = False, debug: Debug = False, quiet: Quie
             note(f"warning: {name}:{one.line}: {one.text}", quiet)
     if problems:
         raise typer.Exit(2)
-    note(f"{name} is a template: --prompt {name}", quiet)
+    note(f"{name} is a valid template: use it with --prompt {name}", quiet)
     _note_extractive(name, quiet)
 
 
 def note_unread(settings: Settings, quiet: bool) -> None:
-    """Note that a template is chosen and the chat model reads none."""
+    """Note that a template is set although the chat model uses none."""
     if settings.prompt and settings.is_extractive:
         note(
-            f"note: extractive quotes the documents: the prompt {settings.prompt} is unread", quiet
+            f"note: extractive quotes the documents and ignores the prompt {settings.prompt}", quiet
         )
 
 
 def _note_extractive(name: str, quiet: bool) -> None:
-    """Warn where the settings name a chat model that reads no template; the default is no name."""
+    """Note that the chat model uses no template, unless it is only the default model."""
     from rag_app.settings import load_settings
 
     settings = load_settings(prompt=name)
@@ -98,13 +86,12 @@ def _note_extractive(name: str, quiet: bool) -> None:
         note_unread(settings, quiet)
 
 
-@app.command()
-def new(file: File, debug: Debug = False, quiet: Quiet = False) -> None:
-    """Write a commented template that works as it is; never over a file that is there."""
+def new(file: File, quiet: Quiet = False) -> None:
+    """Write a commented template that works as it is; never overwrites a file."""
     from rag_app.prompts import new_prompt
 
     new_prompt(file)
-    note(f"wrote {file}: change it, then 'rag prompt check {file}'", quiet)
+    note(f"wrote {file}: edit it, then run 'rag prompt check {file}'", quiet)
 
 
 def prompt_record(prompt: Prompt) -> dict[str, object]:
@@ -118,7 +105,7 @@ def prompt_record(prompt: Prompt) -> dict[str, object]:
 
 
 def _sample(prompt: Prompt) -> Mapping[str, str]:
-    """Return a value for each variable, in the template's language where there is one."""
+    """Return a sample value for each variable, in the template's language."""
     from ingest import detect_language
     from rag_app.prompts.context import format_context
     from rag_app.types import ScoredChunk

@@ -1,4 +1,4 @@
-"""``rag show``: a place of a document with the text around it."""
+"""``rag show``: a span of a document with the text around it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag_app.cli.options import AsJson, Debug, Index, Quiet, settings_of_index
+from rag_app.cli.options import AsJson, Index, Quiet, settings_of_index
 from rag_app.cli.output import print_json, printable, terminal
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from rag_app.app import RagApp
 
 _PLACE = re.compile(r"(.+):(\d+)-(\d+)", re.DOTALL)
-_LINES, _CHARACTERS = 3, 600
+_LINES, _CHARACTERS = 3, 600  # of context on each side; chosen by hand
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A span of a document's text, and what stands around it.
+    """A span of a document's text with its context.
 
     Attributes:
         source: The document.
@@ -31,9 +31,9 @@ class Place:
         headings: Titles of the sections around it, outermost first.
         start: Offset of the first character in the document's text.
         end: Offset after the last character.
-        before: The end of the text before it, some lines.
+        before: The lines before it.
         quote: The characters from ``start`` to ``end``.
-        after: The beginning of the text after it, some lines.
+        after: The lines after it.
     """
 
     source: str
@@ -49,16 +49,13 @@ class Place:
 def show(
     place: Annotated[
         str,
-        typer.Argument(
-            metavar="SOURCE:START-END", help="A place, as citations and --json name it."
-        ),
+        typer.Argument(metavar="SOURCE:START-END", help="A span, as in citations and --json."),
     ],
     index: Index = None,
     as_json: AsJson = False,
-    debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show a place of a document with the text around it."""
+    """Show a span of a document with the text around it."""
     from rag_app.app import RagApp
 
     app = RagApp(settings_of_index(quiet, index=index))
@@ -70,10 +67,10 @@ def show(
 
 
 def find_place(app: RagApp, place: str) -> Place:
-    """Return the place ``SOURCE:START-END`` of the index.
+    """Return the span ``SOURCE:START-END`` of the index.
 
     Raises:
-        UsageError: If it is no place, or the index has no such document, or not so long a one.
+        UsageError: The form is wrong, the document is not in the index, or it is shorter.
     """
     from ingest import UsageError
 
@@ -96,11 +93,13 @@ def find_place(app: RagApp, place: str) -> Place:
 
 
 def _place(source: str, document: Document, start: int, end: int) -> Place:
+    from rag_app.retrieval.expansion import sections_between
+
     text = document.text
     return Place(
         source=source,
         page=bisect_right(document.pages, start) or None,
-        headings=_headings(document, start),
+        headings=sections_between(document, start, start + 1)[0].headings,
         start=start,
         end=end,
         before=_end_of(text[max(start - _CHARACTERS, 0) : start], whole=start <= _CHARACTERS),
@@ -109,18 +108,8 @@ def _place(source: str, document: Document, start: int, end: int) -> Place:
     )
 
 
-def _headings(document: Document, offset: int) -> tuple[str, ...]:
-    path: list[tuple[int, str]] = []
-    for heading in document.headings:
-        if heading.start > offset:
-            break
-        path = [(level, title) for level, title in path if level < heading.level]
-        path.append((heading.level, heading.title))
-    return tuple(title for _, title in path)
-
-
 def _end_of(text: str, whole: bool) -> str:
-    """Return the last lines of ``text``; if it is not the whole, from where a word begins."""
+    """Return the last lines of ``text``; unless it is the whole, from the start of a word."""
     lines = text.splitlines(keepends=True)
     partial = bool(lines) and not text.endswith("\n")
     kept = "".join(lines[-(_LINES + partial) :])
@@ -128,13 +117,13 @@ def _end_of(text: str, whole: bool) -> str:
 
 
 def _beginning_of(text: str, whole: bool) -> str:
-    """Return the first lines of ``text``; if it is not the whole, to where a word ends."""
+    """Return the first lines of ``text``; unless it is the whole, to the end of a word."""
     kept = "".join(text.splitlines(keepends=True)[: _LINES + 1])
     return kept if whole or len(kept) < len(text) else kept.rpartition(" ")[0]
 
 
 def _print_place(app: RagApp, found: Place) -> None:
-    """Print where it is, then the text with the quote marked."""
+    """Print the location, then the text with the quote marked."""
     from rag_app.cli.answer_output import print_linked
     from rag_app.types import source_line
 

@@ -1,4 +1,4 @@
-"""``rag tokens``: how the models split a text."""
+"""``rag tokens``: how the models tokenize a text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag_app.cli.options import AsJson, Debug, Index, Llm, Quiet
+from rag_app.cli.options import AsJson, Index, Llm, Quiet
 from rag_app.cli.output import note, print_json, printable
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token and the characters of the text it stands for."""
+    """One token and its span in the text, in characters."""
 
     token: str
     start: int
@@ -29,14 +29,14 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How one model splits the text.
+    """The tokens of the text for one model.
 
     Attributes:
         model: The model, as ``provider:model``.
         algorithm: ``WordPiece``, ``BPE`` or ``Unigram``.
-        count: Tokens, with those the model adds itself.
-        limit: The most tokens the model reads at once; None if it does not say.
-        tokens: The tokens of the text itself, in order.
+        count: Number of tokens, including special tokens.
+        limit: The context window, in tokens; None if unknown.
+        tokens: The tokens of the text, in order, without special tokens.
     """
 
     model: str
@@ -51,10 +51,9 @@ def tokens(
     llm: Llm = None,
     index: Index = None,
     as_json: AsJson = False,
-    debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show how the embedding model and the chat model split a text into tokens."""
+    """Show the tokens of a text for the embedding model and the chat model."""
     from ingest import embedding_model
     from rag_app.settings import llm_names, load_settings
 
@@ -73,15 +72,15 @@ def tokens(
 
 
 def _chat_tokenizer(llm: str, settings: Settings) -> tuple[Tokenizer, int | None]:
-    """Return the chat model's tokenizer and the most tokens it reads, if it is known."""
+    """Return the chat model's tokenizer and its context window, if known."""
     from rag_app.llms import chat_model
 
-    chat_model(llm, settings)  # says what is missing
+    chat_model(llm, settings)  # raises if packages are missing
     from rag_app.llms.loading import context_window, load_tokenizer
 
     model, revision = llm.removeprefix("huggingface:"), settings.llm_revision
     limit = context_window(model, revision)
-    # Where nothing states a limit, transformers makes up a huge one.
+    # Without a limit, transformers sets a huge one.
     return load_tokenizer(model, revision).backend_tokenizer, limit if limit < 1e9 else None
 
 
@@ -111,10 +110,10 @@ def _print_splits(text: str, splits: Sequence[Split]) -> None:
 
 
 def _within(split: Split, word: re.Match[str]) -> str:
-    """Return the tokens that end in the word: a BPE token may begin with the space before it."""
+    """Return the tokens that end in the word; a BPE token may begin with the space before it."""
     return " ".join(token.token for token in split.tokens if word.start() < token.end <= word.end())
 
 
 def _visible(cell: str) -> str:
-    """Return the cell on one line, with white space that is all there is as an escape."""
+    """Return the cell on one line; a cell of white space only is escaped."""
     return printable(cell if cell.strip() else repr(cell)[1:-1]) if cell else ""

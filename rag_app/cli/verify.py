@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag_app.cli.options import AsJson, Debug, Index, Quiet, settings_of_index
+from rag_app.cli.options import AsJson, Index, Quiet, settings_of_index
 from rag_app.cli.output import note, print_json, printable
 
 if TYPE_CHECKING:
@@ -20,14 +20,13 @@ _NOT_REPAIRED = 3
 def verify(
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Mend what is damaged, from the index itself or the files."),
+        typer.Option("--repair", help="Repair damage from the index itself or from the files."),
     ] = False,
     index: Index = None,
     as_json: AsJson = False,
-    debug: Debug = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check that the index is what was written, row by row and file by file."""
+    """Check every row and file of the index for damage."""
     from rag_app.app import RagApp
 
     report = RagApp(settings_of_index(quiet, index=index)).verify(repair=repair)
@@ -46,10 +45,11 @@ def verify(
             print(printable(_line(damage, repair)))
     if report.read_only:
         note(
-            "this user may only read the index: what a killed writer left was not looked for", quiet
+            "this user may only read the index: files left by killed writers were not checked",
+            quiet,
         )
     if report.damages and not repair:
-        note("run 'rag verify --repair' to mend the index", quiet)
+        note("run 'rag verify --repair' to repair the index", quiet)
         raise typer.Exit(_FOUND)
     if not all(damage.repaired for damage in report.damages):
         raise typer.Exit(_NOT_REPAIRED)

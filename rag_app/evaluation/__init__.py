@@ -1,4 +1,4 @@
-"""Measure how well questions are answered, and whether a change of settings makes it better."""
+"""Measure how well questions are answered, and compare settings."""
 
 from rag_app.evaluation.datasets import limited, load_dataset
 from rag_app.evaluation.evaluate import Progress, evaluate, evaluate_pair

@@ -1,10 +1,10 @@
 """Read a data set: a BEIR folder, a folder of documents with questions, or a file of questions.
 
-- A file of questions has one JSON object a line: ``{"question": …, "answers": […], "source": …}``.
-  The last two may be missing; ``"answerable": false`` or an empty list of answers says that the
-  documents don't answer. It is asked of the user's own index.
-- A folder with ``documents/`` and ``queries.jsonl`` holds such questions and the documents.
-- A BEIR folder holds ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.tsv`` or ``qrels/test.tsv``
+- A file of questions has one JSON object per line: ``{"question": …, "answers": […], "source":
+  …}``. The last two are optional; ``"answerable": false`` or an empty list of answers marks a
+  question that the documents do not answer. The questions are asked of the user's own index.
+- A folder with ``documents/`` and ``queries.jsonl`` has the documents and such questions.
+- A BEIR folder has ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.tsv`` or ``qrels/test.tsv``
   (Thakur et al., "BEIR: A Heterogeneous Benchmark for Zero-shot Evaluation of Information
   Retrieval Models", 2021).
 """
@@ -29,13 +29,13 @@ _QRELS_COLUMNS = 3
 _KEYS = (
     "_id question text answers answerable answer_type source sources evidence evidence_span".split()
 )
-# Between 'anwsers' (0.86) and 'question_id' (0.84), which data sets have beside 'question'.
-_ALIKE = 0.85
+# Above 'question_id' (0.84), which data sets have beside 'question', and below 'anwsers' (0.86).
+_SIMILARITY = 0.85
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A passage of a corpus: its id, and its title and text as they are indexed, maybe empty."""
+    """A passage of a corpus: its id, and its title and text as one text, which may be empty."""
 
     id: str
     text: str
@@ -45,7 +45,7 @@ def load_dataset(path: Path | str) -> Dataset:
     """Return the data set at ``path``.
 
     Raises:
-        UsageError: It is none, or a line of it can't be used.
+        UsageError: There is no data set, or a line of it is invalid.
     """
     place = Path(path)
     if place.is_file():
@@ -70,17 +70,17 @@ def read_passages(corpus: Path) -> Iterator[Passage]:
     """Yield the passages of a BEIR corpus: title, blank line, text; either may be empty.
 
     Raises:
-        UsageError: A line can't be used.
+        UsageError: A line is invalid.
     """
     for line in read_lines(corpus):
-        # A text may be empty, as in TREC-COVID, but a misspelled key would empty all of them.
+        # Texts may be empty, as in TREC-COVID, but a missing key is probably misspelled.
         empty = "" if "text" in line.values else None
         parts = (line.text("title", default=""), line.text("text", default=empty))
         yield Passage(line.text("_id"), "\n\n".join(part for part in parts if part.strip()))
 
 
 def limited(dataset: Dataset, count: int | None) -> Dataset:
-    """Return the data set with at most ``count`` questions, taken evenly from all of it."""
+    """Return the data set with at most ``count`` questions, evenly spaced."""
     total = len(dataset.questions)
     if count is None or count >= total:
         return dataset
@@ -130,11 +130,7 @@ def _questions(file: Path) -> Iterator[Question]:
 
 
 def _check_keys(line: Line) -> None:
-    """Refuse a misspelled key, whose value would be left out; data sets have others of their own.
-
-    Raises:
-        UsageError: A key is nearly a known one, which the line lacks.
-    """
+    """Raise UsageError if a key looks like a misspelled known one; other extra keys are ignored."""
     for key in line.values:
         meant = _meant(key)
         if meant and meant not in line.values:
@@ -146,11 +142,11 @@ def _check_keys(line: Line) -> None:
 
 @cache
 def _meant(key: str) -> str | None:
-    return next(iter(get_close_matches(key.casefold(), _KEYS, n=1, cutoff=_ALIKE)), None)
+    return next(iter(get_close_matches(key.casefold(), _KEYS, n=1, cutoff=_SIMILARITY)), None)
 
 
 def _in_folder(questions: Iterator[Question], folder: Path) -> Iterator[Question]:
-    """Give the sources as the index of the documents will name them."""
+    """Yield the questions with their sources as paths relative to the documents folder."""
     for question in questions:
         sources = [source.removeprefix(f"{_DOCUMENTS}/") for source in question.relevant]
         for source in sources:
@@ -161,9 +157,9 @@ def _in_folder(questions: Iterator[Question], folder: Path) -> Iterator[Question
 
 
 def _judged(queries: Path, qrels: Path) -> Iterator[Question]:
-    """Yield the questions that the qrels judge, and those known to have no answer.
+    """Yield the questions with qrels, and the unanswerable ones.
 
-    A question with a relevant passage is not taken for unanswerable, whatever the file says.
+    A question with a relevant passage never counts as unanswerable, whatever the file says.
     """
     grades = _grades(qrels)
     for question in _questions(queries):

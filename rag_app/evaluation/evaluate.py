@@ -1,4 +1,4 @@
-"""Measure one configuration, or two on the same questions."""
+"""Evaluate one configuration, or two on the same questions."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 from ingest import FileProblem, Index, IndexSettings, SyncProgress, UsageError
 from rag_app.app import RagApp
 from rag_app.evaluation.datasets import load_dataset, read_passages
-from rag_app.evaluation.metrics import figures, latency_ms, question_scores, recall_curve
+from rag_app.evaluation.metrics import aggregate, latency_ms, question_scores, recall_curve
 from rag_app.evaluation.outcomes import ask_questions, check_evidence
 from rag_app.evaluation.requirements import check_requirements
 from rag_app.evaluation.statistics import compare
 from rag_app.evaluation.types import Comparison, Dataset, Evaluation, Outcome
 from rag_app.settings import Settings, load_settings
 
-_PASSAGES_A_BATCH = 500
+_PASSAGES_PER_BATCH = 500  # chosen by hand
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an evaluation is: ``stage`` is ``indexing`` or ``asking``; None if not known."""
+    """Progress of an evaluation: ``stage`` is ``indexing`` or ``asking``; ``total`` if known."""
 
     stage: str
     done: int
@@ -42,13 +42,13 @@ def evaluate(
 ) -> Evaluation:
     """Return how well the configured app answers the questions of a data set.
 
-    A data set that brings documents gets an index of its own, which is deleted afterwards. The
-    user's index is only read, by questions that bring none.
+    A data set with documents is indexed in a temporary folder. One without asks the user's index,
+    which is only read.
 
     Raises:
         UsageError: The data set or a setting can't be used.
-        MissingExtraError: The packages that measure are not installed.
-        StoreError: The user's index can't serve.
+        MissingExtraError: The extra ``eval`` is not installed.
+        StoreError: The user's index can't be read.
         ProviderError: The chat model failed.
     """
     check_requirements()
@@ -64,7 +64,17 @@ def evaluate_pair(
     *,
     progress: OnProgress | None = None,
 ) -> Comparison:
-    """Return how the settings and the same with ``overrides`` compare; raises as `evaluate`."""
+    """Return how ``settings`` compare with and without ``overrides``.
+
+    Args:
+        dataset: A data set, or the path of one.
+        settings: The configuration before.
+        overrides: Settings by name that make the configuration after.
+        progress: Called with the progress of each of the two evaluations.
+
+    Raises:
+        RagError: As for `evaluate`.
+    """
     check_requirements()
     loaded = dataset if isinstance(dataset, Dataset) else load_dataset(dataset)
     other = load_settings(**(settings.model_dump() | dict(overrides)))
@@ -84,7 +94,7 @@ def evaluate_pair(
 
 @dataclass(frozen=True, slots=True)
 class _Indexed:
-    """Settings whose index holds the documents of a data set, but for those that failed."""
+    """Settings whose index holds the documents of a data set, except those that failed."""
 
     settings: Settings
     failed: tuple[FileProblem, ...] = ()
@@ -94,7 +104,7 @@ class _Indexed:
 def _indexed(
     dataset: Dataset, settings: Settings, progress: OnProgress | None
 ) -> Iterator[_Indexed]:
-    """Give settings that point to an index of the data set, for as long as the block runs."""
+    """Yield settings that point to an index of the data set, which exists within the block."""
     if dataset.corpus is None:
         yield _Indexed(settings)
         return
@@ -117,15 +127,15 @@ def _sync_progress(progress: OnProgress | None) -> Callable[[SyncProgress], None
 def _index_passages(
     app: RagApp, corpus: Path, progress: OnProgress | None
 ) -> tuple[FileProblem, ...]:
-    """Index the passages of a corpus and return those without text, which can't be found."""
-    # Without the write lock, as nobody else knows the folder.
+    """Index the passages of a corpus and return those without text, which are not indexed."""
+    # No write lock: nobody else knows the folder.
     app.settings.index.mkdir()
     index = Index.create(app.settings.index, app.embedding, app.settings.chunk_tokens)
     index.use()
     done = 0
     failed: list[FileProblem] = []
     passages = read_passages(corpus)
-    while batch := list(islice(passages, _PASSAGES_A_BATCH)):
+    while batch := list(islice(passages, _PASSAGES_PER_BATCH)):
         failed += [FileProblem(one.id, "has no text") for one in batch if not one.text]
         written = [one for one in batch if one.text]
         index.add_texts([one.text for one in written], ids=[one.id for one in written])
@@ -153,7 +163,7 @@ def _measured(dataset: Dataset, index: _Indexed, progress: OnProgress | None) ->
         configuration=_configuration(app.settings),
         outcomes=tuple(outcomes),
         scores=scores,
-        figures=figures(outcomes, scores),
+        metrics=aggregate(outcomes, scores),
         recall=recall_curve(outcomes),
         latency_ms=latency_ms(outcomes),
         failed=index.failed,
@@ -161,7 +171,7 @@ def _measured(dataset: Dataset, index: _Indexed, progress: OnProgress | None) ->
 
 
 def _check_places(app: RagApp, dataset: Dataset) -> None:
-    """Raise UsageError for a place that nothing can be found at, which would look like a miss."""
+    """Raise UsageError for evidence that is not in the index: it would count as a miss."""
     if dataset.corpus and dataset.corpus.is_file():
         return
     for question in dataset.questions:
@@ -177,7 +187,7 @@ def _check_places(app: RagApp, dataset: Dataset) -> None:
 
 
 def _configuration(settings: Settings) -> str:
-    """Return the settings that decide an answer, as one line."""
+    """Return the settings that determine an answer, on one line."""
     parts = [settings.llm, settings.embedding, f"top {settings.top_k}"]
     defaults = Settings.model_fields
     parts += [
@@ -189,11 +199,11 @@ def _configuration(settings: Settings) -> str:
 
 
 def _same_index(settings: Settings, other: Settings) -> bool:
-    """Return whether an index made by the one serves the other."""
-    deciding = set(IndexSettings.model_fields) - {"index", "openai_api_key"}
-    return all(getattr(settings, name) == getattr(other, name) for name in deciding)
+    """Return whether both settings build the same index."""
+    names = set(IndexSettings.model_fields) - {"index", "openai_api_key"}
+    return all(getattr(settings, name) == getattr(other, name) for name in names)
 
 
 def _documents_of(settings: Settings) -> Path:
-    """Return the folder that the user's index follows."""
+    """Return the folder that the user's index was made from."""
     return Path(RagApp(settings).store.state().folder or settings.documents)

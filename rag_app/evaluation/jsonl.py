@@ -1,4 +1,4 @@
-"""Read files of JSON lines so that every complaint names the file and the line."""
+"""Read JSONL files; every error names the file and the line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ingest import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a JSONL file and where it stands."""
+    """The JSON object of a line of a file; a value of another type raises UsageError."""
 
     file: Path
     number: int
@@ -20,11 +20,11 @@ class Line:
 
     @property
     def place(self) -> str:
-        """File and line, as a complaint begins."""
+        """File and line, as an error begins."""
         return f"{self.file}, line {self.number}"
 
     def text(self, key: str, default: str | None = None) -> str:
-        """Return a text, or ``default`` if it is null or missing."""
+        """Return a string, or ``default`` if it is null or missing."""
         value = self.values.get(key)
         if value is None:
             value = default
@@ -33,7 +33,7 @@ class Line:
         return value
 
     def texts(self, key: str) -> tuple[str, ...] | None:
-        """Return a list of texts, or None if it is null or missing."""
+        """Return a list of strings, or None if it is null or missing."""
         value = self.values.get(key)
         if value is None:
             return None
@@ -62,7 +62,7 @@ class Line:
 
 
 def read_lines(file: Path) -> Iterator[Line]:
-    """Yield the lines of a file that are not blank.
+    """Yield the non-blank lines of a file.
 
     Raises:
         UsageError: The file can't be read, or a line is not a JSON object.
@@ -82,7 +82,11 @@ def read_lines(file: Path) -> Iterator[Line]:
 
 
 def read_text(file: Path) -> str:
-    """Return a UTF-8 file as text or raise UsageError."""
+    """Return the text of a UTF-8 file.
+
+    Raises:
+        UsageError: It can't be read or is not UTF-8.
+    """
     try:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -93,5 +97,5 @@ def read_text(file: Path) -> str:
 
 
 def shown(value: object) -> str:
-    """Return the beginning of a value as it stands in the file."""
+    """Return a value as JSON, at most 60 characters, or ``missing``."""
     return "missing" if value is None else json.dumps(value, ensure_ascii=False)[:60]

@@ -1,7 +1,7 @@
-"""From outcomes to figures; the ranking measures are computed by ir_measures (trec_eval).
+"""Metrics of outcomes; ir_measures (trec_eval) computes those of rankings.
 
-What a data set can't tell is left out: without relevant documents there is no recall, without
-unanswerable questions no abstention.
+Metrics that a data set does not allow are left out: there is no recall without relevant documents,
+and no abstention without unanswerable questions.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ Scores = Mapping[str, Mapping[str, float]]
 
 
 def question_scores(outcomes: Sequence[Outcome]) -> Scores:
-    """Return the value of each measure by question id, for the questions that it applies to."""
+    """Return the value of each metric by question id, for the questions that it applies to."""
     judged = [outcome for outcome in outcomes if outcome.question.relevant]
     scores = {name: values for name, values in _ranking_scores(judged).items() if values}
-    for name, (applies, score) in _ANSWER_MEASURES.items():
+    for name, (applies, score) in _ANSWER_METRICS.items():
         values = {one.question.id: score(one) for one in outcomes if applies(one)}
         if values:
             scores[name] = values
     return scores
 
 
-def figures(outcomes: Sequence[Outcome], scores: Scores) -> dict[str, Estimate]:
-    """Return every figure of the set that can be told, with its interval."""
+def aggregate(outcomes: Sequence[Outcome], scores: Scores) -> dict[str, Estimate]:
+    """Return every metric that the data set allows, by name, with its interval."""
     means = {name: mean(list(values.values())) for name, values in scores.items()}
     return means | dict(_abstention(outcomes)) | dict(_citations(outcomes))
 
 
 def recall_curve(outcomes: Sequence[Outcome]) -> dict[int, float]:
-    """Return the mean recall at each of ``RANKS``, or nothing without relevant documents."""
+    """Return the mean recall at each of ``RANKS``; empty without relevant documents."""
     judged = [outcome for outcome in outcomes if outcome.question.relevant]
     if not judged:
         return {}
     import ir_measures
 
-    measures = {ir_measures.R @ rank: rank for rank in RANKS}
-    means = ir_measures.calc_aggregate(list(measures), _qrels(judged), _run(judged))
-    return {rank: float(means[measure]) for measure, rank in measures.items()}
+    metrics = {ir_measures.R @ rank: rank for rank in RANKS}
+    means = ir_measures.calc_aggregate(list(metrics), _qrels(judged), _run(judged))
+    return {rank: float(means[metric]) for metric, rank in metrics.items()}
 
 
 def latency_ms(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """Return the median and the 95th percentile of the time of a question, in milliseconds."""
+    """Return median and 95th percentile of the total time of a question, in milliseconds."""
     seconds = [outcome.answer.timings["total"] for outcome in outcomes]
     p50, p95 = np.percentile(seconds, (50, 95)) * 1000
     return {"p50": round(float(p50), 1), "p95": round(float(p95), 1)}
@@ -70,9 +70,9 @@ def _ranking_scores(judged: Sequence[Outcome]) -> dict[str, dict[str, float]]:
     }
     scores: dict[str, dict[str, float]] = {name: {} for name in names.values()}
     if judged:
-        for metric in ir_measures.iter_calc(list(names), _qrels(judged), _run(judged)):
-            question = judged[int(metric.query_id)].question
-            scores[names[metric.measure]][question.id] = float(metric.value)
+        for found in ir_measures.iter_calc(list(names), _qrels(judged), _run(judged)):
+            question = judged[int(found.query_id)].question
+            scores[names[found.measure]][question.id] = float(found.value)
     return scores
 
 
@@ -84,7 +84,7 @@ def _qrels(judged: Sequence[Outcome]) -> dict[str, dict[str, int]]:
 
 
 def _run(judged: Sequence[Outcome]) -> dict[str, dict[str, float]]:
-    """Return scores that keep the order: equal ones would be sorted by name."""
+    """Return distinct scores in the order of the ranking: trec_eval sorts ties by name."""
     return {
         str(number): {names[unit]: -float(at) for at, unit in enumerate(outcome.ranking)}
         for number, (outcome, names) in enumerate(zip(judged, _names(judged), strict=True))
@@ -92,7 +92,7 @@ def _run(judged: Sequence[Outcome]) -> dict[str, dict[str, float]]:
 
 
 def _names(judged: Sequence[Outcome]) -> Iterator[dict[str, str]]:
-    """Yield plain names for the units of each outcome: trec_eval crashes on odd file names."""
+    """Yield a number for each unit of each outcome: trec_eval crashes on odd file names."""
     for outcome in judged:
         units = dict.fromkeys([*outcome.question.relevant, *outcome.ranking])
         yield {unit: str(number) for number, unit in enumerate(units)}
@@ -110,7 +110,7 @@ def _is_unanswerable(outcome: Outcome) -> bool:
     return outcome.question.answerable is False
 
 
-def _declined(outcome: Outcome) -> float:
+def _abstained(outcome: Outcome) -> float:
     return float(outcome.answer.abstained)
 
 
@@ -141,16 +141,16 @@ def _bare_answer(outcome: Outcome) -> str:
 
 _Applies = Callable[[Outcome], bool]
 _Score = Callable[[Outcome], float]
-_ANSWER_MEASURES: Mapping[str, tuple[_Applies, _Score]] = {
+_ANSWER_METRICS: Mapping[str, tuple[_Applies, _Score]] = {
     "answer_in_context": (_has_verbatim_answers, _in_context),
     "answer_in_answer": (_has_verbatim_answers, _in_answer),
     "f1": (_has_answers, _f1),
-    "abstention_recall": (_is_unanswerable, _declined),
+    "abstention_recall": (_is_unanswerable, _abstained),
 }
 
 
 def _abstention(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, Estimate]]:
-    """Yield how well declined questions match the unanswerable ones."""
+    """Yield how well abstentions and confidences match the unanswerable questions."""
     known = [outcome for outcome in outcomes if outcome.question.answerable is not None]
     answerable = [outcome for outcome in known if outcome.question.answerable]
     unanswerable = [outcome for outcome in known if not outcome.question.answerable]
@@ -159,9 +159,9 @@ def _abstention(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, Estimate]]:
     positives, negatives = _confidences(answerable), _confidences(unanswerable)
     if positives and negatives:
         yield "abstention_auroc", auroc(positives, negatives)
-    if declined := [outcome for outcome in known if outcome.answer.abstained]:
-        rightly = [float(not outcome.question.answerable) for outcome in declined]
-        yield "abstention_precision", mean(rightly)
+    if abstained := [outcome for outcome in known if outcome.answer.abstained]:
+        right = [float(not outcome.question.answerable) for outcome in abstained]
+        yield "abstention_precision", mean(right)
 
 
 def _confidences(outcomes: Sequence[Outcome]) -> list[float]:
@@ -169,7 +169,7 @@ def _confidences(outcomes: Sequence[Outcome]) -> list[float]:
 
 
 def _citations(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, Estimate]]:
-    """Yield the share of verified citations, over the answers that have any."""
+    """Yield the share of verified citations among all citations."""
     cited = [outcome.answer.citations for outcome in outcomes if outcome.answer.citations]
     if cited:
         verified = [sum(citation.verified for citation in citations) for citations in cited]

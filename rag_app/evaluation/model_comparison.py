@@ -1,4 +1,4 @@
-"""One question, the same chunks, several chat models."""
+"""Compare chat models on one question and the same chunks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ from rag_app.types import Answer
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A chat model's answer, or why there is none.
-
-    The answer's timings leave out the retrieval, which all models share.
-    """
+    """A chat model's answer, or its error; the timings exclude retrieval, which is shared."""
 
     llm: str
     result: Answer | RagError
@@ -29,13 +26,19 @@ class Attempt:
 def compare(
     app: RagApp, question: str, llms: Sequence[str], filter: Mapping[str, str] | None = None
 ) -> Iterator[Attempt]:
-    """Retrieve once and yield what each chat model makes of it, in order.
+    """Retrieve once and yield each chat model's answer, in order.
 
-    If the settings let a model rewrite the question for the search, the first one does.
+    If the settings ask for query rewriting, the first model rewrites.
+
+    Args:
+        app: The app whose index and settings are used.
+        question: The question.
+        llms: The chat models, as ``provider:model``.
+        filter: Metadata that a document must have.
 
     Raises:
         UsageError: The question is empty.
-        StoreError: The index can't serve.
+        StoreError: The index can't be read.
     """
     opened = app.using(llm=llms[0])
     found = _Found(documents=opened.retriever(filter).invoke(question))
@@ -47,13 +50,13 @@ def compare(
 
 
 def _ask(app: RagApp, question: str, found: BaseRetriever) -> Answer:
-    # Remembering counts what was spent.
+    # Counts the tokens and the cost; caching is off.
     remember = CachedQuestion(app.settings, app.store, question, None).remember
     return app.chain(retriever=found, on_answer=remember).invoke(question)
 
 
 class _Found(BaseRetriever):
-    """Gives the same documents for every question."""
+    """A retriever that returns the same documents for every question."""
 
     documents: list[Document]
 

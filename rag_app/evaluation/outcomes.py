@@ -1,4 +1,4 @@
-"""Ask the questions of a data set, one after another, and keep what happened."""
+"""Ask the questions of a data set one after another and record the outcomes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Confidence = Callable[[str, Sequence[ScoredChunk]], float]
 
 
 def ask_questions(app: RagApp, questions: Sequence[Question]) -> Iterator[Outcome]:
-    """Yield how each question went, in their order.
+    """Yield the outcome of each question, in order.
 
     Raises:
         UsageError: The index is empty, or a setting can't be used.
@@ -28,7 +28,7 @@ def ask_questions(app: RagApp, questions: Sequence[Question]) -> Iterator[Outcom
     chain = app.chain()
     retriever = _KeepingRetriever.over(app.retriever())
     chain.retriever = retriever
-    retriever.invoke(questions[0].text)  # what is loaded at first use is not the question's time
+    retriever.invoke(questions[0].text)  # warm-up: loading models is not the question's time
     confidence = _sentence_confidence(app.embedding) if app.settings.is_extractive else None
     for question in questions:
         answer, chunks = _ask(chain, question.text)
@@ -42,7 +42,7 @@ def ask_questions(app: RagApp, questions: Sequence[Question]) -> Iterator[Outcom
 
 
 class _KeepingRetriever(HybridRetriever):
-    """The retriever of the app, that keeps the whole ranking of the last question."""
+    """The app's retriever, which also keeps the full ranking of the last question."""
 
     _kept: list[Ranked] = PrivateAttr(default_factory=list)
 
@@ -82,7 +82,7 @@ _EVIDENCE = "#evidence"
 
 
 def unit(question: Question, ranked: Ranked) -> str:
-    """Return what a chunk counts as for a question."""
+    """Return the unit of relevance that a chunk counts as: a document, or a part of one."""
     row = ranked.candidate.row
     if question.span is None:
         return row.source
@@ -93,14 +93,18 @@ def unit(question: Question, ranked: Ranked) -> str:
 
 
 def with_relevant_unit(question: Question) -> Question:
-    """Return the question with its evidence, where it is known, as the one relevant unit."""
+    """Return the question with its evidence, if known, as the only relevant unit."""
     if question.span is None:
         return question
     return replace(question, relevant={f"{source}{_EVIDENCE}": 1 for source in question.relevant})
 
 
 def check_evidence(question: Question, document: Document) -> None:
-    """Raise UsageError if the evidence is not where the question says."""
+    """Check that the evidence is at the question's span of the document.
+
+    Raises:
+        UsageError: It is not.
+    """
     if question.span is None:
         return
     found = document.text[slice(*question.span)]

@@ -1,4 +1,4 @@
-"""Draw the figures of an evaluation as SVG that follows the colours of the page around it."""
+"""Plots of an evaluation as SVG in the colours of the surrounding page."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag_app.evaluation.types import MEASURES, Evaluation, Outcome
+from rag_app.evaluation.types import METRICS, Evaluation, Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Stand-ins, as matplotlib takes no CSS variables: each is replaced by the variable of its name.
+# Placeholder colours, replaced by CSS variables, which matplotlib does not take.
 _INK, _GRID = "#010101", "#020202"
 _SERIES = ("#030303", "#040404")
 _VARIABLES = {_INK: "--ink", _GRID: "--line", _SERIES[0]: "--first", _SERIES[1]: "--second"}
@@ -28,9 +28,9 @@ Plot = tuple[str, str]
 
 
 def draw_plots(evaluations: Sequence[Evaluation]) -> list[Plot]:
-    """Return a title and an SVG for each plot that the evaluations have data for."""
+    """Return the title and the SVG of each plot that the evaluations have data for."""
     drawings = [
-        ("figures", "Measures with 95% intervals", any(one.figures for one in evaluations), _bars),
+        ("metrics", "Metrics with 95% intervals", any(one.metrics for one in evaluations), _bars),
         ("recall", "Recall by rank", any(one.recall for one in evaluations), _recall),
         ("confidence", _histogram_title(evaluations), True, _histogram),
     ]
@@ -57,7 +57,7 @@ def _svg(
     svg = written.getvalue()
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
-    # Ids are made unique, as all plots stand in one page.
+    # All plots are in one page, so ids are made unique.
     svg = _REFERENCES.sub(rf"\g<1>{name}-", svg[svg.index("<svg") :])
     opening = f'<svg role="img" aria-labelledby="{name}-title"'
     title_element = f'<title id="{name}-title">{title}</title>'
@@ -94,16 +94,16 @@ def _style(name: str) -> Iterator[Callable[..., Figure]]:
 
 
 def _bars(axes: Axes, evaluations: Sequence[Evaluation]) -> None:
-    measures = [name for name in MEASURES if any(name in one.figures for one in evaluations)]
+    metrics = [name for name in METRICS if any(name in one.metrics for one in evaluations)]
     width = _BAR if len(evaluations) > 1 else 2 * _BAR
     for number, evaluation in enumerate(evaluations):
         shift = width * (number - (len(evaluations) - 1) / 2)
-        for place, name in enumerate(measures):
-            if figure := evaluation.figures.get(name):
-                axes.barh(place + shift, figure.value, width * 0.9, color=_SERIES[number])
-                if figure.low is not None and figure.high is not None:
-                    axes.plot([figure.low, figure.high], [place + shift] * 2, color=_INK, lw=1.2)
-    axes.set_yticks(range(len(measures)), [MEASURES[name].name for name in measures])
+        for row, name in enumerate(metrics):
+            if metric := evaluation.metrics.get(name):
+                axes.barh(row + shift, metric.value, width * 0.9, color=_SERIES[number])
+                if metric.low is not None and metric.high is not None:
+                    axes.plot([metric.low, metric.high], [row + shift] * 2, color=_INK, lw=1.2)
+    axes.set_yticks(range(len(metrics)), [METRICS[name].name for name in metrics])
     axes.invert_yaxis()
     axes.set_xlim(0, 1.001)
     axes.grid(visible=False, axis="y")
@@ -113,7 +113,7 @@ def _bars(axes: Axes, evaluations: Sequence[Evaluation]) -> None:
 def _recall(axes: Axes, evaluations: Sequence[Evaluation]) -> None:
     for number, evaluation in enumerate(evaluations):
         ranks, values = list(evaluation.recall), list(evaluation.recall.values())
-        # Dashes, so that a line below another is seen.
+        # The second line is dashed, so that it does not hide the first.
         line = ("-", (0, (4, 3)))[number]
         axes.plot(ranks, values, color=_SERIES[number], lw=2, ls=line, marker="o", ms=4)
     axes.set_xscale("log")
@@ -134,7 +134,7 @@ def _histogram_title(evaluations: Sequence[Evaluation]) -> str:
 
 
 def _histogram(axes: Axes, evaluations: Sequence[Evaluation]) -> None:
-    """Draw the last configuration: of two, the one that is tried."""
+    """Draw the last configuration: of two, the one after the change."""
     from matplotlib.ticker import MaxNLocator
 
     evaluation = evaluations[-1]
@@ -153,7 +153,7 @@ def _histogram(axes: Axes, evaluations: Sequence[Evaluation]) -> None:
     )
     if score is _confidence:
         axes.axvline(0, color=_INK, lw=1, ls="--")
-        axes.set_xlabel("confidence above what an answer needs; declined below 0")
+        axes.set_xlabel("confidence; below 0 the app abstains")
     else:
         axes.set_xlabel("score of the best chunk")
     axes.set_ylabel("questions")

@@ -1,7 +1,7 @@
-"""Let a chat model write questions about the user's own documents.
+"""Generate questions about the user's own documents with a chat model.
 
-They are easier than the questions of people, as they are written from the very text that answers
-them; read them before you trust a figure.
+They are easier than people's questions, as they are written from the text that answers them:
+review them before trusting a metric.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from rag_app.prompts import load_prompt
 _PROMPT = Path(__file__).with_name("question.yaml")
 _LANGUAGES = {"en": "English", "pt": "Portuguese"}
 _SEED = 20250101
-_SHORTEST_CHUNK = 200
-_LONGEST_ANSWER = 200
+# Characters; both chosen by hand.
+_MIN_CHUNK = 200
+_MAX_ANSWER = 200
 _REPLY = re.compile(
     r"QUESTION:\s*(?P<question>\S.*?)\s*^\W*ANSWER:\s*(?P<answer>\S.*)", re.S | re.M
 )
@@ -31,7 +32,7 @@ _REPLY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class GeneratedQuestion:
-    """A question with its answer, which stands in ``source`` from ``start`` to ``end``."""
+    """A question with its answer, which is the text of ``source`` from ``start`` to ``end``."""
 
     question: str
     answer: str
@@ -41,12 +42,12 @@ class GeneratedQuestion:
 
 
 def generate_questions(app: RagApp) -> Iterator[GeneratedQuestion | None]:
-    """Yield a question for each chunk of the index, or None if the reply was of no use.
+    """Yield a question for each chunk of the index, or None if the reply is unusable.
 
-    The order of the chunks is random, and the same for the same index.
+    The chunks are shuffled with a fixed seed.
 
     Raises:
-        UsageError: The chat model can't write, or no chunk is long enough.
+        UsageError: The chat model is ``extractive``, or no chunk is long enough.
         ProviderError: The chat model failed.
     """
     if app.settings.is_extractive:
@@ -60,12 +61,12 @@ def generate_questions(app: RagApp) -> Iterator[GeneratedQuestion | None]:
 
 
 def _sampled_chunks(app: RagApp) -> list[Candidate]:
-    # Asked for as many as there are, the index gives every chunk, whatever the question.
+    # A search for as many chunks as there are returns all of them.
     found = app.store.candidates("question", max(app.status().chunks, 1))
-    chunks = [one for one in found if len(one.row.chunk.text) >= _SHORTEST_CHUNK]
+    chunks = [one for one in found if len(one.row.chunk.text) >= _MIN_CHUNK]
     if not chunks:
         raise UsageError(
-            f"the index {app.settings.index} has no chunk of {_SHORTEST_CHUNK} characters to ask "
+            f"the index {app.settings.index} has no chunk of {_MIN_CHUNK} characters to ask "
             "about: run 'rag index' on more documents"
         )
     chunks.sort(key=lambda one: (one.row.source, one.row.ordinal))
@@ -91,8 +92,8 @@ def _write_question(llm: BaseChatModel, candidate: Candidate) -> GeneratedQuesti
 
 
 def _find(answer: str, text: str) -> tuple[int, int] | None:
-    """Return where the answer stands in the text as whole words, whatever its case and spaces."""
-    if not answer or len(answer) > _LONGEST_ANSWER:
+    """Return the span of the answer in the text: whole words, any case and white space."""
+    if not answer or len(answer) > _MAX_ANSWER:
         return None
     words = r"\s+".join(map(re.escape, answer.split()))
     found = re.search(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE)

@@ -1,6 +1,6 @@
-"""Write an evaluation as one HTML page that needs nothing else.
+"""An evaluation as one self-contained HTML page.
 
-Questions, answers and documents may hold anything, so every text is escaped.
+Questions, answers and documents are untrusted, so every text is escaped.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from pathlib import Path
 from ingest import UsageError
 from rag_app.evaluation.plots import draw_plots
 from rag_app.evaluation.requirements import check_requirements
-from rag_app.evaluation.types import MEASURES, Comparison, Estimate, Evaluation, Flip, Outcome
+from rag_app.evaluation.types import METRICS, Comparison, Estimate, Evaluation, Flip, Outcome
 from rag_app.types import ScoredChunk
 
 PAGE = "index.html"
 _CSS = Path(__file__).with_name("report.css")
+# Chosen by hand: questions in the list of the worst, and characters of a text.
 _WORST = 20
-_LONGEST = 500
-# Nothing is loaded, and nothing runs, even if an escape were forgotten.
+_MAX_TEXT = 500
+# Nothing is loaded and no script runs, even if an escape is missing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def write_report(folder: Path, result: Evaluation | Comparison) -> Path:
-    """Write the page into the folder and return its path.
+    """Write the page to the folder and return its path.
 
     Raises:
         UsageError: The folder can't be written.
@@ -50,9 +51,7 @@ def _page(result: Evaluation | Comparison) -> Iterator[str]:
     yield f"<title>{name}: evaluation</title><style>{_CSS.read_text('utf-8')}</style></head><body>"
     yield f"<h1>{name}</h1>"
     yield from _configurations(evaluations)
-    yield from _figures(evaluations[0]) if len(evaluations) == 1 else ()
-    if isinstance(result, Comparison):
-        yield from _changes(result)
+    yield from _changes(result) if isinstance(result, Comparison) else _metrics(result)
     yield "<h2>Plots</h2><div class=plots>"
     for title, svg in draw_plots(evaluations):
         yield f"<figure><figcaption>{escape(title)}</figcaption>{svg}</figure>"
@@ -73,22 +72,22 @@ def _configurations(evaluations: Sequence[Evaluation]) -> Iterator[str]:
         yield f"<p class=soft>{count} questions, {times}</p>"
 
 
-def _figures(evaluation: Evaluation) -> Iterator[str]:
-    yield "<h2>Measures</h2><div class=scroll><table><thead><tr><th>measure<th>value"
+def _metrics(evaluation: Evaluation) -> Iterator[str]:
+    yield "<h2>Metrics</h2><div class=scroll><table><thead><tr><th>metric<th>value"
     yield "<th>95% interval<th>questions<th class=meaning></tr></thead><tbody>"
-    for name, label in MEASURES.items():
-        if figure := evaluation.figures.get(name):
-            yield f"<tr><th scope=row>{label.name}</th><td>{figure.value:.3f}</td>"
-            yield f"<td>{_interval(figure)}</td><td>{figure.count}</td>"
-            yield f"<td class=meaning>{label.meaning}</td></tr>"
+    for key, metric in METRICS.items():
+        if found := evaluation.metrics.get(key):
+            yield f"<tr><th scope=row>{metric.name}</th><td>{found.value:.3f}</td>"
+            yield f"<td>{_interval(found)}</td><td>{found.count}</td>"
+            yield f"<td class=meaning>{metric.meaning}</td></tr>"
     yield "</tbody></table></div>"
 
 
 def _changes(comparison: Comparison) -> Iterator[str]:
-    yield "<h2>Measures</h2><div class=scroll><table><thead><tr><th>measure<th>before<th>after"
+    yield "<h2>Metrics</h2><div class=scroll><table><thead><tr><th>metric<th>before<th>after"
     yield "<th>difference<th>95% interval<th>p<th>wins<th>losses<th>ties</tr></thead><tbody>"
     for change in comparison.changes:
-        yield f"<tr><th scope=row>{MEASURES[change.measure].name}</th>"
+        yield f"<tr><th scope=row>{METRICS[change.metric].name}</th>"
         yield f"<td>{change.before:.3f}</td><td>{change.after:.3f}</td>"
         yield f"<td>{change.difference.value:+.3f}</td><td>{_interval(change.difference, '+')}</td>"
         yield f"<td>{change.p:.3f}</td><td>{change.wins}</td><td>{change.losses}</td>"
@@ -96,14 +95,14 @@ def _changes(comparison: Comparison) -> Iterator[str]:
     yield "</tbody></table></div>"
 
 
-def _interval(figure: Estimate, sign: str = "") -> str:
-    if figure.low is None or figure.high is None:
+def _interval(estimate: Estimate, sign: str = "") -> str:
+    if estimate.low is None or estimate.high is None:
         return ""
-    return f"{figure.low:{sign}.3f} to {figure.high:{sign}.3f}"
+    return f"{estimate.low:{sign}.3f} to {estimate.high:{sign}.3f}"
 
 
 def _flips(flips: Sequence[Flip]) -> Iterator[str]:
-    yield f"<h2>Questions that flipped ({len(flips)})</h2>"
+    yield f"<h2>Changed outcomes ({len(flips)})</h2>"
     for flip in sorted(flips, key=lambda flip: flip.gained):
         word = "<span class=good>gained</span>" if flip.gained else "<span class=bad>lost</span>"
         yield f"<details><summary>{word} {_short(flip.question.text)}</summary><div><dl>"
@@ -114,16 +113,16 @@ def _flips(flips: Sequence[Flip]) -> Iterator[str]:
 
 def _worst(evaluation: Evaluation) -> Iterator[str]:
     wrong = [outcome for outcome in evaluation.outcomes if evaluation.right(outcome) is False]
-    yield f"<h2>Questions that went wrong ({len(wrong)})</h2>"
+    yield f"<h2>Wrong answers ({len(wrong)})</h2>"
     if len(wrong) > _WORST:
         yield f"<p class=soft>the {_WORST} worst</p>"
-    for outcome in sorted(wrong, key=lambda one: _goodness(evaluation, one))[:_WORST]:
+    for outcome in sorted(wrong, key=lambda one: _quality(evaluation, one))[:_WORST]:
         yield from _outcome(outcome)
 
 
-def _goodness(evaluation: Evaluation, outcome: Outcome) -> tuple[float, ...]:
-    measures = ("ndcg@10", "answer_in_context", "f1")
-    return tuple(evaluation.scores.get(name, {}).get(outcome.question.id, 0.0) for name in measures)
+def _quality(evaluation: Evaluation, outcome: Outcome) -> tuple[float, ...]:
+    metrics = ("ndcg@10", "answer_in_context", "f1")
+    return tuple(evaluation.scores.get(name, {}).get(outcome.question.id, 0.0) for name in metrics)
 
 
 def _outcome(outcome: Outcome) -> Iterator[str]:
@@ -132,9 +131,9 @@ def _outcome(outcome: Outcome) -> Iterator[str]:
     yield f"<dt>accepted</dt><dd>{_accepted(question.answers)}</dd>"
     if question.relevant:
         places = ", ".join(source.partition("#")[0] for source in question.relevant)
-        yield f"<dt>stands in</dt><dd>{_short(places)}</dd>"
+        yield f"<dt>relevant</dt><dd>{_short(places)}</dd>"
     yield f"<dt>answer</dt><dd>{_short(outcome.answer.text)}</dd>"
-    yield f"<dt>relevant at</dt><dd>{_first_relevant(outcome)}</dd>" if question.relevant else ""
+    yield f"<dt>retrieved at</dt><dd>{_first_relevant(outcome)}</dd>" if question.relevant else ""
     if outcome.confidence is not None:
         yield f"<dt>confidence</dt><dd>{outcome.confidence:+.3f}</dd>"
     yield "</dl><ol>"
@@ -155,9 +154,9 @@ def _place(chunk: ScoredChunk) -> str:
 
 
 def _accepted(answers: Sequence[str]) -> str:
-    return _short(" · ".join(answers)) if answers else "<span class=soft>none is known</span>"
+    return _short(" · ".join(answers)) if answers else "<span class=soft>none known</span>"
 
 
 def _short(text: str) -> str:
-    kept = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    kept = text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
     return escape(kept.replace("\x00", "\ufffd"))

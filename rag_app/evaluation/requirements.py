@@ -1,4 +1,4 @@
-"""Say what is missing before questions are asked for minutes."""
+"""Check for optional packages before an evaluation, which may take minutes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _EXTRA = "eval"
 
 
 def check_requirements(*, report: bool = False) -> None:
-    """Raise MissingExtraError unless the packages that measure, or also draw, are installed."""
+    """Raise MissingExtraError unless the packages for metrics, and for plots, are installed."""
     _check("measuring answers", "ir_measures", "scipy")
     if report:
         _check("a report", "matplotlib")

@@ -1,4 +1,4 @@
-"""Compare texts as SQuAD does, in English and Portuguese, whatever their accents and possessives.
+"""SQuAD's text comparison for English and Portuguese; accents and possessives are ignored.
 
 Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text", 2016.
 """
@@ -17,22 +17,22 @@ _ARTICLES = {
     "en": frozenset("a an the".split()),
     "pt": frozenset("o a os as um uma uns umas".split()),
 }
-# After two letters: "the 1990's" are the 1990s, and "A's" are no article.
+# After two letters, so that "the 1990's" stay the 1990s and "A's" does not become an article.
 _POSSESSIVE = re.compile(r"(?<=[^\W\d_]{2})\s?'s\b")
 
 
 def contains(text: str, answer: str, language: Language) -> bool:
-    """Return whether the words of ``answer`` stand in a row in ``text``."""
+    """Return whether ``text`` contains the words of ``answer`` in a row."""
     return any(_in_a_row(given, wanted, language) for given, wanted in _readings(text, answer))
 
 
 def token_f1(text: str, answer: str, language: Language) -> float:
-    """Return the harmonic mean of the precision and the recall of the words of ``text``, 0 to 1."""
+    """Return the F1 score of the words of ``text`` against those of ``answer``, 0 to 1."""
     return max(_f1(given, wanted, language) for given, wanted in _readings(text, answer))
 
 
 def _readings(text: str, answer: str) -> Iterator[tuple[list[str], list[str]]]:
-    """Yield the words of both, first with possessives: "McDonald's" is also spelled "McDonalds"."""
+    """Yield the words of both with and without possessives: "McDonald's" or "McDonalds"."""
     plain = fold(text), fold(answer)
     bare = _POSSESSIVE.sub("", plain[0]), _POSSESSIVE.sub("", plain[1])
     for given, wanted in dict.fromkeys((plain, bare)):
@@ -46,7 +46,7 @@ def _words(plain: str) -> list[str]:
 
 
 def _in_a_row(given: list[str], wanted: list[str], language: Language) -> bool:
-    # An answer of articles alone, such as "A", would be held by any text without them.
+    # Without its articles, an answer of articles alone, such as "A", would match any text.
     if not _ARTICLES[language].issuperset(wanted):
         wanted, given = _without_articles(wanted, language), _without_articles(given, language)
     return bool(wanted) and f" {' '.join(wanted)} " in f" {' '.join(given)} "

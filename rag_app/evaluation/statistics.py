@@ -1,6 +1,6 @@
-"""How sure a figure is, and whether two configurations really differ.
+"""Confidence intervals of metrics, and significance tests of two configurations.
 
-Everything random is seeded: the same values give the same interval.
+All resampling is seeded: the same values give the same interval.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rag_app.evaluation.types import Change, Comparison, Estimate, Evaluation, Flip
 
 _SEED = 20250101
+# Chosen by hand.
 _RESAMPLES = 2000
 _PERMUTATIONS = 10_000
 _BATCH = 200  # resamples at a time: all at once would take gigabytes
@@ -22,25 +23,29 @@ Values = NDArray[np.float64]
 
 
 def mean(values: Sequence[float]) -> Estimate:
-    """Return the mean of one value or more, with its interval."""
+    """Return the mean of at least one value, with its interval."""
     return _estimate(np.mean, values)
 
 
 def auroc(positives: Sequence[float], negatives: Sequence[float]) -> Estimate:
-    """Return the chance that a positive has the higher value, with its interval.
+    """Return the area under the ROC curve, with its interval.
 
-    That is the area under the ROC curve (Hanley and McNeil, 1982); ties count half.
+    It is the chance that a positive has the higher value; ties count half (Hanley and McNeil,
+    1982).
     """
     return _estimate(_share_higher, positives, negatives)
 
 
 def ratio(parts: Sequence[float], wholes: Sequence[float]) -> Estimate:
-    """Return the sum of ``parts`` by the sum of ``wholes``, drawn together, with its interval."""
+    """Return the sum of ``parts`` over the sum of ``wholes``, resampled in pairs, with interval.
+
+    Both have one value per group: questions, or documents with all their questions.
+    """
     return _estimate(_ratio, parts, wholes, paired=True)
 
 
 def permutation_p(differences: Sequence[float]) -> float:
-    """Return the chance of a mean so far from 0 if each difference had either sign alike."""
+    """Return the two-sided p-value of the mean of paired differences, by random sign flips."""
     from scipy import stats
 
     if not any(differences):
@@ -76,7 +81,7 @@ def _estimate(statistic: Any, *samples: Sequence[float], paired: bool = False) -
         rng=np.random.default_rng(_SEED),
     ).confidence_interval
     if interval.low == interval.high:
-        # Samples of equal values are all the same, which says nothing of how sure the value is.
+        # All values are equal, so resampling says nothing about the uncertainty.
         return Estimate(value, None, None, count)
     return Estimate(value, float(interval.low), float(interval.high), count)
 
@@ -93,8 +98,8 @@ def _ratio(parts: Values, wholes: Values, axis: int) -> Any:
 
 
 def compare(before: Evaluation, after: Evaluation) -> Comparison:
-    """Return what changed between two evaluations of the same questions."""
-    changes = (_change(before, after, measure) for measure in before.scores)
+    """Return the changes between two evaluations of the same questions."""
+    changes = (_change(before, after, metric) for metric in before.scores)
     return Comparison(
         before,
         after,
@@ -103,14 +108,14 @@ def compare(before: Evaluation, after: Evaluation) -> Comparison:
     )
 
 
-def _change(before: Evaluation, after: Evaluation, measure: str) -> Change | None:
-    first, second = before.scores[measure], after.scores.get(measure, {})
+def _change(before: Evaluation, after: Evaluation, metric: str) -> Change | None:
+    first, second = before.scores[metric], after.scores.get(metric, {})
     shared = [question for question in first if question in second]
     if not shared:
         return None
     differences = [second[question] - first[question] for question in shared]
     return Change(
-        measure=measure,
+        metric=metric,
         before=sum(first[question] for question in shared) / len(shared),
         after=sum(second[question] for question in shared) / len(shared),
         difference=mean(differences),

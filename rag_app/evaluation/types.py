@@ -1,4 +1,4 @@
-"""The values of an evaluation: questions with what is known of them, and how they were answered."""
+"""The types of an evaluation: questions with ground truth, outcomes, and metrics."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from rag_app.types import Answer, ScoredChunk
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, and what its data set knows about the answer.
+    """A question and what its data set says about the answer.
 
     Attributes:
         id: Its name in the data set.
         text: The question.
-        origin: File and line that it comes from.
+        origin: File and line, for error messages.
         answers: Accepted answers.
-        verbatim: Whether an accepted answer should occur word for word in a good answer.
-        answerable: Whether the documents answer it; None where the data set doesn't say.
+        verbatim: Whether a good answer contains an accepted answer word for word.
+        answerable: Whether the documents answer it; None if the data set does not say.
         relevant: Documents that answer it, by source, with a grade of 1 or more.
-        span: Where in the one relevant document the answer stands, in characters.
-        evidence: The text at ``span``, if the data set gives it.
+        span: Character offsets of the evidence in the one relevant document.
+        evidence: The text at ``span``, if the data set has it.
     """
 
     id: str
@@ -40,7 +40,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Questions and what they are asked of.
+    """Questions and the documents to ask.
 
     ``corpus`` is a folder of documents, a file of passages, or None for the user's own index.
     """
@@ -52,16 +52,16 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one question went.
+    """The answer to one question, with what was retrieved.
 
     Attributes:
         question: The question.
         answer: The answer.
-        chunks: What the answer was made from, best first.
-        ranking: All that was found, best first, in the units that ``relevant`` is counted in:
-            documents, or parts of them.
-        confidence: By how much the best sentence is better than an answer has to be; None if the
-            chat model gives no confidence.
+        chunks: The chunks that the answer was made from, best first.
+        ranking: Everything retrieved, best first, in the units of ``relevant``: documents, or
+            parts of them.
+        confidence: Margin of the best sentence over the abstention threshold; None if the chat
+            model has no confidence.
     """
 
     question: Question
@@ -73,9 +73,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure with its 95% bootstrap interval; without one where all values are equal.
+    """The value of a metric with its 95% bootstrap interval; none if all values are equal.
 
-    ``count`` says how many questions it was taken from.
+    ``count`` is the number of questions behind it.
     """
 
     value: float
@@ -86,59 +86,59 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The figures of one configuration on one data set.
+    """The metrics of one configuration on one data set.
 
     Attributes:
         dataset: Name of the data set.
-        configuration: The chat model, the embedding model and how many chunks it reads.
-        outcomes: How each question went.
-        scores: For each measure of single questions, the value by question id, where known.
-        figures: Every measure of the set, where the data set can tell.
-        recall: Recall at ranks 1, 2, 3, … ; empty where no relevant documents are known.
-        latency_ms: Median and 95th percentile of the whole time of a question, by name.
-        failed: Documents of the data set that could not be read, or have no text.
+        configuration: Chat model, embedding model and settings, on one line.
+        outcomes: One per question.
+        scores: For each metric of single questions, its value by question id, where it applies.
+        metrics: Every metric that the data set allows, by name.
+        recall: Recall at ranks 1, 2, 3, …; empty if no relevant documents are known.
+        latency_ms: Median and 95th percentile of the total time of a question, by name.
+        failed: Documents of the data set that could not be read or have no text.
     """
 
     dataset: str
     configuration: str
     outcomes: tuple[Outcome, ...]
     scores: Mapping[str, Mapping[str, float]]
-    figures: Mapping[str, Estimate]
+    metrics: Mapping[str, Estimate]
     recall: Mapping[int, float]
     latency_ms: Mapping[str, float]
     failed: tuple[FileProblem, ...] = ()
 
     def right(self, outcome: Outcome) -> bool | None:
-        """Return whether the question went well; None where the data set can't tell.
+        """Return whether the outcome is right; None if the data set does not say.
 
-        An unanswerable question should be declined; the answer to any other should hold an
-        accepted answer; where none is known, a relevant document should be among the first five.
+        Right is: abstaining, if the question is unanswerable; else an answer that contains an
+        accepted one; if none is known, a relevant document among the first five.
         """
         question = outcome.question
         if question.answerable is False:
             return outcome.answer.abstained
-        for measure in ("answer_in_answer", "hit@5"):
-            if question.id in self.scores.get(measure, {}):
-                return bool(self.scores[measure][question.id])
+        for metric in ("answer_in_answer", "hit@5"):
+            if question.id in self.scores.get(metric, {}):
+                return bool(self.scores[metric][question.id])
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One measure under two configurations, question by question.
+    """One metric under two configurations, question by question.
 
     Attributes:
-        measure: Its name.
+        metric: Its name.
         before: Its mean under the first configuration.
         after: Its mean under the second.
         difference: The mean of the differences.
-        p: Chance of a difference as large if the configurations were equal (permutation test).
+        p: The p-value of a permutation test.
         wins: Questions for which the second is better.
         losses: Questions for which it is worse.
-        ties: The others.
+        ties: Questions for which both are equal.
     """
 
-    measure: str
+    metric: str
     before: float
     after: float
     difference: Estimate
@@ -169,32 +169,32 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
-    """The name of a measure and its meaning in a few words."""
+class Metric:
+    """A metric as tables show it: its name, and its meaning in a few words."""
 
     name: str
     meaning: str
 
 
-MEASURES: Mapping[str, Label] = MappingProxyType(
+METRICS: Mapping[str, Metric] = MappingProxyType(
     {
-        "ndcg@10": Label("nDCG@10", "relevant documents among the first ten, high up"),
-        "recall@10": Label("recall@10", "share of the relevant documents among the first ten"),
-        "mrr@10": Label("MRR@10", "1 by the rank of the first relevant document"),
-        "hit@1": Label("hit@1", "the first document is relevant"),
-        "hit@5": Label("hit@5", "one of the first five documents is relevant"),
-        "answer_in_context": Label("answer in context", "the chunks read hold an accepted answer"),
-        "answer_in_answer": Label("answer in answer", "the answer holds an accepted answer"),
-        "f1": Label("word F1", "words that the answer shares with an accepted one"),
-        "abstention_auroc": Label(
-            "abstention AUROC", "an answerable question has the higher confidence"
+        "ndcg@10": Metric("nDCG@10", "relevant documents in the first ten, weighted by rank"),
+        "recall@10": Metric("recall@10", "share of the relevant documents in the first ten"),
+        "mrr@10": Metric("MRR@10", "reciprocal rank of the first relevant document"),
+        "hit@1": Metric("hit@1", "the first document is relevant"),
+        "hit@5": Metric("hit@5", "one of the first five documents is relevant"),
+        "answer_in_context": Metric("answer in context", "a chunk contains an accepted answer"),
+        "answer_in_answer": Metric("answer in answer", "the answer contains an accepted answer"),
+        "f1": Metric("word F1", "word overlap of the answer with an accepted one"),
+        "abstention_auroc": Metric(
+            "abstention AUROC", "chance that an answerable question has the higher confidence"
         ),
-        "abstention_precision": Label(
-            "abstention precision", "declined questions that have no answer"
+        "abstention_precision": Metric(
+            "abstention precision", "share of the abstentions on unanswerable questions"
         ),
-        "abstention_recall": Label(
-            "abstention recall", "questions without answer that are declined"
+        "abstention_recall": Metric(
+            "abstention recall", "share of the unanswerable questions with an abstention"
         ),
-        "citation_precision": Label("citation precision", "citations whose quote was verified"),
+        "citation_precision": Metric("citation precision", "citations whose quote was verified"),
     }
 )

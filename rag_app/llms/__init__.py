@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ingest import (
-    MissingExtraError,
-    MissingKeyError,
-    UsageError,
-    keep_offline,
-    openai_address,
-)
+from ingest import MissingExtraError, MissingKeyError, UsageError, keep_offline, openai_address
 from rag_app.settings import llm_names
 
 if TYPE_CHECKING:
@@ -23,10 +17,6 @@ if TYPE_CHECKING:
     from rag_app.settings import Settings
 
 _LOG = logging.getLogger(__name__)
-# Where torchao is installed, transformers imports it, and it tells what this torch can't use.
-for _name in ("torchao", "torch.utils._pytree"):
-    logging.getLogger(_name).setLevel(logging.ERROR)
-
 _AZURE_ENDPOINT = "AZURE_OPENAI_ENDPOINT"
 KNOWN = (
     "extractive, huggingface:<hub id, folder or file.gguf>, openai:<model>, "
@@ -40,15 +30,19 @@ def chat_model(
     embedding: EmbeddingModel | None = None,
     find: Find | None = None,
 ) -> BaseChatModel:
-    """Return the chat model called ``llm``; of several names, one that tries them in order.
+    """Return the chat model ``llm``; for several names, one that tries them in order.
 
-    Of several, those without their key or packages are passed over, and that is logged.
-    ``embedding`` is only needed by ``extractive``, which ranks sentences with it, and ``find`` is
-    its `ExtractiveChatModel.find`.
+    Of several, those without their key or packages are skipped with a warning in the log.
+
+    Args:
+        llm: ``provider:model``, ``extractive``, or several of these with commas between them.
+        settings: Keys, addresses and limits.
+        embedding: The embedding model that ``extractive`` ranks sentences with.
+        find: The attribute `ExtractiveChatModel.find` of ``extractive``.
 
     Raises:
-        MissingExtraError: Its optional packages are not installed.
-        MissingKeyError: It needs an API key that is not set.
+        MissingExtraError: Optional packages are not installed.
+        MissingKeyError: An API key is not set.
         UsageError: The name or its provider is unknown, or ``offline`` forbids it.
     """
     if not isinstance(llm, str):
@@ -70,7 +64,7 @@ def chat_model(
 
 
 def llm_address(llm: str, settings: Settings) -> str | None:
-    """Return where the chat model ``llm`` sends questions and text; None if nowhere."""
+    """Return the address that the chat model ``llm`` sends text to; None if it runs locally."""
     provider = llm.partition(":")[0]
     if provider in ("extractive", "huggingface"):
         return None
@@ -101,6 +95,14 @@ def _chat_model(
             return _langchain(llm, settings)
 
 
+def _limits(settings: Settings) -> dict[str, Any]:
+    return {
+        "max_tokens": settings.llm_max_tokens,
+        "temperature": settings.llm_temperature,
+        "timeout": settings.llm_timeout,
+    }
+
+
 def _extractive(embedding: EmbeddingModel | None, find: Find | None) -> BaseChatModel:
     from rag_app.extractive.chat_model import ExtractiveChatModel
 
@@ -116,9 +118,7 @@ def _huggingface(model: str, settings: Settings) -> BaseChatModel:
         raise MissingExtraError(f"huggingface:{model}", "huggingface") from error
     return HuggingFaceChatModel(
         model=model,
-        max_tokens=settings.llm_max_tokens,
-        temperature=settings.llm_temperature,
-        timeout=settings.llm_timeout,
+        **_limits(settings),
         dtype=settings.llm_dtype,
         device=settings.llm_device,
         revision=settings.llm_revision,
@@ -134,12 +134,10 @@ def _openai(model: str, settings: Settings) -> BaseChatModel:
         raise MissingExtraError(f"openai:{model}", "openai") from error
     return openai_chat_model(
         model,
-        # Never left to LangChain, which knows more variables than those we tell of.
+        # Explicit, as LangChain also reads variables that we do not document.
         base_url=openai_address(settings.llm_base_url),
         api_key=settings.openai_api_key,
-        max_tokens=settings.llm_max_tokens,
-        temperature=settings.llm_temperature,
-        timeout=settings.llm_timeout,
+        **_limits(settings),
     )
 
 
@@ -153,14 +151,9 @@ def _azure(deployment: str, settings: Settings) -> BaseChatModel:
     if missing := [name for name in needed if not os.environ.get(name)]:
         raise UsageError(f"'{llm}' can't be set up: set {' and '.join(missing)} in the environment")
     try:
-        return azure_chat_model(
-            deployment,
-            max_tokens=settings.llm_max_tokens,
-            temperature=settings.llm_temperature,
-            timeout=settings.llm_timeout,
-        )
+        return azure_chat_model(deployment, **_limits(settings))
     except Exception as error:
-        # A validation error prints its input, where a key may be: keep the kind alone.
+        # A validation error prints its input, which may hold a key: show its type only.
         reason = f"{type(error).__name__}: is AZURE_OPENAI_API_KEY set?"
         raise UsageError(f"'{llm}' can't be set up: {reason}") from None
 
@@ -175,9 +168,7 @@ def _langchain(llm: str, settings: Settings) -> BaseChatModel:
         inner = init_chat_model(
             model,
             model_provider=provider,
-            max_tokens=settings.llm_max_tokens,
-            temperature=settings.llm_temperature,
-            timeout=settings.llm_timeout,
+            **_limits(settings),
             max_retries=2,
         )
     except ImportError as error:
@@ -185,7 +176,7 @@ def _langchain(llm: str, settings: Settings) -> BaseChatModel:
     except Exception as error:
         if str(error).startswith("Unsupported provider"):
             raise UsageError(f"the provider of '{llm}' is unknown; choose {KNOWN}") from None
-        # A validation error prints its input, where a key may be: keep the kind alone.
+        # A validation error prints its input, which may hold a key: show its type only.
         reason = f"{type(error).__name__}: is its API key set?"
         raise UsageError(f"'{llm}' can't be set up: {reason}") from None
     return LangChainChatModel(name=llm, inner=inner, max_tokens=settings.llm_max_tokens)

@@ -1,4 +1,4 @@
-"""Chat models of the Hugging Face format, run in this process by ``transformers``."""
+"""Chat models in Hugging Face format, run in this process by ``transformers``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_models import (
     agenerate_from_stream,
@@ -24,20 +23,21 @@ from transformers import GenerationConfig, PreTrainedModel
 from ingest import ProviderError
 from rag_app.llms.chat_template import plain_stops, prompt_ids
 from rag_app.llms.deadline import Work, read_from_thread
+from rag_app.llms.langchain_provider import Stop
 from rag_app.llms.loading import context_window, first_line, load_tokenizer, load_weights
 from rag_app.llms.text_generation import AnswerText, generate_tokens, generation_config
 
 
 class HuggingFaceChatModel(BaseChatModel):
-    """A model from the hub, a local folder or a GGUF file; loaded at its first use.
+    """A model from the hub, a local folder or a GGUF file; loaded at first use.
 
     Attributes:
         model: Hub id, folder, or path of a ``.gguf`` file.
-        max_tokens: The longest answer, in tokens.
-        temperature: 0 always takes the likeliest token.
-        timeout: Seconds an answer may take in all, without loading.
-        dtype: ``auto`` (as the weights are), ``float32``, ``bfloat16``, ``float16``, or ``int8``:
-            weights in a byte each, computed with as ``auto``; it needs ``torchao``.
+        max_tokens: Maximum length of an answer, in tokens.
+        temperature: Sampling temperature; 0 is greedy decoding.
+        timeout: Maximum seconds for an answer, without loading.
+        dtype: ``auto`` (as stored), ``float32``, ``bfloat16``, ``float16``, or ``int8``: weights
+            quantized to a byte each, computed with as ``auto``; needs ``torchao``.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``mps``.
         revision: Commit, tag or branch on the hub.
     """
@@ -56,50 +56,38 @@ class HuggingFaceChatModel(BaseChatModel):
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The model's own tokenizer; it loads no weights."""
+        """The model's tokenizer; does not load the weights."""
         return load_tokenizer(self.model, self.revision).backend_tokenizer
 
     @property
     def window(self) -> int:
-        """The most tokens the model reads and writes together; it loads no weights."""
+        """The context window, prompt and answer, in tokens; does not load the weights."""
         return context_window(self.model, self.revision)
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Return the model's own token ids of ``text``."""
+        """Return the model's token ids of ``text``, without special tokens."""
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     def get_num_tokens_from_messages(
         self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None
     ) -> int:
-        """Return the length of the prompt that ``messages`` become, in tokens."""
+        """Return the length of the prompt of ``messages``, in tokens."""
         return len(prompt_ids(load_tokenizer(self.model, self.revision), messages))
 
     def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: Stop = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         return generate_from_stream(self._stream(messages, stop, **kwargs))
 
     async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: Stop = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        # Through the stream, which a cancelled task stops between two tokens.
+        # Through the stream, which a cancelled task stops between tokens.
         chunks: AsyncIterator[ChatGenerationChunk] = self._astream(messages, stop, **kwargs)
         return await agenerate_from_stream(chunks)
 
     def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: Stop = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         tokenizer = load_tokenizer(self.model, self.revision)
         weights = load_weights(self.model, self.revision, self.dtype, self.device)

@@ -1,4 +1,4 @@
-"""Chat models behind the OpenAI API: OpenAI's own, Azure's, or any server that speaks it."""
+"""Chat models of the OpenAI API: OpenAI, Azure, or any compatible server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import openai
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
@@ -35,7 +34,7 @@ from rag_app.llms.connections import (
     unconnected_clients,
 )
 from rag_app.llms.deadline import in_event_loop, read_from_thread
-from rag_app.llms.langchain_provider import as_one_chunk
+from rag_app.llms.langchain_provider import Stop, as_one_chunk
 from rag_app.llms.redaction import masked_line
 from rag_app.llms.refused_parameters import (
     cut,
@@ -63,7 +62,8 @@ else:
 Item = TypeVar("Item")
 
 NO_KEY = "none"
-_LONGEST_WORDS = 200
+# Characters of a server's message, and seconds to list its models; both chosen by hand.
+_MAX_WORDS = 200
 _SECONDS_FOR_NAMES = 3.0
 
 
@@ -76,9 +76,15 @@ def openai_chat_model(
     temperature: float,
     timeout: float,
 ) -> OpenAIChatModel:
-    """Return a chat model of OpenAI's API, or of the server at ``base_url``.
+    """Return a chat model of OpenAI, or of the server at ``base_url``.
 
-    ``timeout`` is in seconds and holds for the whole answer, retries included.
+    Args:
+        model: The model's name at the server.
+        base_url: Address of the server; None is OpenAI.
+        api_key: The API key, if the server needs one.
+        max_tokens: Maximum length of an answer, in tokens.
+        temperature: Sampling temperature.
+        timeout: Maximum seconds for an answer, including retries.
     """
     return OpenAIChatModel(
         model=model,
@@ -91,10 +97,16 @@ def openai_chat_model(
 def azure_chat_model(
     deployment: str, *, max_tokens: int, temperature: float, timeout: float
 ) -> AzureOpenAIChatModel:
-    """Return the chat model of an Azure deployment; the environment has its address and key.
+    """Return the chat model of an Azure deployment, with address and key from the environment.
+
+    Args:
+        deployment: Name of the deployment.
+        max_tokens: Maximum length of an answer, in tokens.
+        temperature: Sampling temperature.
+        timeout: Maximum seconds for an answer, including retries.
 
     Raises:
-        ValueError: A variable that it needs is not set.
+        ValueError: A required environment variable is not set.
     """
     return AzureOpenAIChatModel(model=deployment, **_behaviour(max_tokens, temperature, timeout))
 
@@ -112,11 +124,11 @@ def _behaviour(max_tokens: int, temperature: float, timeout: float) -> dict[str,
 
 
 class _ServedChatModel(_ChatModel):
-    """A chat model with a deadline, whole answers, and errors that keep the key.
+    """A chat model with a deadline, complete answers, and errors without the key.
 
-    An optional parameter that the server refuses is left out, and the server is asked again. The
-    synchronous calls run the asynchronous ones in a thread: only those can be given up while a
-    server keeps sending a byte now and then.
+    A request is repeated without the optional parameters that the server refuses. The synchronous
+    methods run the asynchronous ones in a thread: only those can be cancelled while a server sends
+    a byte now and then.
     """
 
     provider: ClassVar[str] = "openai"
@@ -125,30 +137,26 @@ class _ServedChatModel(_ChatModel):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Return False: LangChain's loader would bring back a model without all this."""
+        """Return False: LangChain would load its own class instead of this one."""
         return False
 
     @property
     def refusals(self) -> list[str]:
-        """What the server has refused so far, and what is done instead, a phrase each."""
+        """What the server has refused so far and what is done instead, one phrase each."""
         return explain_refusals(self._known())
 
     def get_num_tokens(self, text: str) -> int:
-        """Return about how many tokens ``text`` has; the exact count would need a download."""
+        """Return an estimate of the tokens of ``text``; the exact count would need a download."""
         return math.ceil(len(text) / 3)
 
     def get_num_tokens_from_messages(
         self, messages: Sequence[BaseMessage], tools: Any = None, **kwargs: Any
     ) -> int:
-        """Return about how many tokens ``messages`` have, with four for each one's role."""
+        """Return an estimate of the tokens of ``messages``, with four for each role."""
         return sum(self.get_num_tokens(str(message.text)) + 4 for message in messages)
 
     def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: Stop = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         async def produce(put: Callable[[ChatResult], None]) -> None:
             put(await self._agenerate(messages, stop, **kwargs))
@@ -168,22 +176,18 @@ class _ServedChatModel(_ChatModel):
             yield from chunks
 
     async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: Stop = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         try:
             async with asyncio.timeout(self._seconds), self._connected() as (model, _):
                 return await model._whole(self._known(), messages, stop=stop, **kwargs)
         except Exception as error:
             failure = self._failure(error)
-        # Out of the except block: the cause may hold the key.
+        # Outside the except block: the cause may hold the key.
         raise failure
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[ChatGenerationChunk]:
-        """Yield the chunks until the deadline, each error as a ProviderError."""
+        """Yield the chunks until the deadline; errors become a ProviderError."""
         kwargs.pop("run_manager", None)
         deadline = asyncio.get_running_loop().time() + self._seconds
         failure = None
@@ -198,13 +202,13 @@ class _ServedChatModel(_ChatModel):
                     failure = self._failure(error)
                 else:
                     yield chunk
-        # Out of the except block: the cause may hold the key.
+        # Outside the except block: the cause may hold the key.
         raise failure
 
     async def _whole(
         self, refused: frozenset[str], messages: list[BaseMessage], **kwargs: Any
     ) -> ChatResult:
-        """Return the answer in one piece, asking again without what is refused."""
+        """Return the whole answer, repeating the request without what is refused."""
         while True:
             try:
                 result = await super()._agenerate(messages, refused=refused, **kwargs)
@@ -222,7 +226,7 @@ class _ServedChatModel(_ChatModel):
     async def _chunks(
         self, messages: list[BaseMessage], **kwargs: Any
     ) -> AsyncGenerator[ChatGenerationChunk]:
-        """Yield the answer in pieces, asking again without what is refused."""
+        """Yield the answer in chunks, repeating the request without what is refused."""
         refused = self._known()
         async with self._connected() as (model, connection):
             while not needs_whole(refused, kwargs.get("stop")):
@@ -247,7 +251,12 @@ class _ServedChatModel(_ChatModel):
         messages: list[BaseMessage],
         **kwargs: Any,
     ) -> AsyncGenerator[ChatGenerationChunk]:
-        """Yield the pieces of a stream; one that does not come to its end is an error."""
+        """Yield the chunks of a stream.
+
+        Raises:
+            ProviderError: The stream is incomplete.
+            ReportedError: The model refused to answer.
+        """
         begun = finished = False
         said = ""
         stream: Any = super()._astream(messages, refused=refused, **kwargs)
@@ -272,7 +281,7 @@ class _ServedChatModel(_ChatModel):
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], *args: Any, **kwargs: Any
     ) -> ChatGenerationChunk | None:
-        """Return the chunk with what LangChain drops: what it cost, and what was thought."""
+        """Return the chunk with what LangChain drops: the cost and the reasoning."""
         check_reply(chunk)
         for choice in chunk.get("choices") or ():
             choice["delta"] = choice.get("delta") or {}
@@ -289,7 +298,7 @@ class _ServedChatModel(_ChatModel):
         response: dict[str, Any] | openai.BaseModel,
         generation_info: dict[str, Any] | None = None,
     ) -> ChatResult:
-        """Return the answer with what was thought, if it is one."""
+        """Return the answer with the reasoning; raise ReportedError if it is an error."""
         reply = response if isinstance(response, dict) else _fields(response)
         check_reply(reply)
         result = super()._create_chat_result(response, generation_info)
@@ -300,7 +309,7 @@ class _ServedChatModel(_ChatModel):
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[Self, Connection]]:
-        """Yield this model on a connection of its own: shared ones belong to one event loop."""
+        """Yield this model on its own connection: a shared one is bound to one event loop."""
         async with connect(self.root_async_client) as connection:
             client = connection.client
             update = {"root_async_client": client, "async_client": Completions(client)}
@@ -310,7 +319,7 @@ class _ServedChatModel(_ChatModel):
                 raise ReportedError(await self._with_models(read_error(error), client)) from None
 
     async def _with_models(self, error: ServerError, client: openai.AsyncOpenAI) -> ServerError:
-        """Return the error with the names of models that the server does have, if it tells."""
+        """Return the error with names of models that the server has, if it lists them."""
         names: list[str] = []
         with suppress(Exception):
             async with asyncio.timeout(_SECONDS_FOR_NAMES):
@@ -325,8 +334,8 @@ class _ServedChatModel(_ChatModel):
     def _read(
         self, produce: Callable[[Callable[[Item], None]], Coroutine[Any, Any, None]]
     ) -> Generator[Item]:
-        # The deadline is kept in the thread; this one is for what can't be cancelled there,
-        # such as a name server that does not answer.
+        # The thread has its own deadline; this one is for what can't be cancelled there, such as
+        # a DNS lookup without an answer.
         return read_from_thread(in_event_loop(produce), self._seconds + 0.5, self._late())
 
     @property
@@ -354,7 +363,7 @@ class _ServedChatModel(_ChatModel):
         )
 
     def _failure(self, error: Exception) -> RagError:
-        """Return ``error`` as a sentence with a next step, without the key."""
+        """Return ``error`` as one sentence with a next step, without keys."""
         match error:
             case RagError():
                 return error
@@ -373,11 +382,11 @@ class _ServedChatModel(_ChatModel):
 
     def _reported(self, error: ServerError) -> ProviderError:
         sentence = advice(error, self.key_variable, self.address_variable)
-        words = masked_line(error.words, self, _LONGEST_WORDS).rstrip(".")
+        words = masked_line(error.words, self, _MAX_WORDS).rstrip(".")
         return self._told(f"{sentence}; the server says: {words}" if words else sentence)
 
     def _unconnected(self, error: openai.APIConnectionError) -> str:
-        cause = masked_line(str(_first_cause(error)), self, _LONGEST_WORDS).rstrip(".")
+        cause = masked_line(str(_first_cause(error)), self, _MAX_WORDS).rstrip(".")
         reason = f"the connection failed ({cause})" if cause else "the connection failed"
         if proxy_of(self._address):
             return f"{reason}: is the proxy right, or should NO_PROXY name the server?"
@@ -391,18 +400,18 @@ class _ServedChatModel(_ChatModel):
 
 
 class OpenAIChatModel(_ServedChatModel, ChatOpenAI):
-    """ChatOpenAI as `_ServedChatModel` makes it behave."""
+    """ChatOpenAI with the behaviour of `_ServedChatModel`."""
 
 
 class AzureOpenAIChatModel(_ServedChatModel, AzureChatOpenAI):
-    """AzureChatOpenAI as `_ServedChatModel` makes it behave."""
+    """AzureChatOpenAI with the behaviour of `_ServedChatModel`."""
 
     provider: ClassVar[str] = "azure_openai"
     key_variable: ClassVar[str] = "AZURE_OPENAI_API_KEY"
     address_variable: ClassVar[str] = "AZURE_OPENAI_ENDPOINT"
 
     async def _names(self, client: openai.AsyncOpenAI) -> list[str]:
-        return []  # Azure lists models, not the deployments that can be asked.
+        return []  # Azure lists models, not deployments.
 
 
 def _first_cause(error: BaseException) -> BaseException:
@@ -412,7 +421,7 @@ def _first_cause(error: BaseException) -> BaseException:
 
 
 def _fields(response: Any) -> dict[str, Any]:
-    """Return an answer as a dictionary; one that is no JSON object has no fields."""
+    """Return an answer as a dictionary, empty if it is not a JSON object."""
     return response.model_dump(warnings=False) if isinstance(response, openai.BaseModel) else {}
 
 

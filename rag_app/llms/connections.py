@@ -1,4 +1,4 @@
-"""A connection of its own for each answer, which knows whether a stream came to its end."""
+"""One connection per answer, which knows whether a stream is complete."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import openai
 
 from ingest import client_options, place_of, proxy_of, proxy_problem
 
-# A line of the stream's own: within a chunk, line breaks are escaped.
+# The last line of a stream; line breaks inside a chunk are escaped.
 _DONE = re.compile(rb"[\r\n]data: ?\[DONE\]")
-_LONGEST_DONE = 16
+_MAX_DONE = 16  # at least the bytes of this line
 
 
 class ProxyProblem(Exception):
-    """The proxy can't be used; the message says what to do."""
+    """The proxy can't be used; the message says how to fix it."""
 
 
 @dataclass(slots=True)
 class Connection:
-    """A client for one answer, shared by no other event loop.
+    """A client for one answer, in one event loop.
 
     Attributes:
         client: The OpenAI client on this connection.
-        done: Whether the stream that was read last said that it is whole.
+        done: Whether the last stream ended with ``[DONE]``.
     """
 
     client: openai.AsyncOpenAI
@@ -36,7 +36,7 @@ class Connection:
     _tail: bytes = field(default=b"\n", repr=False)
 
     async def watch(self, response: Any) -> None:
-        """Look at what is read of the response for the line that ends a stream."""
+        """Look for the line that ends a stream in the bytes of the response."""
         self.done, self._tail = False, b"\n"
         read = response.aiter_bytes
 
@@ -50,13 +50,13 @@ class Connection:
     def _look(self, data: bytes) -> None:
         seen = self._tail + data
         self.done = self.done or bool(_DONE.search(seen))
-        self._tail = seen[-_LONGEST_DONE:]
+        self._tail = seen[-_MAX_DONE:]
 
 
 class Completions:
-    """The chat completions of a client, each piece of a stream as a dictionary.
+    """The chat completions of a client, with the chunks of a stream as dictionaries.
 
-    LangChain would warn of every piece whose content is a list of parts.
+    For other types LangChain warns about every chunk whose content is a list of parts.
     """
 
     def __init__(self, client: openai.AsyncOpenAI) -> None:
@@ -64,7 +64,7 @@ class Completions:
         self.with_raw_response = client.chat.completions.with_raw_response
 
     async def create(self, **body: Any) -> AbstractAsyncContextManager[AsyncIterator[Any]]:
-        """Return the stream of an answer, to be entered and read."""
+        """Return the stream of an answer as a context manager."""
         return _dictionaries(await self._completions.create(**body))
 
 
@@ -76,7 +76,7 @@ async def _dictionaries(stream: openai.AsyncStream[Any]) -> AsyncIterator[AsyncI
 
 @asynccontextmanager
 async def connect(client: openai.AsyncOpenAI) -> AsyncIterator[Connection]:
-    """Yield ``client`` on a connection of its own, through the proxy that its address needs.
+    """Yield ``client`` on its own connection, through the proxy for its address.
 
     Raises:
         ProxyProblem: The proxy can't be used.
@@ -84,7 +84,7 @@ async def connect(client: openai.AsyncOpenAI) -> AsyncIterator[Connection]:
     address = str(client.base_url)
     try:
         http = openai.DefaultAsyncHttpxClient(**client_options(address))
-    except Exception as error:  # its errors of addresses have no common class
+    except Exception as error:  # errors about addresses have no common class
         raise ProxyProblem(proxy_problem(error)) from None
     async with http:
         connection = Connection(client.with_options(http_client=http))
@@ -93,14 +93,14 @@ async def connect(client: openai.AsyncOpenAI) -> AsyncIterator[Connection]:
 
 
 def server_of(address: str) -> str:
-    """Return the place of the server, with the proxy before it if there is one."""
+    """Return the server of an address for messages, with its proxy if there is one."""
     proxy = proxy_of(address)
     return place_of(address) + (f" through the proxy {place_of(proxy)}" if proxy else "")
 
 
 @cache
 def unconnected_clients() -> dict[str, Any]:
-    """Return clients for LangChain to hold: `connect` takes others, which know the proxy."""
+    """Return unused clients for LangChain's constructor: `connect` makes those with the proxy."""
     return {
         "openai_proxy": None,
         "http_socket_options": (),

@@ -1,4 +1,4 @@
-"""Reading from work in another thread, so that a deadline holds whatever the work does."""
+"""Run work in another thread under a deadline that holds whatever the work does."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class _End:
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[Item]):
-    """Something that produces items until it is done or cancelled.
+    """Work that produces items until it is done or cancelled.
 
     Attributes:
-        run: Called in the thread; hands each item to its argument.
+        run: Called in the thread; passes each item to its argument.
         cancel: Called in the reader's thread; makes ``run`` return soon.
     """
 
@@ -36,7 +36,7 @@ def read_from_thread(work: Work[Item], seconds: float, late: Exception) -> Gener
     """Yield the items of ``work``; closing the iterator cancels it.
 
     Raises:
-        Exception: ``late`` when ``seconds`` are over in all; what ``work`` raises, at once.
+        Exception: ``late`` after ``seconds`` in total; an error of ``work`` at once.
     """
     items: SimpleQueue[Item | _End] = SimpleQueue()
     deadline = monotonic() + seconds
@@ -49,15 +49,15 @@ def read_from_thread(work: Work[Item], seconds: float, late: Exception) -> Gener
             raise item.error
     finally:
         work.cancel()
-        # One token is short, so that the thread is gone with its reader; a long prompt
-        # is not, and would hold the reader past the deadline.
+        # Long enough for one token, after which the thread stops; not for a long prompt, which
+        # would keep the reader past the deadline.
         thread.join(timeout=0.5)
 
 
 def in_event_loop(
     produce: Callable[[Callable[[Item], None]], Coroutine[Any, Any, None]],
 ) -> Work[Item]:
-    """Return the work of running ``produce`` in an event loop of its own."""
+    """Return the work that runs ``produce`` in its own event loop."""
     loop = asyncio.new_event_loop()
     tasks: list[asyncio.Task[None]] = []
 
@@ -70,7 +70,7 @@ def in_event_loop(
             runner.run(main(put))
 
     def stop() -> None:
-        # Not what the loop itself does while it closes: that can't be cancelled in good order.
+        # Not the loop's own tasks while it closes, which must not be cancelled.
         for task in tasks:
             task.cancel()
 

@@ -1,4 +1,4 @@
-"""Several chat models as one: the next answers when one fails before its first word."""
+"""Fallback chat models: the next one answers when one fails before its first token."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -17,7 +16,7 @@ from pydantic import InstanceOf
 
 from ingest import ProviderError
 from rag_app.extractive.evidence import evidence_of
-from rag_app.llms.langchain_provider import ALONE, as_chunk
+from rag_app.llms.langchain_provider import ALONE, Stop, as_chunk
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,12 +24,12 @@ _LOG = logging.getLogger(__name__)
 class FallbackChatModel(BaseChatModel):
     """Asks its models in order until one answers.
 
-    Only a `ProviderError` before anything was shown leads on to the next model: an answer is
-    never a mixture. The message's ``response_metadata["llm"]`` names the model that answered. An
-    `EvidenceMessage` is fitted to the window of each model.
+    Only a `ProviderError` before the first text leads to the next model, so an answer is never
+    mixed. The message's ``response_metadata["llm"]`` names the model that answered. An
+    `EvidenceMessage` is fitted to the context window of each model.
 
     Attributes:
-        models: The models in the order they are asked, by name.
+        models: The models by name, in order.
     """
 
     models: Mapping[str, InstanceOf[BaseChatModel]]
@@ -40,11 +39,7 @@ class FallbackChatModel(BaseChatModel):
         return "fallback"
 
     def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: Stop = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         for attempt in self._attempts(messages):
             with attempt:
@@ -53,11 +48,7 @@ class FallbackChatModel(BaseChatModel):
         raise AssertionError("the last attempt returns or raises")
 
     async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: Stop = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         for attempt in self._attempts(messages):
             with attempt:
@@ -68,11 +59,7 @@ class FallbackChatModel(BaseChatModel):
         raise AssertionError("the last attempt returns or raises")
 
     def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: Stop = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         for attempt in self._attempts(messages):
             with attempt:
@@ -84,11 +71,7 @@ class FallbackChatModel(BaseChatModel):
                 return
 
     async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: Stop = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         for attempt in self._attempts(messages):
             with attempt:
@@ -108,7 +91,7 @@ class FallbackChatModel(BaseChatModel):
 
 @dataclass(slots=True)
 class _Attempt:
-    """One model's turn; as a context it takes the failure that lets the next one try."""
+    """One model's turn; as a context manager it suppresses an error that the next can handle."""
 
     name: str
     after: str
@@ -132,7 +115,7 @@ class _Attempt:
         return goes_on
 
     def messages(self) -> list[BaseMessage]:
-        """Return the messages, as many as this model has room for."""
+        """Return the messages that fit into this model's context window."""
         evidence = evidence_of(self.given)
         return evidence.fit(self.model) if evidence and evidence.fit else self.given
 
@@ -141,7 +124,7 @@ class _Attempt:
         return ChatResult(generations=[ChatGeneration(message=self._named(message))])
 
     def pieces(self, chunk: AIMessageChunk) -> Iterator[ChatGenerationChunk]:
-        """Yield the chunks so far; those before the first text wait for it."""
+        """Yield the chunk; chunks before the first text are held back until it comes."""
         self.held.append(as_chunk(chunk))
         if chunk.text and not self.shown:
             self.shown = True

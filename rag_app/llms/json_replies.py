@@ -1,4 +1,4 @@
-"""What a reply says that is not plain text: JSON with an answer, or the call of a tool."""
+"""Answers in replies that are not plain text: JSON, or a tool call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MARKER = re.compile(r"\[\s*\d")
 
 
 def may_be_json(text: str) -> bool:
-    """Return whether a text that is not whole yet may be JSON: it is not to be shown."""
+    """Return whether an incomplete text may be JSON, which should not be shown."""
     start = text.lstrip()
     return start.startswith(("{", "[{", "```json", "<tool_call>")) or (
         bool(start) and any(sign.startswith(start) for sign in ("[{", "```json", "<tool_call>"))
@@ -29,12 +29,12 @@ def may_be_json(text: str) -> bool:
 
 
 def plain_answer(text: str, message: BaseMessage | None, llm: str) -> str | None:
-    """Return the answer in a reply, with ``[n]`` for what its JSON cites; None if it declines.
+    """Return the answer in a reply, with ``[n]`` for JSON citations; None if it abstains.
 
-    JSON without an answer of its own stays as it is: a prompt may have asked for it.
+    JSON without a key for the answer is returned as it is: the prompt may have asked for it.
 
     Raises:
-        ProviderError: The model calls a tool rather than answering.
+        ProviderError: The model calls a tool instead of answering.
     """
     calls = message.tool_calls if isinstance(message, AIMessage) else []
     if calls and not text.strip():
@@ -58,7 +58,7 @@ def _refusal(llm: str, tool: str) -> ProviderError:
 
 
 def _json(text: str) -> dict[str, Any] | None:
-    """Return the JSON object that a text is, in a code fence or a list of one, or None."""
+    """Return the JSON object in a text, which may be in a code fence or a list of one."""
     fenced = _FENCE.match(text)
     bare = fenced[1].strip() if fenced else text
     if not bare.startswith(("{", "[")):
@@ -90,7 +90,7 @@ def _answer(found: Mapping[str, Any]) -> str | None:
 
 
 def _cited(value: Any) -> Iterator[str]:
-    """Yield the numbers, or else the names, that the citations of a JSON answer give."""
+    """Yield the numbers, or else the names, in the citations of a JSON answer."""
     if isinstance(value, list):
         for one in value:
             yield from _cited(one)

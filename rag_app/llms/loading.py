@@ -1,4 +1,4 @@
-"""Weights and tokenizers of the Hugging Face format, from the hub, a folder or a GGUF file."""
+"""Load weights and tokenizers in Hugging Face format from the hub, a folder or a GGUF file."""
 
 from __future__ import annotations
 
@@ -29,22 +29,30 @@ from ingest import ProviderError, RagError, UsageError
 
 INT8 = "int8"
 _LOADING = threading.RLock()
-# Without this question first, transformers asks a hub out of reach for most of a minute.
+# Chosen by hand; transformers itself retries an unreachable hub for most of a minute.
 _HUB_SECONDS = 4
 
 
 def context_window(model: str, revision: str | None = None) -> int:
-    """Return the most tokens that fit into the context of ``model``; raises as `load_weights`."""
+    """Return the context window of ``model`` in tokens.
+
+    Raises:
+        RagError: As for `load_weights`.
+    """
     with _LOADING:
         config = _load_config(model, revision)
     positions = getattr(config.get_text_config(), "max_position_embeddings", None)
-    # Where a tokenizer states no limit, transformers makes up a huge one.
+    # Without a limit in the tokenizer, transformers sets a huge one.
     limit: int = load_tokenizer(model, revision).model_max_length
     return min(positions, limit) if positions else limit
 
 
 def load_tokenizer(model: str, revision: str | None = None) -> PreTrainedTokenizerFast:
-    """Return the tokenizer of ``model``, loaded once a process; raises as `load_weights`."""
+    """Return the tokenizer of ``model``, loaded once per process.
+
+    Raises:
+        RagError: As for `load_weights`.
+    """
     with _LOADING:
         return _load_tokenizer(model, revision)
 
@@ -52,11 +60,17 @@ def load_tokenizer(model: str, revision: str | None = None) -> PreTrainedTokeniz
 def load_weights(
     model: str, revision: str | None = None, dtype: str = "auto", device: str = "auto"
 ) -> PreTrainedModel:
-    """Return the weights of ``model``, loaded once a process.
+    """Return ``model`` with its weights, loaded once per process.
+
+    Args:
+        model: Hub id, folder, or path of a ``.gguf`` file.
+        revision: Commit, tag or branch on the hub.
+        dtype: As of `HuggingFaceChatModel`.
+        device: As of `HuggingFaceChatModel`.
 
     Raises:
-        ProviderError: They are not on this disk and the hub can't be reached.
-        UsageError: They can't be loaded.
+        ProviderError: The model is not on this disk and the hub can't be reached.
+        UsageError: It can't be loaded.
     """
     found = _device(model, device)
     if dtype == INT8:
@@ -102,18 +116,18 @@ def _check_int8(model: str, device: str) -> None:
 
 
 def _to_int8(model: str, weights: PreTrainedModel) -> None:
-    """Round all that is multiplied to int8, but for the last layer, often one with the first."""
+    """Quantize the linear layers to int8, except the last, which may be tied to the first."""
     last = weights.get_output_embeddings()  # type: ignore[no-untyped-call]
 
-    def is_rounded(module: torch.nn.Module, name: str) -> bool:
-        # Weights that are quantized on disk have types of their own.
+    def is_quantized(module: torch.nn.Module, name: str) -> bool:
+        # Weights that are quantized on disk have other types.
         linear = isinstance(module, torch.nn.Linear) and type(module.weight) is torch.nn.Parameter
         return linear and module is not last
 
     with _loading(model):
         from torchao.quantization import Int8WeightOnlyConfig, quantize_
 
-        quantize_(weights, Int8WeightOnlyConfig(), filter_fn=is_rounded)
+        quantize_(weights, Int8WeightOnlyConfig(), filter_fn=is_quantized)
 
 
 def _device(model: str, wanted: str) -> str:
@@ -134,7 +148,7 @@ def _from_pretrained(kind: Any, model: str, revision: str | None, **options: Any
         try:
             return load(local_files_only=True)
         except OSError:
-            # What is on this machine never asks the hub, which may be out of reach.
+            # A model on this disk never needs the hub, which may be unreachable.
             if Path(place).exists():
                 raise
         _ask_the_hub(model, revision)
@@ -145,7 +159,7 @@ def _place(model: str, revision: str | None) -> tuple[str, dict[str, str]]:
     path = Path(model).expanduser()
     if path.suffix == ".gguf" and not path.is_file():
         raise UsageError(f"huggingface:{model}: there is no such file")
-    # The id of a model on the hub is a name, or an owner and a name.
+    # A hub id is a name, or an owner and a name.
     is_folder = path.is_absolute() or model.startswith((".", "~")) or len(path.parts) > 2
     if is_folder and path.suffix != ".gguf" and not path.is_dir():
         raise UsageError(f"huggingface:{model}: there is no such folder")
@@ -161,7 +175,7 @@ def _place(model: str, revision: str | None) -> tuple[str, dict[str, str]]:
 
 
 def _ask_the_hub(model: str, revision: str | None) -> None:
-    """Raise at once what loading from the hub would raise after many tries."""
+    """Raise at once the error that loading from the hub would raise after many retries."""
     try:
         HfApi().model_info(model, revision=revision, timeout=_HUB_SECONDS)
     except (HfHubHTTPError, HFValidationError):
@@ -182,7 +196,7 @@ def _loading(model: str) -> Iterator[None]:
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        # The GGUF reader draws a bar that no setting turns off.
+        # The GGUF reader's progress bar can't be turned off.
         with redirect_stderr(io.StringIO()):
             yield
     except RagError:
@@ -205,5 +219,5 @@ def _loading(model: str) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """Return what ``error`` says, in one line."""
+    """Return the first line of the message of ``error``, or its type."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,4 +1,4 @@
-"""Optional parameters that a server refuses: which, and how to ask without them."""
+"""Optional parameters that a server refuses: find them, and ask again without them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 
 from rag_app.llms.server_errors import ServerError, is_context_overflow, read_error
 
@@ -15,7 +15,7 @@ _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _PARAMETERS = ("temperature", *_LIMITS, "stream_options", "stream", "stop")
 _ROLES = ("developer", "system")
 
-# Servers that can't say 400, such as llama.cpp where a chat template raises, say 500.
+# Includes 500: llama.cpp returns it when a chat template raises.
 _STATUSES = frozenset({400, 403, 404, 405, 415, 422, 500, 501})
 _REFUSES = re.compile(
     r"\bnot (?:\w+ )?(?:support|permit|allow|accept|implement|available|recogni|valid|compatib|"
@@ -26,7 +26,7 @@ _REFUSES = re.compile(
     re.IGNORECASE,
 )
 _REFUSING_CODE = re.compile(r"unsupported|unknown|unrecognized|extra|not_supported", re.IGNORECASE)
-# A value that is too large is the user's to change: without it the answer would have no limit.
+# The user has to lower a limit that is too large: without it the answer would be unlimited.
 _TOO_LARGE = re.compile(
     r"too (?:large|high|big|long|small|low)|exceed|at (?:most|least)|less than|greater than|"
     r"larger than|\bmaximum\b|above_max|below_min",
@@ -55,13 +55,17 @@ def known_refusals(address: str, model: str) -> frozenset[str]:
 
 
 def remember_refusals(address: str, model: str, names: Iterable[str]) -> None:
-    """Let later questions to the model at the address do without ``names`` at once."""
+    """Leave out ``names`` in later requests of this process to the model at the address."""
     with _LOCK:
         _KNOWN[address, model] = _KNOWN.get((address, model), frozenset()).union(names)
 
 
 def refused_with(error: Exception, refused: frozenset[str]) -> frozenset[str]:
-    """Return ``refused`` with what ``error`` refuses as well; raise it if that is nothing."""
+    """Return ``refused`` and what ``error`` refuses.
+
+    Raises:
+        Exception: ``error``, if it refuses nothing new.
+    """
     more = refused_parameters(read_error(error)) - refused
     if not more:
         raise error
@@ -69,7 +73,7 @@ def refused_with(error: Exception, refused: frozenset[str]) -> frozenset[str]:
 
 
 def refused_parameters(error: ServerError) -> frozenset[str]:
-    """Return the optional parameters that were sent and that the server says it refuses."""
+    """Return the optional parameters of the request that the error says are refused."""
     sent = _optional(error.sent or {})
     if error.status not in _STATUSES or not sent or is_context_overflow(error):
         return frozenset()
@@ -84,35 +88,46 @@ def refused_parameters(error: ServerError) -> frozenset[str]:
 def without(payload: dict[str, Any], refused: frozenset[str]) -> dict[str, Any]:
     """Return the body of a chat request without what is refused.
 
-    One name of the longest answer takes the other's place before both are left out. The text of a
-    refused system message is put before the first question.
+    ``max_tokens`` and ``max_completion_tokens`` replace each other before both are left out. A
+    refused system message becomes part of the first question.
     """
     kept = {name: value for name, value in payload.items() if name not in refused}
     for name, other in (_LIMITS[:2], _LIMITS[1::-1]):
         if name in refused and name in payload and not {other} & {*refused, *payload}:
             kept[other] = payload[name]
-    if "messages" in payload:
-        kept["messages"] = _without_roles(payload["messages"], refused)
+    messages = payload.get("messages")
+    if messages and "system" in refused:
+        kept["messages"] = without_system(messages)
+    elif messages and "developer" in refused:
+        kept["messages"] = [
+            one | {"role": "system"} if one["role"] == "developer" else one for one in messages
+        ]
     return kept
 
 
-def without_system(messages: list[BaseMessage]) -> list[BaseMessage]:
-    """Return the messages with the text of the system messages before the first question."""
-    told = [message.content for message in messages if message.type == "system"]
-    others = [message for message in messages if message.type != "system"]
-    first = next((n for n, message in enumerate(others) if message.type == "human"), 0)
-    question = [message.content for message in others[first : first + 1]]
-    whole = HumanMessage(_joined([*told, *question]))
-    return [*others[:first], whole, *others[first + 1 :]] if told else others
+def without_system(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return OpenAI messages with the system text at the start of the first user message.
+
+    If another message comes first, the system text becomes a user message before it.
+    """
+    system = [message["content"] for message in messages if message["role"] in _ROLES]
+    others = [message for message in messages if message["role"] not in _ROLES]
+    if not system:
+        return others
+    first = {"role": "user"}
+    if others and others[0]["role"] == "user":
+        first = others.pop(0)
+        system.append(first["content"])
+    return [first | {"content": _joined(system)}, *others]
 
 
 def needs_whole(refused: frozenset[str], stop: Sequence[str] | None) -> bool:
-    """Return whether an answer can't be streamed: it is refused, or has to be cut here."""
+    """Return whether an answer can't be streamed: it is refused, or stop strings are."""
     return "stream" in refused or ("stop" in refused and bool(stop))
 
 
 def cut(message: BaseMessage, stop: Sequence[str]) -> None:
-    """End the message's text where the first of ``stop`` stands in it."""
+    """Cut the message's text, in place, at the first stop string."""
     text = str(message.text)
     if ends := [at for string in stop if (at := text.find(string)) >= 0]:
         message.content = text[: min(ends)]
@@ -121,7 +136,9 @@ def cut(message: BaseMessage, stop: Sequence[str]) -> None:
 def explain_refusals(refused: Iterable[str], *, exchanged: bool = True) -> list[str]:
     """Return one phrase for each refused parameter: what is done instead.
 
-    ``exchanged`` tells whether one name of the longest answer takes the other's place.
+    Args:
+        refused: The refused parameters.
+        exchanged: Whether ``max_tokens`` is sent for ``max_completion_tokens``.
     """
     names = set(refused)
     instead = {
@@ -147,7 +164,7 @@ def _optional(sent: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _named_in_places(error: ServerError, sent: frozenset[str]) -> frozenset[str] | None:
-    """Return what the server's fields name; None if only its words can tell."""
+    """Return the parameters named in the error's fields; None to look in its message instead."""
     parts = [set(re.findall(r"[A-Za-z_]+", place)) - {"body"} for place in error.places]
     if named := sent & set().union(*parts):
         return frozenset(named)
@@ -160,7 +177,7 @@ def _named_in_places(error: ServerError, sent: frozenset[str]) -> frozenset[str]
 
 
 def _named_in_words(error: ServerError, sent: frozenset[str]) -> Iterator[str]:
-    """Yield the parameter that is named first; what else is named may be what is allowed."""
+    """Yield the parameter that the message names first; others may be named as allowed."""
     refused = bool(_REFUSING_CODE.search(error.code))
     for sentence in re.split(r"(?<=[.!?;])\s+", error.words):
         if not (refused or _REFUSES.search(sentence)):
@@ -171,26 +188,8 @@ def _named_in_words(error: ServerError, sent: frozenset[str]) -> Iterator[str]:
             return
 
 
-def _without_roles(messages: list[dict[str, Any]], refused: frozenset[str]) -> list[dict[str, Any]]:
-    if "system" not in refused:
-        renamed = {"developer": "system"} if "developer" in refused else {}
-        return [
-            message | {"role": renamed.get(message["role"], message["role"])}
-            for message in messages
-        ]
-    told = [message["content"] for message in messages if message["role"] in _ROLES]
-    others = [message for message in messages if message["role"] not in _ROLES]
-    first = next((n for n, message in enumerate(others) if message["role"] == "user"), None)
-    if not told:
-        return others
-    if first is None:
-        return [{"role": "user", "content": _joined(told)}, *others]
-    question = others[first] | {"content": _joined([*told, others[first]["content"]])}
-    return [*others[:first], question, *others[first + 1 :]]
-
-
 def _joined(contents: list[Any]) -> Any:
-    """Return texts with an empty line between them; lists of parts as one list."""
+    """Return strings joined by blank lines, or all parts as one list if any is a list."""
     if all(isinstance(content, str) for content in contents):
         return "\n\n".join(content for content in contents if content)
     parts: list[Any] = []

@@ -1,4 +1,4 @@
-"""What a server says when it refuses or fails: its words, what they are about, what to do."""
+"""Errors of servers: parse them, classify them, and advise what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-# Where servers put their words, in the order in which they are read.
+# Fields that servers put their message in, in reading order.
 _WORDS = ("message", "msg", "detail", "error", "errors", "description", "reason", "metadata", "raw")
 
 _FILTER = re.compile(
@@ -34,13 +34,14 @@ _MODEL = re.compile(r"\b(?:model|deployment|engine)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class ServerError:
-    """An error as a server put it.
+    """An error response of a server.
 
     Attributes:
-        status: The HTTP status, or the one that the body tells; None if neither does.
-        words: What the server says, in one string; empty if it says nothing.
-        code: The name of the error in the body, such as ``insufficient_quota``.
-        places: What the body names as wrong, such as ``temperature`` or ``body.messages.0.role``.
+        status: The HTTP status, or the one in the body; None without either.
+        words: The message, as one string; may be empty.
+        code: The error code in the body, such as ``insufficient_quota``.
+        places: Invalid fields that the body names, such as ``temperature`` or
+            ``body.messages.0.role``.
         sent: The body of the request.
     """
 
@@ -52,7 +53,7 @@ class ServerError:
 
 
 def read_error(error: Exception) -> ServerError:
-    """Return what an error of an HTTP client says, whichever client raised it."""
+    """Return the server's error in an exception of any HTTP client."""
     response = _part(error, "response")
     status = _part(error, "status_code") or _part(response, "status_code")
     body = _part(error, "body")
@@ -64,7 +65,7 @@ def read_error(error: Exception) -> ServerError:
 
 
 def read_body(body: Any, status: int | None = None) -> ServerError:
-    """Return what the body of an answer says, be it JSON of any shape or text."""
+    """Return the error in the body of a response: JSON of any shape, or text."""
     first = body[0] if isinstance(body, list) and body else body
     inner = first.get("error", first) if isinstance(first, dict) else first
     fields = inner if isinstance(inner, dict) else {}
@@ -79,7 +80,13 @@ def read_body(body: Any, status: int | None = None) -> ServerError:
 
 
 def advice(error: ServerError, key: str, address: str) -> str:
-    """Return what is wrong and what to do; ``key`` and ``address`` name the settings of both."""
+    """Return what is wrong and what to do.
+
+    Args:
+        error: The error.
+        key: Name of the setting with the key.
+        address: Name of the setting with the address.
+    """
     told = f"{error.code} {error.words}"
     status = f" ({error.status})" if error.status else ""
     for kind, sentence in _kinds(error, told):
@@ -89,12 +96,12 @@ def advice(error: ServerError, key: str, address: str) -> str:
 
 
 def is_context_overflow(error: ServerError) -> bool:
-    """Return whether the prompt and the answer are longer than the model's context."""
+    """Return whether prompt and answer exceed the model's context window."""
     return bool(_CONTEXT.search(f"{error.code} {error.words}"))
 
 
 def _kinds(error: ServerError, told: str) -> Iterator[tuple[bool, str]]:
-    """Yield whether the error is of a kind, with the sentence for that kind; the first holds."""
+    """Yield, for each kind of error, whether it applies and its sentence; the first one counts."""
     status = error.status
     refused = status is None or status < 500
     yield (
@@ -172,7 +179,7 @@ def _sent(error: Exception) -> Mapping[str, Any] | None:
 
 
 def _part(whole: object, name: str) -> Any:
-    with suppress(Exception):  # httpx raises where a body was not read or no request is known
+    with suppress(Exception):  # httpx raises for an unread body and for an unknown request
         return getattr(whole, name)
     return None
 

@@ -1,4 +1,4 @@
-"""What servers put into an answer beside its text, which LangChain drops or takes for text."""
+"""Reasoning, refusals and errors in responses, which LangChain drops or takes for text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _REASONING = ("reasoning_content", "reasoning")
 
 
 class ReportedError(Exception):
-    """An error that came as an answer, with status 200 or in the middle of a stream."""
+    """An error in a response with status 200, or in the middle of a stream."""
 
     def __init__(self, error: ServerError) -> None:
         super().__init__(error.words)
@@ -21,9 +21,9 @@ class ReportedError(Exception):
 
 
 def keep_extras(message: BaseMessage, told: Mapping[str, Any]) -> None:
-    """Keep what the model thought, named as DeepSeek does, and the words of its refusal.
+    """Keep the reasoning, under DeepSeek's name, and the refusal in ``additional_kwargs``.
 
-    The pieces of a stream add up to the whole of both.
+    LangChain concatenates both over the chunks of a stream.
     """
     texts = [text for name in _REASONING if isinstance(text := told.get(name), str) and text]
     if texts:
@@ -33,12 +33,16 @@ def keep_extras(message: BaseMessage, told: Mapping[str, Any]) -> None:
 
 
 def has_begun(message: BaseMessage) -> bool:
-    """Return whether the message has any text, reasoning or other part of an answer."""
+    """Return whether the message has any content or reasoning."""
     return bool(message.content or message.additional_kwargs.get("reasoning_content"))
 
 
 def check_reply(reply: Mapping[str, Any]) -> None:
-    """Raise ReportedError if the body of an answer is an error or has one in its choices."""
+    """Check the body of a response.
+
+    Raises:
+        ReportedError: It is an error, or has one in its choices.
+    """
     choices = reply.get("choices") or ()
     error = reply.get("error") or (reply if reply.get("object") == "error" else None)
     if error and not choices:
@@ -48,7 +52,11 @@ def check_reply(reply: Mapping[str, Any]) -> None:
 
 
 def check_refusal(said: str | None) -> None:
-    """Raise ReportedError if the model refused to answer, in the words ``said``."""
+    """Check that the model did not refuse to answer.
+
+    Raises:
+        ReportedError: It did, with the message ``said``.
+    """
     if said:
         raise ReportedError(ServerError(None, said, code="refusal"))
 

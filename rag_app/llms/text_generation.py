@@ -1,4 +1,4 @@
-"""Generation with ``transformers``: its settings, its tokens one by one, their text."""
+"""Text generation with ``transformers``: configuration, token stream, detokenization."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ def generation_config(
     max_tokens: int,
     temperature: float,
 ) -> GenerationConfig:
-    """Return the model's own settings with ours: what ends an answer, and how tokens are drawn."""
+    """Return the model's generation config with our limit, temperature and end tokens.
+
+    Args:
+        weights: The model.
+        tokenizer: Its tokenizer.
+        max_tokens: Maximum length of an answer, in tokens.
+        temperature: Sampling temperature; 0 is greedy decoding.
+    """
     config = copy.deepcopy(weights.generation_config or GenerationConfig())  # type: ignore[no-untyped-call]
     ends = config.eos_token_id
     ends = ends if isinstance(ends, list) else [ends]
@@ -46,7 +53,7 @@ class _Cancelled(StoppingCriteria):
 
 
 class _Tokens(BaseStreamer):
-    """Hands on each new token; the first thing it gets is the prompt."""
+    """Pass on each new token; the first value is the prompt."""
 
     def __init__(self, put: Callable[[int], None]) -> None:
         self.put_token = put
@@ -68,7 +75,15 @@ def generate_tokens(
     cancelled: threading.Event,
     put: Callable[[int], None],
 ) -> None:
-    """Hand each token of the answer to ``put``; stop after the next one when ``cancelled``."""
+    """Pass each token of the answer to ``put``.
+
+    Args:
+        weights: The model.
+        prompt: Token ids of the prompt.
+        config: The generation config.
+        cancelled: When set, generation stops after the next token.
+        put: Called with each token id.
+    """
     ids = torch.tensor([prompt], device=weights.device)
     with torch.inference_mode():
         weights.generate(  # type: ignore[operator]
@@ -81,7 +96,7 @@ def generate_tokens(
 
 
 class AnswerText:
-    """Tokens to text: whole characters only, up to the first stop string."""
+    """Incremental detokenization: complete characters, up to the first stop string."""
 
     def __init__(self, tokenizer: Tokenizer, stops: Sequence[str]) -> None:
         self.tokenizer = tokenizer
@@ -91,7 +106,7 @@ class AnswerText:
         self.stopped = False
 
     def push(self, token: int) -> str:
-        """Return the text that ``token`` completes and no stop string can still claim."""
+        """Return the text that ``token`` completes, except a possible start of a stop string."""
         self.held += self.decoder.step(self.tokenizer, token) or ""
         found = [at for stop in self.stops if (at := self.held.find(stop)) >= 0]
         if found:
@@ -100,11 +115,11 @@ class AnswerText:
         return self._release(len(self.held) - self._claimed())
 
     def rest(self) -> str:
-        """Return what was held back for a stop string that did not come."""
+        """Return the text held back for a stop string that did not come."""
         return self._release(len(self.held))
 
     def _claimed(self) -> int:
-        """Return how many of the last characters may be the start of a stop string."""
+        """Return how many of the last characters may start a stop string."""
         longest = max(map(len, self.stops), default=1) - 1
         sizes = range(min(longest, len(self.held)), 0, -1)
         starts = (n for n in sizes if any(s.startswith(self.held[-n:]) for s in self.stops))

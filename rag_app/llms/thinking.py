@@ -1,9 +1,9 @@
-"""Part what a model thinks from what it answers, as it is written.
+"""Separate a model's thinking from its answer in a stream.
 
-Models mark their thoughts with tags (``<think>``, Qwen, DeepSeek; ``[THINK]``, Magistral), with
-channels (OpenAI's harmony format of gpt-oss), or beside the text, as LangChain's content blocks and
+Models mark thinking with tags (``<think>``, Qwen, DeepSeek; ``[THINK]``, Magistral), with channels
+(OpenAI's harmony format of gpt-oss), or outside the text, as LangChain's content blocks and
 ``reasoning_content``. Some close a tag that the prompt opened, some never close theirs, and some
-servers leave the tokens that end a turn in the text.
+servers leave end-of-turn tokens in the text.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CONTROL = re.compile(
     rf"|(?P<end>{_ENDS})",
     re.IGNORECASE,
 )
-# The beginning of what may become one of these with the next piece.
+# The start of a possible control tag, to be completed by the next chunk.
 _UNFINISHED = re.compile(
     r"(?:<\|channel\|>[^<]{0,60}(?:<\|constrain\|>\w*)?(?:<\|?\w*\|?)?"
     r"|<[/|｜]?[\w:▁|｜]{0,40}|\[/?[A-Z]{0,5}|◁[^▷]{0,8})$",
@@ -41,11 +41,11 @@ _FIRST, _LAST = "analysis", "assistantfinal"
 
 
 class ThinkingSplitter:
-    """Takes a message piece by piece and tells thoughts from the answer.
+    """Splits a streamed message into thinking and answer.
 
     Attributes:
         answer: The text of the answer so far.
-        has_thought: Whether there was a thought.
+        has_thought: Whether there was any thinking.
     """
 
     def __init__(self) -> None:
@@ -57,9 +57,9 @@ class ThinkingSplitter:
         self._begins = True
 
     def push(self, message: BaseMessage) -> Iterator[Thinking | Token]:
-        """Yield what the message, or the next piece of it, adds.
+        """Yield the events of a message or of its next chunk.
 
-        Of a model that closes thoughts it never opened, what came as tokens comes as a thought.
+        If a model closes a tag it never opened, the tokens before it come again as thinking.
         """
         for is_thought, text in _parts(message):
             if is_thought:
@@ -70,7 +70,7 @@ class ThinkingSplitter:
                 yield from self._read(is_last=False)
 
     def close(self) -> Iterator[Thinking | Token]:
-        """Yield what was held back as it could have become a tag."""
+        """Yield the text held back as a possible start of a tag."""
         yield from self._read(is_last=True)
         self.answer = self.answer.rstrip()
 
@@ -87,7 +87,7 @@ class ThinkingSplitter:
         yield from self._say(said)
 
     def _unfinished(self, match: re.Match[str] | None) -> int:
-        """Return where in what is held a tag begins, or may."""
+        """Return the offset of a tag, or of the possible start of one, in the held text."""
         if found := match or _UNFINISHED.search(self._held):
             return found.start()
         if self._begins and _FIRST.startswith(self._held):
@@ -114,7 +114,7 @@ class ThinkingSplitter:
             self._is_over = is_other and bool(self.answer.strip())
 
     def _is_text(self, match: re.Match[str], rest: str) -> bool:
-        """Return whether a tag is what the answer is about rather than a sign to its reader."""
+        """Return whether a tag is part of the answer's text rather than markup."""
         line = self.answer.rpartition("\n")[2]
         if match["open"]:
             return bool(line.strip()) or self._thinks
@@ -147,7 +147,7 @@ class ThinkingSplitter:
 
 
 def read_whole(message: BaseMessage) -> ThinkingSplitter:
-    """Return a splitter that has read a whole message."""
+    """Return a splitter that has read the whole message."""
     splitter = ThinkingSplitter()
     list(splitter.push(message))
     list(splitter.close())
@@ -155,12 +155,12 @@ def read_whole(message: BaseMessage) -> ThinkingSplitter:
 
 
 def answer_text(message: BaseMessage) -> str:
-    """Return the text of a whole message without its thoughts."""
+    """Return the text of a whole message without thinking."""
     return read_whole(message).answer
 
 
 def _needs_more(match: re.Match[str], rest: str) -> bool:
-    """Return whether only the next piece can tell what a tag means."""
+    """Return whether the meaning of a tag depends on the next chunk."""
     if match["end"]:
         follows = _UNFINISHED.match(rest.lstrip())
         return not rest.strip() or follows is not None
@@ -174,7 +174,7 @@ def _has_opening(text: str) -> bool:
 
 
 def _parts(message: BaseMessage) -> Iterator[tuple[bool, str]]:
-    """Yield the texts of a message, and whether each is a thought."""
+    """Yield the texts of a message, and whether each is thinking."""
     beside = message.additional_kwargs.get("reasoning_content")
     if isinstance(beside, str) and beside:
         yield True, beside
@@ -189,7 +189,7 @@ def _parts(message: BaseMessage) -> Iterator[tuple[bool, str]]:
 
 
 def _texts(part: object) -> Iterable[str]:
-    """Yield the texts in a thought, which may have parts and a summary."""
+    """Yield the texts in a thinking block, which may have parts and a summary."""
     if isinstance(part, str):
         yield part
     elif isinstance(part, list):

@@ -1,11 +1,11 @@
-"""Prompt templates as data: YAML files, loaded, checked and rendered.
+"""Prompt templates: YAML files to load, check and render.
 
 A template has a ``name``, a ``description``, a ``system`` and a ``user`` text with ``{variables}``,
 the list of those ``variables``, and optional few-shot ``examples``, each with a value for every
-variable of ``user`` and the ``answer``. Braces are doubled to be literal. Only plain names stand
-between braces: no attribute, index, conversion or format, so a template can reach nothing else.
+variable of ``user`` and the ``answer``. A literal brace is doubled. Only plain names are allowed
+between braces: no attribute, index, conversion or format, so a template can't access anything else.
 
-A file ``mine-pt.yaml`` beside ``mine.yaml`` takes its place for a question in Portuguese.
+A file ``mine-pt.yaml`` next to ``mine.yaml`` is used for questions in Portuguese.
 """
 
 from __future__ import annotations
@@ -38,35 +38,35 @@ _CITES = re.compile(
     | \b(?: cit(?:e[ds]?|ing|ations?|as?|ar|ando|ação|ações) | sources? | fontes? )\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-_DECLINES = re.compile(
+_ABSTAINS = re.compile(
     r"""\b(?: (?:do|does|can|could)(?:[ ]not|n['’]t) | cannot | unknown
     | not[ ](?:in|stated|enough|found)
     | não[ ](?:sei|sabe|souber|diz|dizem|disser|tiver|tem|têm|há|houver|const\w+|responde\w*)
     )\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-# What the checks of an answer rest on, and what to say of a template without it.
+# What the checks of an answer rely on, and the warning about a template without it.
 _RULES = (
     (
         _CITES,
-        "no rule asks for citations: have each sentence end with the number of its text, as in [1]",
+        "no rule asks for citations: end each sentence with the number of its source, as in [1]",
     ),
     (
-        _DECLINES,
-        "no rule says what to answer where the context doesn't: "
+        _ABSTAINS,
+        "no rule says how to abstain when the context has no answer: "
         "I don't know: the documents don't say.",
     ),
 )
 
 
 def load_prompt(name_or_path: Path | str) -> Prompt:
-    """Return the shipped prompt of that name, or the one in that file with its Portuguese one.
+    """Return the shipped prompt of that name, or the one in that file with its Portuguese version.
 
     Raises:
         UsageError: There is no such prompt, or the file is not a valid template.
     """
     if not isinstance(name_or_path, str | Path):
-        raise UsageError(f"a prompt is named by a text or a path, not {name_or_path!r}")
+        raise UsageError(f"a prompt is a name or a path, not {name_or_path!r}")
     if shipped := _shipped(str(name_or_path)):
         return _load(shipped)
     path = Path(name_or_path).expanduser()
@@ -89,7 +89,7 @@ def answering_prompts() -> tuple[str, ...]:
 
 
 def check_prompt(name_or_path: str) -> tuple[Problem, ...]:
-    """Return everything that keeps a prompt from being a template that answers, by line.
+    """Return all errors of a prompt as a template that answers, by line.
 
     Raises:
         UsageError: The file can't be read.
@@ -99,10 +99,10 @@ def check_prompt(name_or_path: str) -> tuple[Problem, ...]:
 
 
 def weaknesses(name_or_path: str) -> tuple[Problem, ...]:
-    """Return which of the two rules that the checks of an answer rest on a template lacks.
+    """Return warnings for missing rules that the checks of an answer rely on.
 
     Raises:
-        UsageError: The file can't be read, or is no template.
+        UsageError: The file can't be read or is not a valid template.
     """
     path = _shipped(name_or_path) or Path(name_or_path)
     prompt = _load(path)
@@ -116,14 +116,14 @@ def new_prompt(path: Path) -> None:
     """Write a commented template that works as it is.
 
     Raises:
-        UsageError: There is a file already, or it can't be written.
+        UsageError: The file exists already or can't be written.
     """
     starter = (_FOLDER / "starter.txt").read_text(encoding="utf-8")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(starter.replace("NAME", json.dumps(path.stem, ensure_ascii=False)))
     except FileExistsError:
-        raise UsageError(f"{path} is there already: choose another name") from None
+        raise UsageError(f"{path} already exists: choose another name") from None
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror}") from error
 
@@ -138,8 +138,8 @@ def _with_portuguese(prompt: Prompt, path: Path) -> Prompt:
     portuguese = _load(path)
     if portuguese.variables != prompt.variables:
         raise UsageError(
-            f"prompt {path} takes {', '.join(portuguese.variables)}; the one it is the Portuguese "
-            f"of takes {', '.join(prompt.variables)}"
+            f"prompt {path} has the variables {', '.join(portuguese.variables)}, but the prompt "
+            f"that it translates has {', '.join(prompt.variables)}"
         )
     return replace(prompt, portuguese=portuguese)
 

@@ -11,9 +11,9 @@ from langchain_core.language_models import BaseChatModel, BaseLanguageModel
 
 from rag_app.types import ScoredChunk
 
-# A cautious guess: English has about four characters to a token, Portuguese three.
+# A conservative estimate: about four in English and three in Portuguese.
 _CHARACTERS_PER_TOKEN = 3
-_DEFAULT_MAX_TOKENS = 512
+_DEFAULT_MAX_TOKENS = 512  # the default of the setting llm_max_tokens
 _OPEN, _CLOSE = "<<<", ">>>"
 _IMITATION = re.compile(r"\s*(<<<|>>>|\[\s*\d)")
 
@@ -21,8 +21,8 @@ _IMITATION = re.compile(r"\s*(<<<|>>>|\[\s*\d)")
 def format_context(chunks: Sequence[ScoredChunk]) -> str:
     """Return the chunks numbered from 1, each under its source and page, between delimiters.
 
-    A line of a chunk that looks like a delimiter or a number is moved behind a ``|``, so no
-    document can close its block or open another; nothing else differs from the stored text.
+    A line of a chunk that looks like a delimiter or a number is prefixed with ``|``, so no document
+    can close its block or open another; nothing else differs from the stored text.
     """
     blocks = (
         f"[{n}] {_title(chunk)}\n{_OPEN}\n{_harmless(chunk.text)}\n{_CLOSE}"
@@ -32,7 +32,7 @@ def format_context(chunks: Sequence[ScoredChunk]) -> str:
 
 
 def max_tokens(llm: BaseChatModel) -> int:
-    """Return how many tokens the model may write."""
+    """Return the maximum length of the model's answers, in tokens."""
     for field_name in ("max_tokens", "max_new_tokens", "max_completion_tokens"):
         if isinstance(value := getattr(llm, field_name, None), int):
             return value
@@ -40,9 +40,9 @@ def max_tokens(llm: BaseChatModel) -> int:
 
 
 def count_tokens(llm: BaseChatModel, text: str) -> int:
-    """Return the tokens of ``text``, by the model's own count where it has one that works.
+    """Return the number of tokens of ``text``: the model's own count, or else an estimate.
 
-    LangChain's default would fetch GPT-2's tokenizer, and some providers fetch theirs.
+    LangChain's default is not used: it would download GPT-2's tokenizer.
     """
     kind, default = type(llm), BaseLanguageModel
     counts = (

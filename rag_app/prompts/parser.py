@@ -1,4 +1,4 @@
-"""Read the file of a prompt template, and say everything that is wrong with it, by line."""
+"""Parse a prompt template and report all of its errors, by line."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 _KEYS = frozenset({"name", "description", "system", "user", "variables"})
 _TEXT_TAG = "tag:yaml.org,2002:str"
-# What the app has a value for: another name that is close to one of these is misspelt.
+# Variables that the app has values for: another name close to one of these is misspelled.
 _GIVEN = frozenset({"context", "history", "question"}) | OPTIONAL
-# A literal brace, a field, or a brace that belongs to neither.
+# A literal brace, a field, or a stray brace.
 _BRACES = re.compile(r"\{\{|\}\}|\{(?P<field>[^{}\n]*)\}|(?P<stray>[{}])")
 _TWICE = "write a literal brace twice"
 _STRAY = {"{": "expected '}' before end of string", "}": "a single '}'"}
@@ -25,7 +25,7 @@ _STRAY = {"{": "expected '}' before end of string", "}": "a single '}'"}
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """What is wrong with a template, and the line of its file, from 1."""
+    """An error of a template, and its line in the file, from 1."""
 
     line: int
     text: str
@@ -39,10 +39,10 @@ class _Text:
     """A text of the template.
 
     Attributes:
-        where: What messages call it.
+        where: Its name in messages.
         value: The text.
-        lines: Of each variable in it, the lines of the file where it stands.
-        readable: Whether all its braces could be read.
+        lines: The lines of each variable in the file.
+        readable: Whether all braces are valid.
     """
 
     where: str
@@ -54,11 +54,11 @@ class _Text:
 def parse_prompt(
     content: bytes, wanted: Iterable[str] | None = None
 ) -> Prompt | tuple[Problem, ...]:
-    """Return the template in a file's content, or what keeps it from being one, by line.
+    """Return the template in a file's content, or its errors, by line.
 
     Args:
         content: The file.
-        wanted: The variables that it has to take; None is any.
+        wanted: The variables that it has to have; None for any.
     """
     import yaml
 
@@ -80,7 +80,7 @@ def parse_prompt(
 
 @dataclass(slots=True)
 class _Reading:
-    """Takes a file's YAML nodes apart; what can't be read is noted and taken as empty."""
+    """Reads a file's YAML nodes; invalid ones are reported and read as empty."""
 
     source: str
     wanted: frozenset[str] | None
@@ -150,7 +150,7 @@ class _Reading:
         return ""
 
     def _template(self, node: Node | None, where: str) -> _Text:
-        """Return a text with the names between its braces; all other braces are problems."""
+        """Return a text with its variables; other braces are reported."""
         value = self._text(node, where) if node else ""
         lines: dict[str, list[int]] = {}
         faults = []
@@ -183,8 +183,8 @@ class _Reading:
     def _same_variables(
         self, node: Node | None, listed: dict[str, Node], texts: tuple[_Text, ...]
     ) -> dict[str, str]:
-        """Compare the names that are listed and used; return what misspelt ones are meant for."""
-        if node is None or (not listed and self.problems):  # it would be told twice
+        """Compare the variables listed and used; return the corrections of misspelled ones."""
+        if node is None or (not listed and self.problems):  # it would be reported twice
             return {}
         used = {name for text in texts for name in text.lines}
         names = frozenset(used | listed.keys())
@@ -199,7 +199,7 @@ class _Reading:
         right = {meant.get(name, name) for name in listed}
         needed = {meant.get(name, name) for name in used}
         if not all(text.readable for text in texts):
-            needed |= right  # it may stand where the braces can't be read
+            needed |= right  # they may be used where the braces are invalid
         self._same_names("'variables'", node, frozenset(right), frozenset(needed))
         if self.wanted is not None and (right | needed) - OPTIONAL != self.wanted:
             answering = " and ".join(sorted(self.wanted))
@@ -207,7 +207,7 @@ class _Reading:
         return meant
 
     def _meant(self, name: str, listed: Iterable[str], used: Iterable[str]) -> str | None:
-        """Return the name that a misspelt one is meant for; None if it is not misspelt."""
+        """Return the correction of a misspelled name, None if it is not misspelled."""
         if name in _GIVEN or (name in listed and name in used and self.wanted is None):
             return None
         others = _GIVEN if self.wanted is None else self.wanted | OPTIONAL

@@ -1,4 +1,4 @@
-"""A checked prompt template, and how it becomes messages."""
+"""A valid prompt template, and its rendering to messages."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.prompts import ChatPromptTemplate
 
-# The variables of a prompt that answers, and those that it may have too.
+# The variables of a prompt that answers: required, and optional.
 ANSWERING = ("context", "question")
 OPTIONAL = frozenset({"retrieval_confidence"})
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A question of a few-shot prompt: the values of ``user``'s variables, and the answer."""
+    """A few-shot example: the values of ``user``'s variables, and the answer."""
 
     values: Mapping[str, str]
     answer: str
@@ -27,16 +27,16 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A checked prompt template.
+    """A valid prompt template.
 
     Attributes:
-        name: What ``--prompt`` calls it.
+        name: The name for ``--prompt``.
         description: One line for the list of prompts.
         system: Template of the system message.
         user: Template of the human message.
-        variables: The names that ``system`` and ``user`` hold between braces, sorted.
-        examples: Few-shot pairs that come before the human message.
-        portuguese: The template to use in its place for a question in Portuguese.
+        variables: The variables of ``system`` and ``user``, sorted.
+        examples: Few-shot examples before the human message.
+        portuguese: The template for a question in Portuguese.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Prompt:
 
     @property
     def answers(self) -> bool:
-        """Whether it takes what answering gives: a question and its context."""
+        """Whether its variables are those of an answer: a question and its context."""
         return frozenset(self.variables) - OPTIONAL == frozenset(ANSWERING)
 
     def in_language(self, language: str) -> Prompt:
@@ -73,8 +73,8 @@ class Prompt:
         ]
 
     def as_chat_template(self) -> ChatPromptTemplate:
-        """Return the prompt as a LangChain template, to be composed with ``|``."""
-        # Takes a third of a second to import, most of it for template languages we don't use.
+        """Return the prompt as a LangChain template, to compose with ``|``."""
+        # Imported here: it takes a third of a second, mostly for unused template languages.
         from langchain_core.prompts import ChatPromptTemplate
 
         return ChatPromptTemplate.from_messages(
@@ -92,7 +92,7 @@ class Prompt:
 def name_problems(
     given: frozenset[str], wanted: frozenset[str], kind: str = "variable"
 ) -> Iterator[str]:
-    """Yield what is missing and what is too much among the names given, if anything is."""
+    """Yield a phrase for missing names and one for unknown names."""
     for problem, names in (("lacks", wanted - given), ("does not know", given - wanted)):
         if names:
             listed = ", ".join(f"'{name}'" for name in sorted(names))

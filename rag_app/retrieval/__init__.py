@@ -1,7 +1,7 @@
 """From a question to scored chunks."""
 
 from rag_app.retrieval.explanation import Explanation, explain, matched_terms
-from rag_app.retrieval.query_rewriting import Rewrite, imagined_answer, other_wordings
+from rag_app.retrieval.query_rewriting import Rewrite, hyde, multi_query
 from rag_app.retrieval.ranking import Ranked
 from rag_app.retrieval.reranking import Rerank, cross_encoder
 from rag_app.retrieval.retriever import HybridRetriever, ranked_document
@@ -14,8 +14,8 @@ __all__ = [
     "Rewrite",
     "cross_encoder",
     "explain",
-    "imagined_answer",
+    "hyde",
     "matched_terms",
-    "other_wordings",
+    "multi_query",
     "ranked_document",
 ]

@@ -1,4 +1,4 @@
-"""Widen a found chunk to the text around it, which stays one verbatim span of its document."""
+"""Expand a retrieved chunk to the text around it, still one verbatim span of its document."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from rag_app.types import ScoredChunk, Section
 
 Width = Literal["chunk", "neighbours", "section"]
 
+# Characters; both chosen by hand.
 _REACH = 800
-_LONGEST_SECTION = 4000
+_MAX_SECTION = 4000
 
 
 def widen(
     chunks: Iterable[ScoredChunk], width: Width, document: Callable[[str], Document | None]
 ) -> list[ScoredChunk]:
-    """Return the chunks with more of their documents; one inside another's text is left out.
+    """Return the chunks with more of their documents; a chunk inside another is dropped.
 
     Args:
         chunks: Best first.
         width: ``neighbours`` adds whole sentences, about 800 characters on each side; ``section``
             takes the section under the chunk's heading, if it has at most 4,000 characters.
-        document: Gives the document of a source.
+        document: Returns the document of a source.
     """
     wide: list[ScoredChunk] = []
     for chunk in chunks:
@@ -36,7 +37,7 @@ def widen(
 
 
 def sections_between(document: Document, start: int, end: int) -> tuple[Section, ...]:
-    """Return the sections that a span of a document is of, with offsets in the span."""
+    """Return the sections that a span of a document covers, with offsets in the span."""
     found = [Section(0, ())]
     path: list[Heading] = []
     for heading in document.headings:
@@ -79,7 +80,7 @@ def _section(chunk: ScoredChunk, document: Document) -> tuple[int, int]:
     heading, *later = document.headings[at:]
     end = next((h.start for h in later if h.level <= heading.level), len(document.text))
     end = heading.start + len(document.text[heading.start : end].rstrip())
-    fits = chunk.end <= end <= heading.start + _LONGEST_SECTION
+    fits = chunk.end <= end <= heading.start + _MAX_SECTION
     return (heading.start, end) if fits else (chunk.start, chunk.end)
 
 

@@ -1,4 +1,4 @@
-"""Say why a document was or wasn't chosen for a question."""
+"""Explain why a document was or was not retrieved for a question."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from rag_app.retrieval.retriever import CANDIDATES, HybridRetriever
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """How the best chunk of a document fared.
+    """How the best chunk of a document ranks for a question.
 
     Attributes:
         source: The document.
-        rank: Its place among all candidates, from 1; None if it was not one.
-        chosen: Whether it is among the chunks that the question retrieves.
-        dense_rank: Its place by meaning among all chunks, from 1.
-        lexical_rank: Its place by terms among all chunks, from 1; None without a common term.
+        rank: Its rank among all candidates, from 1; None if it is not a candidate.
+        chosen: Whether it is among the retrieved chunks.
+        dense_rank: Its rank by cosine among all chunks, from 1.
+        lexical_rank: Its rank by BM25 among all chunks, from 1; None without a shared term.
         chunk: The candidate, with its cosine and BM25 score.
-        matched: The question's terms that the chunk holds.
-        missing: The question's terms that it does not hold.
-        reason: All that in one sentence.
+        matched: The question's terms in the chunk.
+        missing: The question's terms not in the chunk.
+        reason: A summary in one sentence.
     """
 
     source: str
@@ -40,19 +40,19 @@ class Explanation:
 
 
 def matched_terms(question: str, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the question's terms that ``text`` holds, and those that it does not."""
+    """Return the question's terms in ``text``, and those not in it."""
     language = detect_language(question)
     keys = term_keys(text, language)
     terms = content_terms(question, language)
-    matched = tuple(word for word, wanted in terms.items() if not keys.isdisjoint(wanted))
+    matched = tuple(word for word, forms in terms.items() if not keys.isdisjoint(forms))
     return matched, tuple(word for word in terms if word not in matched)
 
 
 def explain(retriever: HybridRetriever, question: str, source: str) -> Explanation:
-    """Return how the best chunk of ``source`` fared for ``question``.
+    """Return how the best chunk of ``source`` ranks for ``question``.
 
     Raises:
-        UsageError: If the index has no such document or no text of it, or the filter leaves it out.
+        UsageError: The index has no such document or no text of it, or the filter excludes it.
     """
     everything = retriever.index.candidates(
         question, max(retriever.index.status().chunks, 1), retriever.filter
@@ -63,7 +63,9 @@ def explain(retriever: HybridRetriever, question: str, source: str) -> Explanati
         raise UsageError(_no_such_document(source, everything))
     ranked = retriever.rank(question)
     at = next((at for at, one in enumerate(ranked) if one.candidate.row.source == source), None)
-    best = ranked[at].candidate if at is not None else max(own, key=_worth)
+    best = (
+        max(own, key=lambda one: (one.lexical, one.dense)) if at is None else ranked[at].candidate
+    )
     matched, missing = matched_terms(question, best.row.chunk.embedding_text)
     dense_rank = 1 + sum(other.dense > best.dense for other in everything)
     lexical_rank = None
@@ -80,10 +82,6 @@ def explain(retriever: HybridRetriever, question: str, source: str) -> Explanati
         missing=missing,
         reason=_reason(at, ranked, retriever.k, dense_rank, lexical_rank),
     )
-
-
-def _worth(candidate: Candidate) -> tuple[float, float]:
-    return candidate.lexical, candidate.dense
 
 
 def _no_such_document(source: str, everything: Sequence[Candidate]) -> str:

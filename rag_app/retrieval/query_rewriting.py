@@ -1,8 +1,8 @@
-"""Ask the index more than the question itself: other wordings of it, or an imagined answer.
+"""Query rewriting: search for more than the question, as the setting ``rewrite`` says.
 
-Other wordings widen what is found. An imagined answer is often nearer in meaning to the text that
-answers than the question is (Gao et al., "Precise Zero-Shot Dense Retrieval without Relevance
-Labels", 2022).
+Multi-query searches for other wordings of the question too. HyDE searches for a hypothetical
+answer, which is often closer in meaning to the text that answers than the question is (Gao et al.,
+"Precise Zero-Shot Dense Retrieval without Relevance Labels", 2022).
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from dataclasses import replace
 
 from ingest import Candidate
 
-_MOST_WORDINGS = 3
+_MAX_WORDINGS = 3  # as prompts/multi-query.yaml asks for
 _LIST_MARK = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s*")
 
-# Takes a question and returns what a chat model wrote about it.
+# Takes a question and returns a chat model's reply to the rewriting prompt.
 Write = Callable[[str], str]
-# Takes a question and returns what else to ask the index.
+# Takes a question and returns the additional texts to search for.
 Rewrite = Callable[[str], list[str]]
 
 
-def other_wordings(write: Write) -> Rewrite:
-    """Return the rewriting to up to three other wordings, one in each line of what is written."""
+def multi_query(write: Write) -> Rewrite:
+    """Return a rewriter to at most three other wordings, one per line of the reply."""
 
     def rewrite(question: str) -> list[str]:
         lines = (_LIST_MARK.sub("", line).strip() for line in write(question).splitlines())
-        return [line for line in dict.fromkeys(lines) if line and line != question][:_MOST_WORDINGS]
+        return [line for line in dict.fromkeys(lines) if line and line != question][:_MAX_WORDINGS]
 
     return rewrite
 
 
-def imagined_answer(write: Write) -> Rewrite:
-    """Return the rewriting to one paragraph that could answer the question."""
+def hyde(write: Write) -> Rewrite:
+    """Return a rewriter to one paragraph that could answer the question."""
 
     def rewrite(question: str) -> list[str]:
         paragraph = write(question).strip()
@@ -43,7 +43,7 @@ def imagined_answer(write: Write) -> Rewrite:
 
 
 def merge(found: Iterable[Sequence[Candidate]]) -> list[Candidate]:
-    """Return the candidates of several searches, each once with its best scores."""
+    """Return the candidates of several searches without duplicates, each with its best scores."""
     merged: dict[int, Candidate] = {}
     for candidates in found:
         for one in candidates:

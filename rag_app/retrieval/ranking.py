@@ -1,10 +1,10 @@
-"""Order the candidates of a question by how well they match it.
+"""Rank the candidates of a question: a weighted sum of dense and lexical scores, and MMR.
 
-Half of a score is meaning: the cosine of the chunk, and that of its nearest sentence. The other
-half is words: BM25 by whole terms, and by parts of words. Where chunk and question are in different
-languages, cosines are lower, which is made good, and the words count little. A file that the
-question names is lifted. Each part is put on a scale from 0 to 1 over the question's candidates
-(Bruch et al., "An Analysis of Fusion Functions for Hybrid Retrieval", 2023).
+Half of a score is dense: the cosines of the chunk and of its nearest sentence. The other half is
+lexical: BM25 over terms and over character n-grams. Cosines are lower where chunk and question are
+in different languages: there they are raised, and lexical scores count little. A file that the
+question names gets a bonus. Each part is min-max scaled over the question's candidates (Bruch et
+al., "An Analysis of Fusion Functions for Hybrid Retrieval", 2023).
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What each part of a score counts, all between 0 and 1.
+    """The weights of the parts of a score, each from 0 to 1.
 
     Attributes:
-        meaning: Meaning against words.
+        meaning: Weight of the dense half; the lexical half has the rest.
         across: The same for a chunk in another language than the question.
-        gap: By how much the cosines of such a chunk are lower, to be made good.
-        sentence: The nearest sentence against the whole chunk, within meaning.
-        grams: Parts of words against whole terms, within words.
-        named: A file that the question names, on top.
-        repeated: What a chunk loses for each better chunk of its document.
+        gap: Added to the cosines of such a chunk, which are lower by about as much.
+        sentence: Weight of the nearest sentence in the dense half; the chunk has the rest.
+        grams: Weight of character n-grams in the lexical half; terms have the rest.
+        named: Bonus of a file that the question names.
+        repeated: Subtracted from a chunk for each better chunk of its document.
     """
 
     meaning: float = 0.5
@@ -46,18 +46,18 @@ class Weights:
 
     @property
     def total(self) -> float:
-        """The highest score there can be."""
+        """The highest possible score before scaling."""
         return 1 + self.named
 
 
-# Chosen by hand on a coarse grid over the public sets, alike for all of them;
-# benchmarks/retrieval/weights.py searches closer on every second question.
+# Chosen by hand on a coarse grid over the public data sets, the same for all of them;
+# benchmarks/retrieval/weights.py searches a finer grid on every second question.
 WEIGHTS = Weights()
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A candidate with its score, and what it is made of, each on a scale from 0 to 1."""
+    """A candidate with its score and the components of it, each from 0 to 1."""
 
     candidate: Candidate
     score: float
@@ -71,19 +71,19 @@ class Ranked:
 def rank(
     question: str, candidates: Sequence[Candidate], weights: Weights = WEIGHTS
 ) -> list[Ranked]:
-    """Return the candidates best first, of equal texts only the best, with scores from 0 to 1."""
+    """Return the candidates best first, without duplicate texts, with scores from 0 to 1."""
     ranked = sorted(_scored(question, candidates, weights), key=in_order)
-    return _spread(_without_copies(ranked), weights.repeated / weights.total)
+    return _spread(_without_duplicates(ranked), weights.repeated / weights.total)
 
 
 def in_order(ranked: Ranked) -> tuple[float, str, int]:
-    """Sort by score; equal scores by place, so that the order never depends on history."""
+    """Sort key: the score, then the location, so that ties never depend on index history."""
     row = ranked.candidate.row
     return -round(ranked.score, 9), row.source, row.ordinal
 
 
 def scaled(scores: ArrayLike) -> Scores:
-    """Return scores on a scale from 0 to 1; equal ones are all 1, or 0 if they are not above 0."""
+    """Return min-max scaled scores, shape (n,); equal scores are all 1 if positive, else 0."""
     values = np.asarray(scores, np.float64)
     if not values.size or values.max() == values.min():
         return (values > 0).astype(np.float64)
@@ -92,8 +92,8 @@ def scaled(scores: ArrayLike) -> Scores:
 
 
 def _scored(question: str, candidates: Sequence[Candidate], weights: Weights) -> list[Ranked]:
-    asked = identify_language(question)
-    across = np.array([in_different_languages(asked, one.row.language) for one in candidates])
+    language = identify_language(question)
+    across = np.array([in_different_languages(language, one.row.language) for one in candidates])
     gaps = weights.gap * across
     dense = scaled([one.dense for one in candidates] + gaps)
     sentence = scaled([_nearest_sentence(one) for one in candidates] + gaps)
@@ -112,8 +112,8 @@ def _nearest_sentence(candidate: Candidate) -> float:
     return max((one.cosine for one in candidate.sentences), default=candidate.dense)
 
 
-def _without_copies(ranked: Sequence[Ranked]) -> list[Ranked]:
-    """Leave out chunks that say the same, but for white space, as one before them."""
+def _without_duplicates(ranked: Sequence[Ranked]) -> list[Ranked]:
+    """Drop chunks whose text, apart from white space, is that of a better one."""
     first: dict[str, Ranked] = {}
     for one in ranked:
         first.setdefault(" ".join(one.candidate.row.chunk.text.split()), one)
@@ -121,7 +121,7 @@ def _without_copies(ranked: Sequence[Ranked]) -> list[Ranked]:
 
 
 def _spread(ranked: Sequence[Ranked], loss: float) -> list[Ranked]:
-    """Put nearly as good chunks of other files before one more of the same file."""
+    """Lower the score of a chunk by ``loss`` for each better chunk of its file."""
     before: Counter[str] = Counter()
     lowered = []
     for one in ranked:
@@ -131,20 +131,20 @@ def _spread(ranked: Sequence[Ranked], loss: float) -> list[Ranked]:
     return sorted(lowered, key=in_order)
 
 
-_CONSIDERED = 30
+_MMR_DEPTH = 30  # chosen by hand
 
 
-def diversify(ranked: Sequence[Ranked], diversity: float) -> list[Ranked]:
+def mmr(ranked: Sequence[Ranked], diversity: float) -> list[Ranked]:
     """Return ``ranked`` with the best 30 reordered by maximal marginal relevance.
 
-    Each place goes to the chunk with the highest ``(1 - diversity) * score - diversity *
-    similarity`` to the chunks already placed (Carbonell and Goldstein, "The Use of MMR", 1998).
+    Each rank goes to the chunk with the highest ``(1 - diversity) * score - diversity *
+    similarity`` to the chunks already ranked (Carbonell and Goldstein, "The Use of MMR", 1998).
 
     Args:
         ranked: Best first.
-        diversity: 0 keeps the order, 1 looks at nothing but similarity.
+        diversity: 0 keeps the order; 1 considers similarity only.
     """
-    waiting = list(ranked[:_CONSIDERED])
+    waiting = list(ranked[:_MMR_DEPTH])
     if diversity == 0 or len(waiting) < 2:
         return list(ranked)
     vectors = np.array([one.candidate.vector for one in waiting])
@@ -155,4 +155,4 @@ def diversify(ranked: Sequence[Ranked], diversity: float) -> list[Ranked]:
         worth = (1 - diversity) * scores - diversity * similarity[:, placed].max(axis=1)
         worth[placed] = -np.inf
         placed.append(int(worth.argmax()))
-    return [*(waiting[at] for at in placed), *ranked[_CONSIDERED:]]
+    return [*(waiting[at] for at in placed), *ranked[_MMR_DEPTH:]]

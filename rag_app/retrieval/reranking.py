@@ -1,4 +1,4 @@
-"""Reorder the best chunks with a cross-encoder, which reads question and chunk together."""
+"""Rerank the best chunks with a cross-encoder, which reads question and chunk together."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections.abc import Callable, Sequence
 from ingest import load_cross_encoder
 from rag_app.retrieval.ranking import Ranked
 
-_CONSIDERED = 30
+# Chosen by hand: enough to reorder, few enough for a cross-encoder to score on a CPU.
+_DEPTH = 30
 
-# Takes a question and texts, and returns a score for each text.
+# Takes a question and n texts, and returns n scores.
 Rerank = Callable[[str, Sequence[str]], Sequence[float]]
 
 
 def cross_encoder(name: str) -> Rerank:
-    """Return the reranker called ``huggingface:<id or folder>``.
+    """Return the reranker ``huggingface:<id or folder>``.
 
     Raises:
-        UsageError: If the name is of another form, or there is no such model.
-        MissingExtraError: If sentence-transformers is not installed.
+        UsageError: The name has another form, or there is no such model.
+        MissingExtraError: sentence-transformers is not installed.
     """
     encoder = load_cross_encoder(name, "a reranker")
 
@@ -31,8 +32,8 @@ def cross_encoder(name: str) -> Rerank:
 
 
 def reorder(question: str, ranked: Sequence[Ranked], rerank: Rerank) -> list[Ranked]:
-    """Return ``ranked`` with the best 30 in the order of the reranker; scores stay."""
-    head = ranked[:_CONSIDERED]
+    """Return ``ranked`` with the best 30 in the reranker's order; their scores do not change."""
+    head = ranked[:_DEPTH]
     scores = rerank(question, [one.candidate.row.chunk.embedding_text for one in head])
     order = sorted(range(len(head)), key=lambda at: -scores[at])
-    return [*(head[at] for at in order), *ranked[_CONSIDERED:]]
+    return [*(head[at] for at in order), *ranked[_DEPTH:]]

@@ -14,23 +14,24 @@ from ingest import Document as IndexedDocument
 from ingest import Index, chunk_document
 from rag_app.retrieval.expansion import Width, sections_between, widen
 from rag_app.retrieval.query_rewriting import Rewrite, merge
-from rag_app.retrieval.ranking import Ranked, diversify, rank
+from rag_app.retrieval.ranking import Ranked, mmr, rank
 from rag_app.retrieval.reranking import Rerank, reorder
 from rag_app.types import ScoredChunk
 
+# Best by cosine, and as many by BM25; chosen by hand.
 CANDIDATES = 60
 
 
 class HybridRetriever(BaseRetriever):
-    """Finds chunks by meaning and by terms, best first; of equal texts only the best.
+    """Dense and lexical search in one ranking, best first, without duplicate texts.
 
     Attributes:
         index: The index to search.
-        k: How many chunks to return.
-        filter: Conditions on the documents, applied before the search.
-        rewrite: Gives what else to ask the index.
-        rerank: Scores question and chunk together; the best chunks are put in its order.
-        diversity: From 0, the best chunks, to 1, chunks as unlike each other as can be.
+        k: Number of chunks to return.
+        filter: Metadata that a document must have, applied before the search.
+        rewrite: Gives additional texts to search for.
+        rerank: Scores question and chunk together and so reorders the best chunks.
+        diversity: MMR trade-off: 0 relevance only, 1 diversity only.
         width: How much of the document around a chunk is returned with it.
     """
 
@@ -54,17 +55,17 @@ class HybridRetriever(BaseRetriever):
         return [one.to_document() for one in widen(chunks, self.width, whole)]
 
     def rank(self, question: str) -> list[Ranked]:
-        """Return all candidates with what their scores are made of, best first."""
+        """Return all candidates with the components of their scores, best first."""
         questions = [question, *(self.rewrite(question) if self.rewrite else ())]
         found = [self.index.candidates(one, CANDIDATES, self.filter) for one in questions]
         ranked = rank(question, merge(found))
         if self.rerank:
             ranked = reorder(question, ranked, self.rerank)
-        return diversify(ranked, self.diversity)
+        return mmr(ranked, self.diversity)
 
 
 def ranked_document(ranked: Ranked, whole: IndexedDocument | None) -> Document:
-    """Return a chunk of ``whole`` as a LangChain Document with its place and scores."""
+    """Return a chunk of ``whole`` as a LangChain Document with its location and scores."""
     candidate = ranked.candidate
     chunk = candidate.row.chunk
     document = chunk_document(candidate.row)

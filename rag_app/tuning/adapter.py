@@ -1,13 +1,12 @@
-"""Train a linear adapter on embeddings that are computed once; the network stays as it is.
+"""Train a linear adapter on precomputed embeddings; the network does not change.
 
-The adapter is applied to questions and to chunks alike, so that the model needs no notion of
-which of them it embeds: the saved folder has a ``Dense`` module at its end and nothing else new.
-It starts as the identity, and weight decay pulls it back there.
+Questions and chunks share the adapter, so the model need not tell them apart: the saved folder
+only gains a ``Dense`` module at the end. Training starts at the identity, and weight decay pulls
+back to it.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,14 +17,14 @@ from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 from torch.nn.functional import log_softmax, normalize
 
 from rag_app.tuning.retrieval_metrics import Vectors, ranking_scores
-from rag_app.tuning.types import Example, IndexedChunk
+from rag_app.tuning.types import Example
 
 # Chosen by cross-validation on the training articles of benchmarks/tune_xquad.py.
 _LEARNING_RATE = 3e-4
 _WEIGHT_DECAY = 1.0
 _SCALE = 20.0
 _BATCH = 128
-_POOL = 4096
+POOL = 4096
 _PATIENCE = 5
 
 OnStep = Callable[[int, int], None]
@@ -33,7 +32,7 @@ OnStep = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedExamples:
-    """Examples with the vectors of their questions, of shape (examples, dimension)."""
+    """Examples with the vectors of their questions, shape (examples, dimension)."""
 
     examples: Sequence[Example]
     vectors: Vectors
@@ -41,19 +40,19 @@ class EmbeddedExamples:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A matrix of shape (dimension, dimension) that vectors are multiplied with."""
+    """A matrix to multiply vectors with, shape (dimension, dimension), and its epoch."""
 
     matrix: Vectors
     epoch: int
 
     def apply(self, vectors: Vectors) -> Vectors:
-        """Return the adapted vectors, of length 1."""
+        """Return the adapted unit vectors, shape (n, dimension)."""
         adapted = vectors @ self.matrix.T
         unit: Vectors = adapted / np.linalg.norm(adapted, axis=1, keepdims=True)
         return unit
 
     def put_on(self, network: SentenceTransformer) -> SentenceTransformer:
-        """Return a network that ends in the adapter."""
+        """Return the network with the adapter as its last layers."""
         size = len(self.matrix)
         dense = Dense(
             size,
@@ -78,16 +77,16 @@ def train_adapter(
     seed: int,
     on_step: OnStep,
 ) -> Adapter:
-    """Return the adapter of the epoch in which the validation questions went best.
+    """Return the adapter of the epoch with the best validation score.
 
     Args:
-        train: What to learn from.
-        validation: What ends the training.
-        chunks: Vectors of all chunks, of shape (chunks, dimension).
-        pool: Positions of the chunks that a question of ``train`` is to be kept apart from.
-        epochs: How often ``train`` is gone through at most.
-        seed: Decides the order.
-        on_step: Told the epochs done and their number.
+        train: Training examples.
+        validation: Examples for early stopping.
+        chunks: Vectors of all chunks, shape (chunks, dimension).
+        pool: Positions of the chunks that are the negatives of a training question.
+        epochs: Most epochs.
+        seed: Random seed.
+        on_step: Called with the epochs done and the most epochs.
     """
     identity = np.eye(chunks.shape[1], dtype=np.float32)
     best, score = Adapter(identity, 0), _score(Adapter(identity, 0), validation, chunks)
@@ -102,15 +101,6 @@ def train_adapter(
     return best
 
 
-def negative_pool(train: Sequence[Example], chunks: Sequence[IndexedChunk], seed: int) -> list[int]:
-    """Return the positions of the examples' chunks, and of others in the same documents."""
-    known = {at for example in train for at in example.chunks}
-    sources = {chunks[at].source for at in known}
-    others = [at for at, one in enumerate(chunks) if one.source in sources and at not in known]
-    count = min(len(others), max(0, _POOL - len(known)))
-    return [*sorted(known), *random.Random(seed).sample(others, count)]
-
-
 def _score(adapter: Adapter, validation: EmbeddedExamples, chunks: Vectors) -> float:
     scores = ranking_scores(
         adapter.apply(validation.vectors), adapter.apply(chunks), validation.examples
@@ -119,7 +109,7 @@ def _score(adapter: Adapter, validation: EmbeddedExamples, chunks: Vectors) -> f
 
 
 class _Learner:
-    """Gradient steps on what the adapter adds to the identity."""
+    """Gradient descent on the difference between the adapter and the identity."""
 
     def __init__(
         self, train: EmbeddedExamples, chunks: Vectors, pool: Sequence[int], seed: int
@@ -136,7 +126,7 @@ class _Learner:
         )
 
     def epoch(self) -> Vectors:
-        """Go once through the questions and return the matrix."""
+        """Train for one epoch and return the matrix, shape (dimension, dimension)."""
         order = torch.randperm(len(self._questions), generator=self._order)
         for batch in torch.split(order, _BATCH):
             self._optimizer.zero_grad()

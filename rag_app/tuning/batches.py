@@ -1,4 +1,4 @@
-"""Batches of pairs in which every other chunk is a fair and instructive wrong answer."""
+"""Batches of pairs in which all other chunks are true and hard negatives."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 from sentence_transformers import DefaultBatchSampler
 
-# So many pairs of one document follow each other: chunks of one document are the ones that are
-# mistaken for each other, and beside those of other documents they make a batch hard.
+# Pairs of one document in a row: its chunks are the ones confused with each other, so they are
+# hard negatives. Chosen by hand.
 _NEIGHBOURS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A question and one of its chunks, as they are embedded, and the chunk's document."""
+    """A question and one of its chunks, as embedded, and the chunk's document."""
 
     question: str
     chunk: str
@@ -25,7 +25,7 @@ class Pair:
 
 
 class DocumentBatches(DefaultBatchSampler):
-    """Positions of pairs, in batches of a few documents each, dealt anew every epoch."""
+    """Positions of pairs in batches of a few documents each, reshuffled every epoch."""
 
     def __init__(self, dataset: Any, pairs: Sequence[Pair], **options: Any) -> None:
         super().__init__(dataset, **options)
@@ -35,14 +35,14 @@ class DocumentBatches(DefaultBatchSampler):
         return -(-len(self._pairs) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        # The scheduler was promised as many batches; the rest has its chance in other epochs.
+        # The scheduler expects this number of batches; the others come in other epochs.
         seed = f"{self.seed} {self.epoch}"
         yield from deal(self._pairs, self.batch_size, random.Random(seed))[: len(self)]
 
 
-def deal(pairs: Sequence[Pair], size: int, chance: random.Random) -> list[list[int]]:
+def deal(pairs: Sequence[Pair], size: int, rng: random.Random) -> list[list[int]]:
     """Return the positions of all pairs in batches without two equal questions or chunks."""
-    queue = _by_neighbourhood(pairs, chance)
+    queue = _by_neighbourhood(pairs, rng)
     batches = []
     while queue:
         batch: list[int] = []
@@ -60,14 +60,14 @@ def deal(pairs: Sequence[Pair], size: int, chance: random.Random) -> list[list[i
     return batches
 
 
-def _by_neighbourhood(pairs: Sequence[Pair], chance: random.Random) -> list[int]:
+def _by_neighbourhood(pairs: Sequence[Pair], rng: random.Random) -> list[int]:
     by_source: dict[str, list[int]] = defaultdict(list)
-    for at in chance.sample(range(len(pairs)), len(pairs)):
+    for at in rng.sample(range(len(pairs)), len(pairs)):
         by_source[pairs[at].source].append(at)
     blocks = [
         positions[start : start + _NEIGHBOURS]
         for positions in by_source.values()
         for start in range(0, len(positions), _NEIGHBOURS)
     ]
-    chance.shuffle(blocks)
+    rng.shuffle(blocks)
     return [at for block in blocks for at in block]

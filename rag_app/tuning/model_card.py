@@ -1,4 +1,4 @@
-"""What a reader of the saved folder should know before using it."""
+"""The model card of a tuned model, and the verdict on it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ pipeline_tag: sentence-similarity
 
 
 def verdict(report: TuningReport) -> str:
-    """Return in a sentence whether the model should be used."""
+    """Return one sentence on whether to use the model."""
     ndcg = report.gains[0]
     interval = f"{ndcg.low:+.3f} to {ndcg.high:+.3f}"
     if report.recommended:
-        return f"recommended: {ndcg.measure} is higher, by {interval}, with 95% confidence"
+        return f"recommended: {ndcg.metric} is higher, by {interval}, with 95% confidence"
     if report.epochs == 0:
-        return "not recommended: no epoch was better than the base model, which this still is"
+        return "not recommended: no epoch was better than the base model, so this is the base model"
     if ndcg.high < 0:
-        return f"not recommended: {ndcg.measure} is lower, by {interval}, with 95% confidence"
-    return f"not recommended: the 95% interval of {ndcg.measure}, {interval}, includes 0"
+        return f"not recommended: {ndcg.metric} is lower, by {interval}, with 95% confidence"
+    return f"not recommended: the 95% interval of {ndcg.metric}, {interval}, includes 0"
 
 
 def model_card(report: TuningReport) -> str:
-    """Return the README.md of the folder; it quotes nothing of the documents or questions."""
+    """Return the README.md of the folder; it does not quote documents or questions."""
     rows = [
-        f"| {one.measure} | {one.before:.3f} | {one.after:.3f} | {one.difference:+.3f} "
+        f"| {one.metric} | {one.before:.3f} | {one.after:.3f} | {one.difference:+.3f} "
         f"({one.low:+.3f} to {one.high:+.3f}) |"
         for one in report.gains
     ]
@@ -38,8 +38,8 @@ def model_card(report: TuningReport) -> str:
     return (
         f"{_HEADER}# {report.folder.name}\n\n"
         f"**{verdict(report).capitalize()}.**\n\n"
-        f"Made by `rag tune` of {report.base} ({report.variant}) from {report.train} questions; "
-        f"{report.validation} chose when to stop. The figures are of {report.held_out} other "
-        f"questions, no {report.split_by} of which was learnt from, each asked of the whole "
-        f"index.\n\n{table}\n"
+        f"Made by `rag tune` from {report.base} ({report.variant}): {report.train} training "
+        f"questions, {report.validation} for early stopping. The metrics are of "
+        f"{report.held_out} held-out questions on other {report.split_by}s, each searched in the "
+        f"whole index.\n\n{table}\n"
     )

@@ -1,4 +1,4 @@
-"""How well embeddings rank the chunks of questions, and whether the one after is better."""
+"""Ranking metrics of embeddings, and whether they improved."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rag_app.evaluation.statistics import ratio
 from rag_app.tuning.types import Example, Gain
 
-MEASURES = ("ndcg@10", "mrr@10", "hit@1")
+METRICS = ("ndcg@10", "mrr@10", "hit@1")
 _RANKS = 10
-_RESAMPLES = 10_000
-_SEED = 20250101
-# Cosines of so many questions to all chunks are held at a time.
+# Questions whose cosines to all chunks are in memory at a time; chosen by hand.
 _BATCH = 256
 
 Vectors = NDArray[np.float32]
@@ -23,11 +22,11 @@ _DISCOUNTS = 1 / np.log2(np.arange(2, _RANKS + 2))
 
 
 def ranking_scores(questions: Vectors, chunks: Vectors, examples: Sequence[Example]) -> Scores:
-    """Return ``MEASURES`` of each example's ranking of the chunks; shape (examples, 3).
+    """Return ``METRICS`` of each example's ranking of the chunks; shape (examples, 3).
 
     Args:
-        questions: Vectors of length 1 of the examples' questions, shape (examples, dimension).
-        chunks: Vectors of length 1 of all chunks, shape (chunks, dimension).
+        questions: Unit vectors of the examples' questions, shape (examples, dimension).
+        chunks: Unit vectors of all chunks, shape (chunks, dimension).
         examples: The questions with the positions of their chunks.
     """
     scores = []
@@ -36,11 +35,11 @@ def ranking_scores(questions: Vectors, chunks: Vectors, examples: Sequence[Examp
         best = np.argsort(-cosines, axis=1, kind="stable")[:, :_RANKS]
         for ranks, example in zip(best, examples[start : start + _BATCH], strict=True):
             scores.append(scores_of_ranking(ranks, example.chunks))
-    return np.array(scores, np.float64).reshape(-1, len(MEASURES))
+    return np.array(scores, np.float64).reshape(-1, len(METRICS))
 
 
 def scores_of_ranking(ranking: ArrayLike, relevant: Sequence[int]) -> tuple[float, float, float]:
-    """Return nDCG (Järvelin and Kekäläinen, 2002), reciprocal rank and hit of the first ten."""
+    """Return nDCG@10 (Järvelin and Kekäläinen, 2002), reciprocal rank@10 and hit@1."""
     found = np.isin(np.asarray(ranking)[:_RANKS], relevant)
     if not found.any():
         return 0.0, 0.0, 0.0
@@ -50,27 +49,26 @@ def scores_of_ranking(ranking: ArrayLike, relevant: Sequence[int]) -> tuple[floa
 
 
 def compare(before: Scores, after: Scores, groups: Sequence[int]) -> tuple[Gain, ...]:
-    """Return the gain in each measure; ``groups`` says which examples belong together.
+    """Return the gain in each metric.
 
-    Whole groups are drawn: the questions on one document rise and fall together, and an interval
-    of single questions would be too narrow for other documents.
+    The bootstrap resamples groups: scores of questions on one document are correlated, and an
+    interval over single questions would be too narrow for other documents.
+
+    Args:
+        before: Scores before, shape (examples, 3).
+        after: Scores after, shape (examples, 3).
+        groups: The group of each example.
     """
-    lows, highs = _interval(after - before, groups)
-    columns = zip(MEASURES, before.mean(0), after.mean(0), lows, highs, strict=True)
-    return tuple(Gain(name, *map(float, values)) for name, *values in columns)
+    _, member = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(member).tolist()
+    gains = []
+    for name, old, new in zip(METRICS, before.T, after.T, strict=True):
+        change = ratio(np.bincount(member, new - old).tolist(), sizes)
+        low, high = (change.value if end is None else end for end in (change.low, change.high))
+        gains.append(Gain(name, float(old.mean()), float(new.mean()), low, high))
+    return tuple(gains)
 
 
 def is_clearly_better(gains: Sequence[Gain]) -> bool:
     """Return whether the whole interval of nDCG is above 0."""
     return gains[0].low > 0
-
-
-def _interval(differences: Scores, groups: Sequence[int]) -> tuple[Scores, Scores]:
-    _, member = np.unique(groups, return_inverse=True)
-    sizes = np.bincount(member).astype(np.float64)
-    sums = np.stack([np.bincount(member, column) for column in differences.T], axis=1)
-    random = np.random.default_rng(_SEED)
-    draws = random.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), _RESAMPLES)
-    means = (draws @ sums) / (draws @ sizes)[:, None]
-    lows, highs = np.percentile(means, (2.5, 97.5), axis=0)
-    return lows, highs

@@ -1,9 +1,8 @@
-"""A Sentence Transformers network: load it quietly, embed with it, save it whole."""
+"""Load, embed with and save a Sentence Transformers network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +12,15 @@ from transformers.utils import logging
 
 from rag_app.tuning.retrieval_metrics import Vectors
 
-_BATCH = 32
-_PIECE = 128
+_BATCH = 32  # the library's default
+_PIECE = 128  # texts between two calls of ``on_done``; chosen by hand
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 OnDone = Callable[[int], None]
 
 
 def load_network(folder: Path) -> SentenceTransformer:
-    """Return the network of a folder, in single precision."""
+    """Return the network in a folder, in float32."""
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     network = SentenceTransformer(
         str(folder), local_files_only=True, model_kwargs={"use_safetensors": True}
@@ -31,7 +30,7 @@ def load_network(folder: Path) -> SentenceTransformer:
 
 
 def prompts(network: SentenceTransformer) -> tuple[str, str]:
-    """Return the texts that the network wants before a question and before a chunk."""
+    """Return the network's prompt prefixes of a question and of a chunk."""
     documents = (network.prompts.get(name) for name in _DOCUMENT_PROMPTS)
     return network.prompts.get("query") or "", next(filter(None, documents), "")
 
@@ -39,7 +38,14 @@ def prompts(network: SentenceTransformer) -> tuple[str, str]:
 def embed(
     network: SentenceTransformer, texts: Sequence[str], prompt: str, on_done: OnDone | None = None
 ) -> Vectors:
-    """Return vectors of length 1, of shape (texts, dimension); tell how many are done."""
+    """Return unit vectors, shape (texts, dimension).
+
+    Args:
+        network: The network.
+        texts: The texts.
+        prompt: A prefix of each text.
+        on_done: Called with the number of texts done.
+    """
     pieces = [np.empty((0, network.get_embedding_dimension() or 0), np.float32)]
     for start in range(0, len(texts), _PIECE):
         piece = list(texts[start : start + _PIECE])
@@ -57,19 +63,12 @@ def embed(
 
 
 def save_network(network: SentenceTransformer, folder: Path) -> None:
-    """Write the network as safetensors, without a model card, which would quote documents."""
+    """Write the network as safetensors, without its model card, which would quote documents."""
     network.save_pretrained(str(folder), create_model_card=False)
 
 
 def has_fast_bfloat16() -> bool:
-    """Return whether this machine computes in bfloat16 faster than in single precision."""
+    """Return whether bfloat16 is faster than float32 on this machine."""
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-@contextmanager
-def quick_arithmetic(network: SentenceTransformer) -> Iterator[None]:
-    """Compute in bfloat16 within the block where that is faster."""
-    with torch.autocast(network.device.type, torch.bfloat16, enabled=has_fast_bfloat16()):
-        yield

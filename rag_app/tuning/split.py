@@ -1,4 +1,4 @@
-"""Split examples so that what a model learns from tells nothing of what it is judged by."""
+"""Split examples into training, validation and test without leakage."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import replace
 from ingest import UsageError
 from rag_app.tuning.types import Example, IndexedChunk, Split
 
+# Both chosen by hand: a third is held out, and fewer make no useful interval.
 FEWEST_QUESTIONS = 30
 _FEWEST_GROUPS = 12
 
@@ -17,10 +18,10 @@ Keys = Callable[[Example], set[Hashable]]
 
 
 def split_examples(examples: Sequence[Example], chunks: Sequence[IndexedChunk], seed: int) -> Split:
-    """Hold out a third of the documents, and a sixth to stop by; by chunk if they are few.
+    """Hold out a third of the documents for the test and a sixth for validation.
 
-    Examples that share a document, the text of a chunk or the wording of the question are in the
-    same part.
+    Few documents are split by chunk. Examples that share a document, the text of a chunk or the
+    wording of the question are in the same part.
 
     Raises:
         UsageError: There are too few examples.
@@ -33,7 +34,7 @@ def split_examples(examples: Sequence[Example], chunks: Sequence[IndexedChunk], 
     def documents(example: Example) -> set[Hashable]:
         return texts(example) | {("document", chunks[at].source) for at in example.chunks}
 
-    # The order of the questions in their file must not matter.
+    # Independent of the order of the questions in their file.
     ordered = sorted(examples, key=lambda one: (one.chunks, one.question))
     ways: tuple[tuple[bool, Keys], ...] = ((True, documents), (False, texts))
     if len(examples) >= FEWEST_QUESTIONS:
@@ -42,13 +43,13 @@ def split_examples(examples: Sequence[Example], chunks: Sequence[IndexedChunk], 
             if len(groups) >= _FEWEST_GROUPS:
                 return _deal(groups, seed, by_document)
     raise UsageError(
-        f"{len(examples)} questions could be matched to chunks; tuning needs "
-        f"{FEWEST_QUESTIONS} or more, about {_FEWEST_GROUPS} different chunks or more"
+        f"{len(examples)} questions could be matched to chunks; tuning needs at least "
+        f"{FEWEST_QUESTIONS}, on at least {_FEWEST_GROUPS} different chunks"
     )
 
 
 def _groups(examples: Iterable[Example], keys: Keys) -> list[list[Example]]:
-    """Return the examples in groups that have no key in common, in the order of their firsts."""
+    """Return the examples in groups without common keys, in the order of their first examples."""
     groups: dict[int, list[Example]] = {}
     owner: dict[Hashable, int] = {}
     for number, example in enumerate(examples):

@@ -1,12 +1,10 @@
-"""Fine-tune all weights of a network on questions and chunks.
+"""Fine-tune all weights of a network on questions and chunks, with in-batch negatives.
 
-A question is to be nearer to its own chunk than to the other chunks of the batch (Henderson et
-al., "Efficient Natural Language Response Suggestion for Smart Reply", 2017).
+Henderson et al., "Efficient Natural Language Response Suggestion for Smart Reply", 2017.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,8 +21,9 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from transformers import PrinterCallback, TrainerCallback
 
 from rag_app.tuning.batches import DocumentBatches, Pair
+from rag_app.tuning.examples import sample_chunks
 from rag_app.tuning.retrieval_metrics import ranking_scores
-from rag_app.tuning.sentence_transformer import embed, has_fast_bfloat16, prompts, quick_arithmetic
+from rag_app.tuning.sentence_transformer import embed, has_fast_bfloat16, prompts
 from rag_app.tuning.types import Example, IndexedChunk, Split
 
 # Chosen on the validation articles of benchmarks/tune_xquad.py, none of which is held out there.
@@ -45,10 +44,18 @@ def fine_tune(
     scratch: Path,
     on_step: OnStep,
 ) -> int:
-    """Train the network in place and return the epoch whose weights it has, 0 if none is better.
+    """Train the network in place; return the epoch of its weights, 0 for the base model.
 
-    The training ends early after an epoch in which the validation questions do not gain.
-    ``scratch`` is a folder for the trainer; ``on_step`` is told the steps done and their number.
+    Training stops after the first epoch without a better validation score.
+
+    Args:
+        network: The network.
+        split: Examples for training and validation.
+        chunks: All chunks.
+        epochs: Most epochs.
+        seed: Random seed.
+        scratch: A temporary folder for the trainer.
+        on_step: Called with the steps done and the most steps.
     """
     pairs = _pairs(split.train, chunks)
     watch = _Watch(_Validation(network, split.validation, chunks, seed), on_step)
@@ -72,7 +79,7 @@ def fine_tune(
 
 
 class _Trainer(SentenceTransformerTrainer):
-    """A trainer that collects nothing for a model card: it would quote the documents."""
+    """A trainer that collects no data for a model card, which would quote documents."""
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Add nothing."""
@@ -111,7 +118,7 @@ def _arguments(
 
 
 class _Validation:
-    """Questions, and chunks of their documents to find them among."""
+    """Validation questions, and the chunks of their documents to search."""
 
     def __init__(
         self,
@@ -122,12 +129,8 @@ class _Validation:
     ) -> None:
         self._network = network
         self._prompts = prompts(network)
-        known = {at for example in examples for at in example.chunks}
-        sources = {chunks[at].source for at in known}
-        others = [at for at, one in enumerate(chunks) if one.source in sources and at not in known]
-        # Enough to tell a better epoch from a worse one; all would take longer than the training.
-        count = min(len(others), max(0, _VALIDATION_CHUNKS - len(known)))
-        chosen = [*sorted(known), *random.Random(seed).sample(others, count)]
+        # Enough to compare epochs; embedding all chunks would take longer than the training.
+        chosen = sample_chunks(examples, chunks, _VALIDATION_CHUNKS, seed)
         place = {at: number for number, at in enumerate(chosen)}
         self._texts = [chunks[at].embedding_text for at in chosen]
         self._examples = [
@@ -136,16 +139,17 @@ class _Validation:
         ]
 
     def score(self) -> float:
-        """Return the nDCG of the network as it is now."""
+        """Return nDCG@10 with the current weights."""
         question, chunk = self._prompts
-        with quick_arithmetic(self._network):
+        device = self._network.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=has_fast_bfloat16()):
             chunks = embed(self._network, self._texts, chunk)
             questions = embed(self._network, [one.question for one in self._examples], question)
         return float(ranking_scores(questions, chunks, self._examples)[:, 0].mean())
 
 
 class _Watch(TrainerCallback):
-    """Keeps the best weights, ends a training that no longer helps, and tells how far it is."""
+    """Keep the best weights, stop early, and report progress."""
 
     def __init__(self, validation: _Validation, on_step: OnStep) -> None:
         self._validation = validation
@@ -155,20 +159,20 @@ class _Watch(TrainerCallback):
     def on_train_begin(
         self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
     ) -> None:
-        """Take the weights as they are for the best so far."""
+        """Keep the base weights as the best so far."""
         self._keep(model)
         self._score = self._validation.score()
         model.train()
         self._on_step(0, state.max_steps)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Tell of the step."""
+        """Report progress."""
         self._on_step(state.global_step, state.max_steps)
 
     def on_epoch_end(
         self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
     ) -> None:
-        """Compare with the best epoch so far."""
+        """Keep the weights if they are the best so far, or stop."""
         score = self._validation.score()
         model.train()
         if score > self._score:

@@ -1,4 +1,4 @@
-"""Tune the embedding model to the user's documents, and say honestly what that is worth."""
+"""Tune the embedding model to the user's documents and measure the gain."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ingest import IndexSettings, MissingExtraError, UsageError, model_folder, open_index
-from rag_app.tuning.examples import match_questions, read_chunks
+from rag_app.tuning.examples import match_questions, read_chunks, sample_chunks
 from rag_app.tuning.model_card import model_card
 from rag_app.tuning.retrieval_metrics import (
     Scores,
@@ -36,6 +36,7 @@ from rag_app.tuning.types import (
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+# Most epochs, chosen by hand: training stops early.
 EPOCHS = 3
 ADAPTER_EPOCHS = 40
 
@@ -54,15 +55,23 @@ def tune(
 ) -> TuningReport:
     """Train the configured embedding model on ``questions`` and save it in ``folder``.
 
-    The folder is a Sentence Transformers model, to be used as ``huggingface:<folder>``. It appears
-    only when it is whole. With ``adapter`` the model itself stays as it is and a linear layer is
-    put on it, which takes seconds.
+    The folder is a Sentence Transformers model for ``huggingface:<folder>``; it appears only when
+    it is complete.
+
+    Args:
+        settings: The settings with the index and the embedding model.
+        questions: The questions, to be matched to chunks of the index.
+        folder: A new folder for the model.
+        adapter: Train only a linear layer on top of the model, which takes seconds.
+        epochs: Most epochs; by default 3, or 40 with ``adapter``.
+        seed: Random seed.
+        progress: Called with the progress of each stage.
 
     Raises:
         UsageError: The folder can't be written or is not empty, the configured model does not run
-            here, or too few questions match a chunk.
-        MissingExtraError: What the training needs is not installed.
-        IndexMissingError: There is no index to find the chunks in.
+            locally, or too few questions match a chunk.
+        MissingExtraError: The extra ``huggingface`` is not installed.
+        IndexMissingError: There is no index.
     """
     started = time.monotonic()
     _require_training()
@@ -100,9 +109,9 @@ def _require_training() -> None:
 
 
 def _scratch_beside(folder: Path) -> TemporaryDirectory[str]:
-    """Return a temporary folder on the same disk, so that a rename puts the model in place."""
+    """Return a temporary folder on the same disk, so that the model can be moved by renaming."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise UsageError(f"{folder} is there already: name a new folder for the model")
+        raise UsageError(f"{folder} already exists: name a new folder for the model")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         return TemporaryDirectory(prefix=".rag-tune-", dir=folder.parent)
@@ -116,7 +125,7 @@ def _ignore(progress: TuningProgress) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Tuned:
-    """A trained network with the scores of the held-out questions before and after."""
+    """A trained network with the held-out scores before and after; shape (questions, 3)."""
 
     network: SentenceTransformer
     epoch: int
@@ -125,7 +134,7 @@ class _Tuned:
 
 
 class _Trial:
-    """One training between two measurements."""
+    """One training run, with held-out scores before and after."""
 
     def __init__(
         self,
@@ -147,7 +156,7 @@ class _Trial:
         self._progress = progress
 
     def whole(self, epochs: int) -> _Tuned:
-        """Train every weight."""
+        """Train all weights."""
         from rag_app.tuning.training import fine_tune
 
         held_out = self._split.held_out
@@ -169,8 +178,8 @@ class _Trial:
         return _Tuned(self._network, epoch, before, after)
 
     def adapter(self, epochs: int) -> _Tuned:
-        """Train an adapter on embeddings that are computed once."""
-        from rag_app.tuning.adapter import EmbeddedExamples, negative_pool, train_adapter
+        """Train an adapter on precomputed embeddings."""
+        from rag_app.tuning.adapter import POOL, EmbeddedExamples, train_adapter
 
         split = self._split
         chunks = self._embed_chunks("measuring before")
@@ -178,7 +187,7 @@ class _Trial:
             EmbeddedExamples(part, self._embed_questions(part))
             for part in (split.train, split.validation, split.held_out)
         )
-        pool = negative_pool(split.train, self._chunks, self._seed)
+        pool = sample_chunks(split.train, self._chunks, POOL, self._seed)
         step = self._on_step("training")
         adapter = train_adapter(train, validation, chunks, pool, epochs, self._seed, step)
         return _Tuned(
@@ -212,8 +221,8 @@ def _save(network: SentenceTransformer, report: TuningReport, model: Path) -> No
     try:
         save_network(network, model)
         (model / "README.md").write_text(model_card(report), encoding="utf-8")
-        facts = asdict(report) | {"folder": report.folder.name}
-        (model / "tuning.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
+        record = report.to_record() | {"folder": report.folder.name}
+        (model / "tuning.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
         model.replace(report.folder)
     except OSError as error:
         raise UsageError(f"{report.folder} can't be written: {error.strerror}") from None

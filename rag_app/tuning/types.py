@@ -1,10 +1,10 @@
-"""The values of a tuning: examples made of questions and chunks, and what came of them."""
+"""The types of a tuning: examples of questions with chunks, and the report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Stage = Literal["measuring before", "training", "measuring after"]
 Variant = Literal["whole model", "adapter"]
@@ -12,7 +12,7 @@ Variant = Literal["whole model", "adapter"]
 
 @dataclass(frozen=True, slots=True)
 class IndexedChunk:
-    """A chunk of the index: ``text`` is verbatim, ``embedding_text`` is what is embedded."""
+    """A chunk of the index: ``text`` is verbatim, ``embedding_text`` is embedded."""
 
     source: str
     text: str
@@ -21,14 +21,14 @@ class IndexedChunk:
 
 @dataclass(frozen=True, slots=True)
 class KnownQuestion:
-    """A question of the user's file, and what it says of the place of the answer.
+    """A question of the user's file, with what it says about the answer.
 
     Attributes:
         text: The question.
         place: File and line.
-        source: The document that answers it, or None for any.
-        answers: Accepted answers, as the document words them.
-        evidence: The text that answers it, as it stands in the document.
+        source: The document that answers it; None for any.
+        answers: Accepted answers, verbatim.
+        evidence: The text that answers it, verbatim.
     """
 
     text: str
@@ -40,7 +40,7 @@ class KnownQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """A question for which no chunk of the index is known, and why."""
+    """A question without a matching chunk, and why."""
 
     place: str
     question: str
@@ -53,8 +53,8 @@ class Example:
 
     Attributes:
         question: The question.
-        chunks: Positions of its chunks among those of the index.
-        group: Number of the group that stays on one side of the split.
+        chunks: Positions of its chunks in the list of the index's chunks.
+        group: Number of its group, which is never split.
     """
 
     question: str
@@ -64,7 +64,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Examples to learn from, to stop by, and to be judged by; no group is in two of them."""
+    """Examples for training, validation and test; no group is in two of them."""
 
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
@@ -74,12 +74,12 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """A measure on the held-out questions before and after, each from 0 to 1.
+    """A metric on the held-out questions before and after, each from 0 to 1.
 
     ``low`` and ``high`` are the 95% bootstrap interval of the mean difference.
     """
 
-    measure: str
+    metric: str
     before: float
     after: float
     low: float
@@ -87,13 +87,13 @@ class Gain:
 
     @property
     def difference(self) -> float:
-        """How much higher the measure is after the tuning."""
+        """The change of the metric."""
         return self.after - self.before
 
 
 @dataclass(frozen=True, slots=True)
 class TuningProgress:
-    """How far a stage is: steps done of those that it takes at most."""
+    """Progress of a stage: steps done, of at most ``total``."""
 
     stage: Stage
     done: int
@@ -102,21 +102,21 @@ class TuningProgress:
 
 @dataclass(frozen=True, slots=True)
 class TuningReport:
-    """What a tuning made and what it is worth.
+    """The result of a tuning.
 
     Attributes:
         folder: Where the model was saved.
-        base: The model that it was made of, as ``provider:model``.
+        base: The base model, as ``provider:model``.
         variant: What was trained.
-        split_by: ``document`` or ``chunk``: what no two parts of the questions share.
-        train: Questions learnt from.
-        validation: Questions that chose when to stop.
-        held_out: Questions that it was judged by.
+        split_by: ``document`` or ``chunk``: what no two parts of the split share.
+        train: Number of training questions.
+        validation: Number of validation questions.
+        held_out: Number of test questions.
         unmatched: Questions left out, with the reasons.
-        epochs: Epochs after which the validation questions went best; 0 keeps the base model.
-        gains: What the held-out questions say.
+        epochs: The epoch with the best validation score; 0 is the base model.
+        gains: Metrics on the held-out questions.
         recommended: Whether the model is clearly better on them.
-        seconds: How long it took.
+        seconds: Total time.
     """
 
     folder: Path
@@ -131,3 +131,9 @@ class TuningReport:
     gains: tuple[Gain, ...]
     recommended: bool
     seconds: float
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the stable JSON shape of the report."""
+        gains = [asdict(gain) for gain in self.gains]
+        gains = [{"measure": gain.pop("metric"), **gain} for gain in gains]
+        return asdict(self) | {"folder": str(self.folder), "gains": gains}

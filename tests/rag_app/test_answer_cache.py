@@ -402,8 +402,8 @@ def test_ask_says_when_an_answer_is_from_the_cache_and_no_cache_asks_again(
     ("usage", "notes"),
     [
         ({"dropped_chunks": 0}, ""),
-        ({"dropped_chunks": 3}, "3 retrieved chunks did not fit into the model's context"),
-        ({"cut": 1}, "the answer was cut at its longest length: allow more with llm_max_tokens"),
+        ({"dropped_chunks": 3}, "3 retrieved chunks did not fit into the model's context window"),
+        ({"cut": 1}, "the answer was cut at its maximum length: raise llm_max_tokens"),
     ],
 )
 def test_what_was_left_out_is_noted(

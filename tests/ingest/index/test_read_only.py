@@ -272,7 +272,7 @@ def test_verify_tells_a_person_what_it_could_not_see(
     ((code, said, noted),) = run_commands(["verify", "--index", str(settings.index)])
     assert (code, said.partition(" (")[0]) == (0, "3 documents, 3 chunks: all as written")
     assert noted == (
-        "this user may only read the index: what a killed writer left was not looked for\n"
+        "this user may only read the index: files left by killed writers were not checked\n"
     )
 
 

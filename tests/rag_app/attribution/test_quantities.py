@@ -93,7 +93,7 @@ def test_only_what_is_of_one_unit_is_alike() -> None:
     ],
 )
 def test_the_two_words_after_a_count_name_its_unit(one: str, other: str, alike: bool) -> None:
-    first, second = (find_figures(text, "en")[0] for text in (one, other))
+    first, second = (find_quantities(text, "en")[0] for text in (one, other))
     assert first.is_like(second) is second.is_like(first) is alike
 
 
@@ -106,5 +106,5 @@ def test_the_two_words_after_a_count_name_its_unit(one: str, other: str, alike: 
     ],
 )
 def test_only_large_numbers_are_rounded(rounded: str, exact: str, agree: bool) -> None:
-    (first,), (second,) = find_figures(rounded, "en"), find_figures(exact, "en")
+    (first,), (second,) = find_quantities(rounded, "en"), find_quantities(exact, "en")
     assert first.agrees(second) is second.agrees(first) is agree

@@ -128,7 +128,7 @@ def test_a_filter_that_nothing_fits_is_told(rag: Rag) -> None:
     for command in ("ask", "search"):
         run = rag(command, QUESTION, "--filter", "source=en/nowhere.md")
         assert run.code == 0
-        assert "nothing in the index fits the --filter" in run.err
+        assert "nothing in the index matches the --filter" in run.err
 
 
 def test_a_filter_by_what_no_document_has_is_wrong_use(rag: Rag) -> None:

@@ -74,8 +74,8 @@ def test_another_model_answers_in_a_running_chat_without_a_new_index(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        pytest.param("/help", "/save FILE    write the conversation", id="help"),
-        pytest.param("/sources", "nothing was answered yet\n", id="no answer"),
+        pytest.param("/help", "/save FILE    save the conversation", id="help"),
+        pytest.param("/sources", "there is no answer yet\n", id="no answer"),
         pytest.param("/llm", "chat model: extractive\n", id="which model"),
         pytest.param("/prompt qa-strict", "prompt: qa-strict\n", id="prompt"),
         pytest.param("/prompt", "prompt: by the question's language\n", id="no prompt"),
@@ -92,7 +92,7 @@ def test_a_command_says_what_it_did(rag: Rag, line: str, said: str) -> None:
     [
         pytest.param("/llm nonsense", "'nonsense' is not a chat model", id="model"),
         pytest.param("/prompt haiku", "there is no prompt 'haiku'", id="prompt"),
-        pytest.param("/save", "say where to: /save FILE", id="no file"),
+        pytest.param("/save", "name the file: /save FILE", id="no file"),
         pytest.param(
             "/sorces", "there is no command /sorces: did you mean /sources? /help", id="close"
         ),

@@ -25,7 +25,7 @@ def archive(tmp_path: Path, rag_alone: Rag) -> Path:
 
 
 def using(index: Path) -> str:
-    return f"note: using the index {index}, which 'rag index' made last\n"
+    return f"note: using the index {index}, the last one that 'rag index' made\n"
 
 
 def following(folder: Path) -> str:
@@ -188,7 +188,7 @@ def test_an_index_is_never_emptied_because_its_folder_is_gone(
     run = rag_alone("index", *arguments, *option)
     assert (run.code, run.out) == (2, "")
     assert run.err.startswith(f"error: the folder {archive / 'papers'}, which the index ")
-    assert "name the folder to follow instead" in run.err
+    assert "restore it, or name another folder" in run.err
     assert fingerprint(archive / "idx") == before
     assert held(rag_alone, archive / "idx") == 1
 

@@ -59,7 +59,7 @@ def test_what_the_questions_cannot_tell_is_null(rag: Rag) -> None:
     assert found["abstention"] == {"auroc": None, "precision": None, "recall": None}
 
 
-def test_the_table_has_a_line_a_measure_with_its_interval(rag: Rag) -> None:
+def test_the_table_has_a_line_per_metric_with_its_interval(rag: Rag) -> None:
     run = rag("eval", str(QUESTIONS), "--limit", "4")
 
     lines = run.out.splitlines()
@@ -196,13 +196,18 @@ def test_a_report_is_one_page(rag: Rag) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param([], "name a data set to measure", id="nothing"),
+        pytest.param([], "name a data set, or generate one", id="nothing"),
         pytest.param(["gone"], "there is no data set gone", id="no such set"),
-        pytest.param(["mine.jsonl", "--generate", "3"], "--output mine.jsonl says", id="both"),
+        pytest.param(["mine.jsonl", "--generate", "3"], "with --output mine.jsonl", id="both"),
         pytest.param(["--generate", "3", "--limit", "2"], "--generate only writes", id="limit"),
         pytest.param(["--generate", "3"], "'extractive' quotes", id="a model that can't write"),
-        pytest.param(["mine.jsonl", "--output", "x"], "--output goes with", id="output"),
+        pytest.param(["mine.jsonl", "--output", "x"], "--output needs --generate", id="output"),
         pytest.param(["mine.jsonl", "--compare", "top_k"], "not KEY=VALUE", id="no value"),
+        pytest.param(
+            ["mine.jsonl", "--compare", "width=chunk", "--compare", "width=section"],
+            "--compare has 'width' twice",
+            id="a key twice",
+        ),
         pytest.param(
             ["mine.jsonl", "--compare", "topk=1"], "did you mean 'top_k'", id="no setting"
         ),
@@ -254,7 +259,7 @@ def test_a_missing_package_is_said_before_anything_is_asked(
     assert run.err.startswith(message)
 
 
-def test_asking_loads_nothing_that_only_measures(sample_index: Path) -> None:
+def test_asking_loads_nothing_of_the_evaluation(sample_index: Path) -> None:
     run = in_a_process(
         "import sys",
         ["ask", QUESTION, "--index", str(sample_index)],
@@ -369,7 +374,7 @@ def test_garbage_is_left_out_and_another_chunk_is_tried(
 
     assert run.code == 0
     assert len(run.out.splitlines()) == 3
-    assert run.err == "3 questions from 6 chunks; read them before you trust a figure\n"
+    assert run.err == "3 questions from 6 chunks; review them before trusting a metric\n"
 
 
 def test_a_model_that_writes_only_garbage_is_a_failure(
@@ -378,7 +383,7 @@ def test_a_model_that_writes_only_garbage_is_a_failure(
     run = generate(rag, monkeypatch, lambda text: "No.")
 
     assert (run.code, run.out) == (4, "")
-    assert "openai:m wrote no question whose answer stands in its text" in run.err
+    assert "openai:m wrote no question with an answer from its text" in run.err
 
 
 def test_a_file_that_is_there_is_not_replaced(rag: Rag, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -387,4 +392,4 @@ def test_a_file_that_is_there_is_not_replaced(rag: Rag, monkeypatch: pytest.Monk
     run = generate(rag, monkeypatch, good, "--output", "made.jsonl")
 
     assert (run.code, Path("made.jsonl").read_text()) == (2, "mine")
-    assert "made.jsonl exists already" in run.err
+    assert "made.jsonl already exists" in run.err

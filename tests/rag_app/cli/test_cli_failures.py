@@ -21,6 +21,12 @@ from running import QUESTION, Rag, fingerprint, in_a_process
         pytest.param(["ask", " "], 2, "the question is empty", id="empty question"),
         pytest.param(["ask", "\udcff"], 2, "character 1 of the question is no", id="no text"),
         pytest.param(["ask", "x", "--filter", "en"], 2, "not KEY=VALUE", id="bad filter"),
+        pytest.param(
+            ["search", "x", "--filter", "page=1", "--filter", "page=2"],
+            2,
+            "--filter has 'page' twice",
+            id="a filter twice",
+        ),
         pytest.param(["ask", "x", "--top-k", "0"], 2, "'top_k' can't be '0'", id="bad number"),
         pytest.param(["ask", "x", "--top-k", "many"], 2, "many", id="not a number"),
         pytest.param(["ask"], 2, "Missing argument", id="no question"),
@@ -81,6 +87,26 @@ def test_a_missing_extra_names_the_command_that_installs_it(sample_index: Path) 
     assert run.code == 2
     assert run.out == ""
     assert "needs the extra 'openai': pip install 'langchain-openai>=" in run.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["prompt", "show", "nowhere"],
+        ["prompt", "check", "nowhere"],
+        ["eval"],
+        ["export", "file", "--index", "nowhere"],
+    ],
+    ids=" ".join,
+)
+def test_every_kind_of_command_shows_the_traceback_with_debug(
+    arguments: list[str], rag_alone: Rag
+) -> None:
+    plain, traced = rag_alone(*arguments), rag_alone(*arguments, "--debug")
+    assert plain.code == traced.code != 0
+    assert plain.err.startswith("error: ")
+    assert traced.err.startswith("Traceback ")
+    assert traced.err.endswith(plain.err)
 
 
 def test_a_bug_is_one_line_and_its_traceback_comes_with_debug(

@@ -55,9 +55,9 @@ def test_help_names_what_a_sync_can_do(rag_alone: Rag) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        pytest.param(["index", "--watch", "--dry-run"], 2, "each go alone", id="watch dry"),
-        pytest.param(["index", "--watch", "--rollback"], 2, "each go alone", id="watch back"),
-        pytest.param(["index", "--rollback", "--rebuild"], 2, "each go alone", id="back new"),
+        pytest.param(["index", "--watch", "--dry-run"], 2, "can't be combined", id="watch dry"),
+        pytest.param(["index", "--watch", "--rollback"], 2, "can't be combined", id="watch back"),
+        pytest.param(["index", "--rollback", "--rebuild"], 2, "can't be combined", id="back new"),
         pytest.param(["index", "--rollback"], 3, "no index", id="roll back nothing"),
         pytest.param(["index", "gone", "--watch", "--quiet"], 2, "gone", id="watch nothing"),
         pytest.param(["export", "out.rag"], 3, "no index", id="export nothing"),
@@ -181,7 +181,7 @@ def test_watch_prints_a_line_a_sync_and_ctrl_c_ends_it(bare_environment: Path) -
     assert list(first) == INDEX_KEYS
     assert (first["new"], second["new"], third["deleted"]) == (1, 1, 1)
     assert (process.returncode, rest) == (130, "")
-    assert errors == "watching documents; Ctrl-C ends it\ninterrupted\n"
+    assert errors == "watching documents; stop with Ctrl-C\ninterrupted\n"
 
 
 def test_watch_goes_on_after_a_sync_that_fails(bare_environment: Path) -> None:
@@ -189,7 +189,7 @@ def test_watch_goes_on_after_a_sync_that_fails(bare_environment: Path) -> None:
     documents.mkdir()
     with watching("--index", "i") as process:
         assert process.stderr
-        assert process.stderr.readline() == "watching documents; Ctrl-C ends it\n"
+        assert process.stderr.readline() == "watching documents; stop with Ctrl-C\n"
         assert process.stderr.readline().startswith("error: there are no documents in documents")
         (documents / "a.txt").write_text("The depot opens at seven.")
         assert next_line(process).startswith("files: 1 new; chunks: 1 (1 embedded, 0 reused)")

@@ -66,7 +66,7 @@ def test_ctrl_c_keeps_what_was_committed_and_the_next_run_does_the_rest(
     assert interrupt("--index", "i") == (
         130,
         "",
-        "interrupted: 3 documents are in the index, run 'rag index' again to go on\n",
+        "interrupted: 3 documents are in the index, run 'rag index' again to continue\n",
     )
     assert json.loads(rag_alone("status", "--index", "i", "--json").out)["documents"] == 3
 
@@ -84,8 +84,7 @@ def test_ctrl_c_in_a_rebuild_leaves_the_index_as_it_was(rag_alone: Rag, berths: 
     assert interrupt("--index", "i", "--rebuild") == (
         130,
         "",
-        "interrupted: the index is as it was before, run 'rag index --rebuild' again to make it "
-        "anew\n",
+        "interrupted: the index is unchanged, run 'rag index --rebuild' again to rebuild it\n",
     )
     held = json.loads(rag_alone("status", "--index", "i", "--json").out)
     assert held["documents"] == BERTHS
@@ -101,7 +100,9 @@ def test_ctrl_c_before_the_first_commit_says_that_nothing_is_there(
     monkeypatch.setattr("ingest.sync.folder_sync.load_document", stop)
     run = rag_alone("index", "berths", "--index", "i")
     assert (run.code, run.out) == (130, "")
-    assert run.err == "interrupted: 0 documents are in the index, run 'rag index' again to go on\n"
+    assert (
+        run.err == "interrupted: 0 documents are in the index, run 'rag index' again to continue\n"
+    )
 
 
 def test_the_command_of_the_index_side_ends_in_one_sentence_too(

@@ -29,7 +29,7 @@ examples:
 def test_the_list_names_every_template(rag_alone: Rag) -> None:
     run = rag_alone("prompt", "list")
     assert [line.split()[0] for line in run.out.splitlines()] == list(shipped_prompts())
-    assert run.err.startswith("condense, hyde, multi-query are used by the app itself")
+    assert run.err.startswith("condense, hyde, multi-query are for the app's own use")
     listed = json.loads(rag_alone("prompt", "list", "--json").out)
     assert listed[4] == {
         "name": "qa-few-shot",
@@ -59,7 +59,7 @@ def test_show_gives_the_messages_as_json(rag_alone: Rag) -> None:
 
 def test_a_new_template_passes_the_check_and_answers(rag: Rag) -> None:
     assert rag("prompt", "new", "mine.yaml").code == 0
-    assert rag("prompt", "check", "mine.yaml").err.startswith("mine.yaml is a template")
+    assert rag("prompt", "check", "mine.yaml").err.startswith("mine.yaml is a valid template")
     assert rag("prompt", "check", "mine.yaml", "--json").out == "[]\n"
     assert load_prompt("mine.yaml").name == "mine"
     assert "Mikolov" in rag("ask", QUESTION, "--prompt", "mine.yaml").out
@@ -68,7 +68,7 @@ def test_a_new_template_passes_the_check_and_answers(rag: Rag) -> None:
 def test_a_new_template_replaces_nothing(rag_alone: Rag) -> None:
     Path("mine.yaml").write_text("mine")
     run = rag_alone("prompt", "new", "mine.yaml")
-    assert (run.code, run.err) == (2, "error: mine.yaml is there already: choose another name\n")
+    assert (run.code, run.err) == (2, "error: mine.yaml already exists: choose another name\n")
     assert Path("mine.yaml").read_text() == "mine"
     assert "No such file" in rag_alone("prompt", "new", "nowhere/mine.yaml").err
 
@@ -182,9 +182,10 @@ def test_the_check_names_each_variable_at_its_line_and_what_it_is_meant_for(
     assert sorted(run.out.splitlines()) == sorted(f"mine.yaml:{problem}" for problem in problems)
 
 
-CITE = "no rule asks for citations: have each sentence end with the number of its text, as in [1]"
+CITE = "no rule asks for citations: end each sentence with the number of its source, as in [1]"
 REFUSE = (
-    "no rule says what to answer where the context doesn't: I don't know: the documents don't say."
+    "no rule says how to abstain when the context has no answer: "
+    "I don't know: the documents don't say."
 )
 
 
@@ -217,7 +218,7 @@ def test_a_template_without_the_rules_that_the_checks_rest_on_is_warned_of(
 
 
 def test_a_template_that_no_model_reads_is_told(rag: Rag, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = "note: extractive quotes the documents: the prompt qa-strict is unread\n"
+    told = "note: extractive quotes the documents and ignores the prompt qa-strict\n"
     assert rag("ask", QUESTION, "--prompt", "qa-strict").err == told
     assert rag("ask", QUESTION, "--prompt", "qa-strict", "--quiet").err == ""
     assert rag("ask", QUESTION).err == ""
@@ -264,7 +265,8 @@ def test_a_template_that_answers_passes_the_check(rag_alone: Rag, name: str) -> 
 @pytest.mark.parametrize("name", answering_prompts())
 def test_a_shipped_template_is_checked_by_its_name(rag_alone: Rag, name: str) -> None:
     run = rag_alone("prompt", "check", name)
-    assert (run.code, run.out, run.err) == (0, "", f"{name} is a template: --prompt {name}\n")
+    said = f"{name} is a valid template: use it with --prompt {name}\n"
+    assert (run.code, run.out, run.err) == (0, "", said)
 
 
 def test_a_missing_file_is_named(rag_alone: Rag) -> None:

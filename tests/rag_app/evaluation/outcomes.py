@@ -1,11 +1,11 @@
-"""Outcomes as they would be measured, without asking anything."""
+"""Outcomes and evaluations made without asking anything."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from rag_app.evaluation import Evaluation, Outcome, Question
-from rag_app.evaluation.metrics import figures, latency_ms, question_scores, recall_curve
+from rag_app.evaluation.metrics import aggregate, latency_ms, question_scores, recall_curve
 from rag_app.types import Answer, Citation, ScoredChunk
 
 
@@ -53,14 +53,14 @@ def outcome(
 
 
 def evaluation(*outcomes: Outcome, dataset: str = "set") -> Evaluation:
-    """Return the figures of the outcomes."""
+    """Return the evaluation of the outcomes."""
     scores = question_scores(outcomes)
     return Evaluation(
         dataset=dataset,
         configuration="extractive, top 5",
         outcomes=outcomes,
         scores=scores,
-        figures=figures(outcomes, scores),
+        metrics=aggregate(outcomes, scores),
         recall=recall_curve(outcomes),
         latency_ms=latency_ms(outcomes),
     )

@@ -42,10 +42,10 @@ BENCH = os.environ.get("RAG_BENCH")
         ),
     ],
 )
-def test_figures_do_not_fall(name: str, questions: int, floors: dict[str, float]) -> None:
+def test_metrics_do_not_fall(name: str, questions: int, floors: dict[str, float]) -> None:
     assert BENCH is not None
 
     found = evaluate(limited(load_dataset(Path(BENCH) / name), questions), Settings())
 
-    measured = {measure: found.figures[measure].value for measure in floors}
-    assert {measure: value for measure, value in measured.items() if value < floors[measure]} == {}
+    measured = {metric: found.metrics[metric].value for metric in floors}
+    assert {metric: value for metric, value in measured.items() if value < floors[metric]} == {}

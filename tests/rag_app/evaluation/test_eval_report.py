@@ -138,7 +138,7 @@ def test_the_page_shows_its_plots_and_asks_for_nothing(
     assert browser.tab.title() != "owned"
     plots = browser.tab.get_by_role("img").all()
     assert [plot.get_attribute("aria-labelledby") for plot in plots] == [
-        "figures-title",
+        "metrics-title",
         "recall-title",
         "confidence-title",
     ]
@@ -147,7 +147,7 @@ def test_the_page_shows_its_plots_and_asks_for_nothing(
         assert box["width"] > 200
         assert box["height"] > 100
     # Bars take their colour from the page.
-    bar = "document.querySelector('#figures-patch_3 path')"
+    bar = "document.querySelector('#metrics-patch_3 path')"
     filled = browser.tab.evaluate(f"getComputedStyle({bar}).fill")
     assert filled == {"light": "rgb(47, 111, 183)", "dark": "rgb(121, 176, 236)"}[colours]
     picture = browser.tab.screenshot(path=tmp_path / "page.png", full_page=True)

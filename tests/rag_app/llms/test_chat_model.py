@@ -165,3 +165,14 @@ def test_offline_takes_a_server_of_this_machine(monkeypatch: pytest.MonkeyPatch)
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     chat_model("openai:m", settings(offline=True, llm_base_url="http://localhost:8000/v1"))
+
+
+def test_importing_the_package_leaves_the_loggers_of_other_libraries_alone() -> None:
+    code = (
+        "import logging\n"
+        "import rag_app.app, rag_app.evaluation, rag_app.tuning\n"
+        "loggers = logging.root.manager.loggerDict\n"
+        "print([n for n in ('torchao', 'torch.utils._pytree', 'transformers') if n in loggers])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (0, "[]\n"), result.stderr

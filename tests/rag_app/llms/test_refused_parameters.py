@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import traceback
 from collections.abc import Awaitable, Callable
@@ -31,7 +32,7 @@ from pydantic import SecretStr
 
 from ingest import ProviderError
 from rag_app.llms import chat_model
-from rag_app.llms.refused_parameters import refused_parameters
+from rag_app.llms.refused_parameters import refused_parameters, without_system
 from rag_app.llms.server_errors import read_body, read_error
 from rag_app.settings import Settings
 
@@ -289,6 +290,37 @@ def test_a_system_message_that_is_refused_in_words_is_one(phrase: str) -> None:
 def test_words_that_refuse_nothing_optional_are_no_refusal(status: int, words: str) -> None:
     error = read_body({"error": {"message": words}}, status)
     assert refused_parameters(replace(error, sent=SENT)) == set()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("s:Be brief. u:Which gate?", "u:Be brief.|Which gate?"),
+        ("s:Be brief. u:Hi a:Ho u:Which?", "u:Be brief.|Hi a:Ho u:Which?"),
+        ("d:Be brief. s:Quote. u:Which?", "u:Be brief.|Quote.|Which?"),
+        ("s:Be brief. a:Ho u:Which?", "u:Be brief. a:Ho u:Which?"),
+        ("s:Be brief.", "u:Be brief."),
+        ("u:Which gate?", "u:Which gate?"),
+    ],
+)
+def test_a_refused_system_text_starts_the_first_user_message(before: str, after: str) -> None:
+    names = {"s": "system", "d": "developer", "u": "user", "a": "assistant"}
+
+    def messages(script: str) -> list[dict[str, str]]:
+        parts = re.split(r" (?=[sdua]:)", script)
+        return [
+            {"role": names[part[0]], "content": part[2:].replace("|", "\n\n")} for part in parts
+        ]
+
+    assert without_system(messages(before)) == messages(after)
+
+
+def test_a_refused_system_text_of_parts_keeps_the_parts_of_the_question() -> None:
+    parts = [{"type": "text", "text": "Which gate?"}]
+    given = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": parts}]
+    (message,) = without_system(given)
+    assert message == {"role": "user", "content": [{"type": "text", "text": "Be brief."}, *parts]}
+    assert given[1]["content"] == [{"type": "text", "text": "Which gate?"}]
 
 
 def test_errors_of_httpx_are_read_as_far_as_they_were() -> None:

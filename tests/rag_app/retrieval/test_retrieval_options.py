@@ -12,10 +12,10 @@ from ingest import Candidate, Document, IndexSettings, UsageError, open_index
 from ingest.index.records import ChunkRow, Origin
 from ingest.types import Chunk, Heading
 from rag_app import RagApp
-from rag_app.retrieval import HybridRetriever, cross_encoder, imagined_answer, other_wordings
+from rag_app.retrieval import HybridRetriever, cross_encoder, hyde, multi_query
 from rag_app.retrieval.expansion import widen
 from rag_app.retrieval.query_rewriting import merge
-from rag_app.retrieval.ranking import Ranked, diversify
+from rag_app.retrieval.ranking import Ranked, mmr
 from rag_app.types import ScoredChunk
 
 TEXT = (
@@ -96,7 +96,7 @@ def test_diversity_puts_what_differs_before_what_repeats() -> None:
     ]
 
     def order(diversity: float) -> list[int]:
-        return [one.candidate.row.id for one in diversify(found, diversity)]
+        return [one.candidate.row.id for one in mmr(found, diversity)]
 
     assert order(0) == [1, 2, 3]
     # (1 - 0.1) * 0.8 - 0.1 * 0.96 for the second, (1 - 0.1) * 0.7 - 0.1 * 0 for the third.
@@ -160,15 +160,15 @@ def test_a_cross_encoder_is_loaded_from_a_folder(tmp_path: Path) -> None:
     ],
 )
 def test_each_line_is_another_wording(written: str, wordings: list[str]) -> None:
-    assert other_wordings(lambda question: written)("Asked?") == wordings
+    assert multi_query(lambda question: written)("Asked?") == wordings
 
 
-def test_an_imagined_answer_is_searched_as_one_text() -> None:
-    assert imagined_answer(lambda question: " It is\nso. ")("Is it?") == ["It is\nso."]
-    assert imagined_answer(lambda question: " ")("Is it?") == []
+def test_hyde_searches_for_one_paragraph() -> None:
+    assert hyde(lambda question: " It is\nso. ")("Is it?") == ["It is\nso."]
+    assert hyde(lambda question: " ")("Is it?") == []
 
 
-def test_other_wordings_find_what_the_question_does_not(retriever: HybridRetriever) -> None:
+def test_multi_query_finds_what_the_question_does_not(retriever: HybridRetriever) -> None:
     asked: list[str] = []
 
     def rewrite(question: str) -> list[str]:

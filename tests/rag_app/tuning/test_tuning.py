@@ -112,7 +112,7 @@ def test_a_question_is_matched_to_the_chunk_that_answers_it(
         ),
         pytest.param(
             {"answers": ("1998",)},
-            "its answer is in 4 chunks of the index: give a shorter evidence",
+            "its answer is in 4 chunks of the index: give shorter evidence",
             id="answer-everywhere",
         ),
         pytest.param({"answers": ("?",)}, "no chunk of the index holds its answer", id="no-word"),
@@ -275,7 +275,7 @@ def test_only_a_clearly_better_model_is_recommended(
     before = np.full((len(differences), 3), 0.5)
     after = before + np.array(differences)[:, None]
     gains = compare(before, after, range(len(differences)))
-    assert [gain.measure for gain in gains] == ["ndcg@10", "mrr@10", "hit@1"]
+    assert [gain.metric for gain in gains] == ["ndcg@10", "mrr@10", "hit@1"]
     assert gains[0].difference == pytest.approx(np.mean(differences))
     assert gains[0].low <= gains[0].difference <= gains[0].high
     assert is_clearly_better(gains) is recommended
@@ -335,7 +335,7 @@ def test_a_model_without_weights_here_can_not_be_tuned(embedding: str, tmp_path:
 def test_a_folder_with_something_in_it_is_left_alone(small: Settings, tmp_path: Path) -> None:
     pytest.importorskip("datasets")
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         tune(small, sample_questions(small), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 

@@ -1,4 +1,4 @@
-"""How good a ranking is: each measure is a number between 0 and 1 for one question."""
+"""Metrics of a ranking: each is a number between 0 and 1 for one question."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from benchmarks.retrieval.datasets import Dataset, Question
 from benchmarks.retrieval.systems import Found
 
-Measure = Callable[[Question, Sequence[Found]], float | None]
+Metric = Callable[[Question, Sequence[Found]], float | None]
 
 
-def measures(dataset: Dataset) -> dict[str, Measure]:
-    """Return what a set measures, by name."""
+def metrics(dataset: Dataset) -> dict[str, Metric]:
+    """Return the metrics of a set, by name."""
     match dataset.name:
         case "xquad-en":
             return {"hit@1": span_hit}
@@ -38,22 +38,22 @@ def span_hit(question: Question, found: Sequence[Found]) -> float:
     return float(found[0].start < end and found[0].end > start)
 
 
-def any_hit(depth: int) -> Measure:
-    """Return a measure: is one of the first ``depth`` texts of a file that answers?"""
+def any_hit(depth: int) -> Metric:
+    """Return a metric: is one of the first ``depth`` texts of a file that answers?"""
     return lambda question, found: float(
         any(one.source in question.sources for one in found[:depth])
     )
 
 
-def file_hit(depth: int) -> Measure:
-    """Return a measure: is one of the first ``depth`` texts of the one file that answers?"""
+def file_hit(depth: int) -> Metric:
+    """Return a metric: is one of the first ``depth`` texts of the one file that answers?"""
 
-    def measure(question: Question, found: Sequence[Found]) -> float | None:
+    def metric(question: Question, found: Sequence[Found]) -> float | None:
         if len(question.sources) > 1:
             return None
         return float(any(one.source in question.sources for one in found[:depth]))
 
-    return measure
+    return metric
 
 
 def file_coverage(question: Question, found: Sequence[Found]) -> float | None:

@@ -8,7 +8,7 @@ from outcomes import evaluation, outcome
 from rag_app.evaluation.statistics import compare
 
 
-def test_ranking_measures_are_those_of_trec_eval() -> None:
+def test_ranking_metrics_are_those_of_trec_eval() -> None:
     second = outcome("q", relevant={"b": 1}, ranking="a b c".split())
     half = outcome("r", relevant={"c": 1, "x": 1}, ranking="a b c".split())
 
@@ -37,8 +37,8 @@ def test_a_rank_beyond_ten_does_not_count_at_ten() -> None:
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    assert set(evaluation(outcome("q")).figures) == set()
-    assert set(evaluation(outcome("q", answerable=True)).figures) == set()
+    assert set(evaluation(outcome("q")).metrics) == set()
+    assert set(evaluation(outcome("q", answerable=True)).metrics) == set()
     assert evaluation(outcome("q")).recall == {}
 
 
@@ -53,12 +53,12 @@ def test_answers_are_looked_for_without_their_markers() -> None:
     assert found.scores["f1"] == pytest.approx({"q": 0.5, "r": 0.0})
 
 
-def test_a_declined_question_has_no_answer_even_if_words_agree() -> None:
-    declined = outcome(
+def test_an_abstention_has_no_answer_even_if_words_agree() -> None:
+    abstention = outcome(
         "q", answers=["documents"], answer="The documents don't say.", abstained=True
     )
 
-    found = evaluation(declined)
+    found = evaluation(abstention)
 
     assert (found.scores["answer_in_answer"]["q"], found.scores["f1"]["q"]) == (0.0, 0.0)
 
@@ -69,7 +69,7 @@ def test_long_answers_are_compared_by_words_alone() -> None:
     assert set(found.scores) == {"f1"}
 
 
-def test_abstention_counts_the_questions_that_were_declined() -> None:
+def test_abstention_metrics_count_the_abstentions() -> None:
     found = evaluation(
         outcome("a", answerable=True, confidence=0.5),
         outcome("b", answerable=True, confidence=-0.1, abstained=True),
@@ -77,9 +77,9 @@ def test_abstention_counts_the_questions_that_were_declined() -> None:
         outcome("d", answerable=False, confidence=0.2),
     )
 
-    assert found.figures["abstention_precision"].value == 0.5
-    assert found.figures["abstention_recall"].value == 0.5
-    assert found.figures["abstention_auroc"].value == 0.75
+    assert found.metrics["abstention_precision"].value == 0.5
+    assert found.metrics["abstention_recall"].value == 0.5
+    assert found.metrics["abstention_auroc"].value == 0.75
 
 
 def test_citation_precision_is_the_share_of_verified_citations() -> None:
@@ -87,8 +87,8 @@ def test_citation_precision_is_the_share_of_verified_citations() -> None:
         outcome("q", verified=[True, True, False]), outcome("r", verified=[True]), outcome("s")
     )
 
-    assert found.figures["citation_precision"].value == 0.75
-    assert found.figures["citation_precision"].count == 2
+    assert found.metrics["citation_precision"].value == 0.75
+    assert found.metrics["citation_precision"].count == 2
 
 
 def test_latency_is_median_and_95th_percentile() -> None:
@@ -100,8 +100,8 @@ def test_latency_is_median_and_95th_percentile() -> None:
 @pytest.mark.parametrize(
     ("went", "right"),
     [
-        pytest.param(outcome("q", answerable=False, abstained=True), True, id="rightly declined"),
-        pytest.param(outcome("q", answerable=False), False, id="should have been declined"),
+        pytest.param(outcome("q", answerable=False, abstained=True), True, id="right abstention"),
+        pytest.param(outcome("q", answerable=False), False, id="missing abstention"),
         pytest.param(
             outcome("q", answers=["tin"], relevant={"a": 1}, ranking=["a"]),
             False,
@@ -125,7 +125,7 @@ def test_a_comparison_counts_wins_losses_and_flips() -> None:
 
     comparison = compare(asked("copper", "tin", "tin"), asked("tin", "copper", "tin"))  # type: ignore[arg-type]
 
-    change = next(one for one in comparison.changes if one.measure == "answer_in_answer")
+    change = next(one for one in comparison.changes if one.metric == "answer_in_answer")
     assert (change.wins, change.losses, change.ties, change.p) == (1, 1, 1, 1.0)
     assert change.before == change.after == pytest.approx(1 / 3)
     assert [(flip.question.id, flip.gained) for flip in comparison.flips] == [
