@@ -13,7 +13,7 @@ from test_cli import ASK_KEYS
 from test_cli_terminal import on_a_terminal
 
 from rag_app import RagApp
-from rag_app.cli.compare import compare
+from rag_app.evaluation.model_comparison import compare
 
 MODELS = ["--llm", "extractive", "--llm", "openai:m"]
 

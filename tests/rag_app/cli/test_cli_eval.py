@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -173,7 +174,13 @@ def test_a_comparison_names_what_flipped(rag: Rag) -> None:
     assert found["flips"] == []
 
 
-def test_a_comparison_of_chunk_sizes_makes_its_own_index(rag: Rag, sample_index: Path) -> None:
+def test_a_comparison_of_chunk_sizes_makes_its_own_index(
+    rag: Rag, sample_index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = tmp_path / "one" / "en" / "embeddings.md"
+    one.parent.mkdir(parents=True)
+    shutil.copy(DOCUMENTS / "en" / "embeddings.md", one)
+    monkeypatch.setenv("RAG_DOCUMENTS", str(tmp_path / "one"))
     file = write_questions(
         {"question": QUESTION, "source": "en/embeddings.md", "answers": ["Tomas"]}
     )

@@ -111,6 +111,7 @@ def test_an_export_replaces_a_file_only_with_force(rag: Rag) -> None:
     assert rag("export", "sample.rag", "--force").code == 0
 
 
+@pytest.mark.usefixtures("sample_vectors")
 def test_a_langchain_folder_goes_out_and_comes_in(rag: Rag) -> None:
     exported = json.loads(rag("export", "--langchain", "faiss", "--json").out)
     assert sorted(path.name for path in Path("faiss").iterdir()) == ["index.faiss", "index.pkl"]
@@ -122,6 +123,7 @@ def test_a_langchain_folder_goes_out_and_comes_in(rag: Rag) -> None:
     assert answer["citations"][0]["quote"].startswith("Word2vec was published in 2013")
 
 
+@pytest.mark.usefixtures("sample_vectors")
 def test_a_rebuild_is_rolled_back(rag: Rag, copy: Path) -> None:
     index = ("--index", str(copy))
     assert rag("index", "--rollback", *index).err.endswith("no earlier version to roll back to\n")
