@@ -24,7 +24,8 @@ demo: install
 
 test: check
 	$(DEV)/bin/pytest tests/faults
-	$(DEV)/bin/pytest --ignore tests/faults --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(DEV)/bin/pytest --ignore tests/faults --numprocesses 2 --dist loadgroup \
+		--no-loadscope-reorder
 
 check: $(DEV)/installed
 	$(DEV)/bin/ruff check

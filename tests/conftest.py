@@ -10,11 +10,39 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+_LANGUAGE_MODEL = {"smollm2_gguf", "smollm2_folder", "openai_server"}
+_QUESTION_SETS = ("test_bench_", "test_eval_bench")
+_PUBLIC_DOCUMENTS = ("test_public_documents", "test_real_documents")
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests that share a server, weights or an index, and begin with the slowest groups.
+
+    ``--dist loadgroup`` runs a group in one process, so that what it shares is made once.
+    """
+    groups = {item: _group(item) for item in items}
+    slow = Counter(group for item, group in groups.items() if item.get_closest_marker("slow"))
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: -slow[groups[item]])
+
+
+def _group(item: pytest.Item) -> str:
+    if not _LANGUAGE_MODEL.isdisjoint(getattr(item, "fixturenames", ())):
+        return "language model"
+    if item.path.name.startswith(_QUESTION_SETS):
+        return "question sets"
+    if item.name.startswith(_PUBLIC_DOCUMENTS):
+        return "public documents"
+    return str(item.path.relative_to(item.config.rootpath))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -76,10 +104,10 @@ def openai_server(smollm2_folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=120)
 
 
-def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], seconds: float = 180) -> None:
+def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], seconds: float = 900) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if server.poll() is not None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from public_documents import load_folder
 from tokenizers import Tokenizer
 
 from ingest.chunking import split_document
 from ingest.embeddings import e5, minilm
-from ingest.loaders import load_document
 from ingest.text.sentences import split_sentences
 from ingest.types import Chunk, Document, Heading
 
@@ -304,11 +302,9 @@ def test_a_megabyte_is_cut_in_seconds(tokenizer: Tokenizer) -> None:
 def test_real_documents_are_hardly_ever_cut_inside_a_sentence(
     tokenizer: Tokenizer, folder: str
 ) -> None:
-    if "RAG_BENCH" not in os.environ:
-        pytest.skip("needs the public benchmark documents: set RAG_BENCH to their folder")
     inside = total = 0
-    for path in sorted(Path(os.environ["RAG_BENCH"], folder, "documents").rglob("*.*")):
-        document = load_document(path.name, path.read_bytes())
+    for path, document, _ in load_folder(folder):
+        assert isinstance(document, Document), path
         chunks = split_document(document, tokenizer, 200, 256)
         starts = {start for start, _ in split_sentences(document.text)}
         starts |= {heading.start for heading in document.headings}

@@ -5,20 +5,49 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from running import DOCUMENTS, Rag, Run
 
+from ingest import EmbeddingModel, Passage
+from ingest.embeddings import EmbeddingIdentity, PassageVectors
 from rag_app.cli import main
+
+_VECTORS: dict[tuple[EmbeddingIdentity, Passage], PassageVectors] = {}
 
 
 @pytest.fixture(scope="session")
 def sample_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of an index of data/documents; only read it."""
     folder = tmp_path_factory.mktemp("sample") / "index"
-    assert main(["index", str(DOCUMENTS), "--index", str(folder), "--quiet", "--json"]) == 0
+    with _embedding_once():
+        assert main(["index", str(DOCUMENTS), "--index", str(folder), "--quiet", "--json"]) == 0
     return folder
+
+
+@pytest.fixture
+def sample_vectors(sample_index: Path) -> Iterator[None]:
+    """Let the texts of the sample index be indexed again with the vectors they have there."""
+    with _embedding_once():
+        yield
+
+
+@contextmanager
+def _embedding_once() -> Iterator[None]:
+    embed = EmbeddingModel.embed_passages
+
+    def embed_new(model: EmbeddingModel, passages: Sequence[Passage]) -> list[PassageVectors]:
+        new = [one for one in passages if (model.identity, one) not in _VECTORS]
+        for one, vectors in zip(new, embed(model, new), strict=True):
+            _VECTORS[model.identity, one] = vectors
+        return [_VECTORS[model.identity, one] for one in passages]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EmbeddingModel, "embed_passages", embed_new)
+        yield
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -38,6 +39,15 @@ def fingerprint(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if not path.name.endswith(("-wal", "-shm"))
     }
+
+
+def index_one_document(rag: Rag) -> Path:
+    """Index the sample document that answers the question, and return the folder of the index."""
+    source = Path("documents", "en", "embeddings.md")
+    source.parent.mkdir(parents=True)
+    shutil.copy(DOCUMENTS / "en" / "embeddings.md", source)
+    assert rag("index", "documents", "--index", "one").code == 0
+    return Path("one")
 
 
 def in_a_process(first: str, arguments: list[str], last: str = "", **variables: str) -> Run:

@@ -266,6 +266,7 @@ def test_swapping_the_model_is_one_string(
             llm=llm,
             llm_base_url=base_url,
             llm_max_tokens=40,
+            llm_timeout=600,
             top_k=1,
         )
         answer = app.ask(SWAP_QUESTION)

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from ingest import EmbeddingModel, Index, IndexSettings, StoreError, sync_folder, verify_index
+from ingest.embeddings.compile_cache import cache_folder
 from ingest.index.directory import current_version, find_unwritable
 
 IS_ROOT = os.geteuid() == 0
@@ -86,7 +87,7 @@ def as_a_reader(code: str, *arguments: object) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
     return subprocess.Popen(
         [*(_NOBODY if IS_ROOT else []), sys.executable, "-c", code, *map(str, arguments)],
-        env=os.environ | {"HOME": "/nowhere"},
+        env=os.environ | {"HOME": "/nowhere", "RAG_COMPILE_CACHE": str(cache_folder())},
         stdin=pipe,
         stdout=pipe,
         stderr=pipe,

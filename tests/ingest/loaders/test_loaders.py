@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import os
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Callable
 from datetime import datetime
@@ -22,6 +20,7 @@ from docx.oxml.ns import qn
 from docx.oxml.parser import OxmlElement
 from hypothesis import given
 from hypothesis import strategies as st
+from public_documents import load_folder
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
@@ -587,21 +586,15 @@ BENCH = [
 def test_public_documents_load_or_say_why_not(
     folder: str, loaded: int, failed: dict[str, int]
 ) -> None:
-    if "RAG_BENCH" not in os.environ:
-        pytest.skip("needs the public benchmark documents: set RAG_BENCH to their folder")
     documents, reasons = 0, []
-    for path in sorted(Path(os.environ["RAG_BENCH"], folder, "documents").rglob("*")):
-        if not path.is_file() or not is_supported(path.name):
-            continue
-        start = time.process_time()
-        try:
-            document = load_document(path.name, path.read_bytes())
+    for path, found, cpu_seconds in load_folder(folder):
+        if isinstance(found, LoadError):
+            reasons.append(str(found))
+        else:
             documents += 1
-            assert document.text.encode()
-            assert all(not document.text[h.start].isspace() for h in document.headings)
-        except LoadError as error:
-            reasons.append(str(error))
-        assert time.process_time() - start < 20, path
+            assert found.text.encode()
+            assert all(not found.text[h.start].isspace() for h in found.headings)
+        assert cpu_seconds < 20, path
     assert documents == loaded
     assert {key: sum(key in reason for reason in reasons) for key in failed} == failed
     assert len(reasons) == sum(failed.values())

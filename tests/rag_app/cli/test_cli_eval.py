@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from running import DOCUMENTS, QUESTION, Rag, fingerprint, in_a_process
+from running import DOCUMENTS, QUESTION, Rag, fingerprint, in_a_process, index_one_document
 
 from rag_app.evaluation import requirements
 
@@ -173,17 +173,18 @@ def test_a_comparison_names_what_flipped(rag: Rag) -> None:
     assert found["flips"] == []
 
 
-def test_a_comparison_of_chunk_sizes_makes_its_own_index(rag: Rag, sample_index: Path) -> None:
+def test_a_comparison_of_chunk_sizes_makes_its_own_index(rag_alone: Rag) -> None:
+    index = index_one_document(rag_alone)
     file = write_questions(
         {"question": QUESTION, "source": "en/embeddings.md", "answers": ["Tomas"]}
     )
-    before = fingerprint(sample_index)
+    before = fingerprint(index)
 
-    run = rag("eval", str(file), "--compare", "chunk_tokens=32")
+    run = rag_alone("eval", str(file), "--compare", "chunk_tokens=32", "--index", str(index))
 
     assert run.code == 0
     assert "\nafter: mine, 1 questions, extractive, bundled:e5-small-en-pt, top 5, chunk" in run.out
-    assert fingerprint(sample_index) == before
+    assert fingerprint(index) == before
 
 
 def test_a_report_is_one_page(rag: Rag) -> None:

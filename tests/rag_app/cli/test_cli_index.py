@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from running import QUESTION, Rag, fingerprint, in_a_process
+from running import QUESTION, Rag, fingerprint, in_a_process, index_one_document
 from test_cli import INDEX_KEYS
 
 from ingest import Document, LoadError
@@ -111,17 +111,21 @@ def test_an_export_replaces_a_file_only_with_force(rag: Rag) -> None:
     assert rag("export", "sample.rag", "--force").code == 0
 
 
-def test_a_langchain_folder_goes_out_and_comes_in(rag: Rag) -> None:
-    exported = json.loads(rag("export", "--langchain", "faiss", "--json").out)
+def test_a_langchain_folder_goes_out_and_comes_in(rag_alone: Rag) -> None:
+    index = str(index_one_document(rag_alone))
+    run = rag_alone("export", "--langchain", "faiss", "--index", index, "--json")
+    exported = json.loads(run.out)
     assert sorted(path.name for path in Path("faiss").iterdir()) == ["index.faiss", "index.pkl"]
-    run = rag("import", "--langchain", "faiss", "--trust-pickle", "--index", "there", "--json")
+    command = ("import", "--langchain", "faiss", "--trust-pickle", "--index", "there", "--json")
+    run = rag_alone(*command)
     imported = json.loads(run.out)
     assert (list(exported), list(imported)) == (EXPORT_KEYS, IMPORT_KEYS)
     assert imported == {"documents": exported["chunks"], "chunks": exported["chunks"]}
-    answer = json.loads(rag("ask", QUESTION, "--index", "there", "--json").out)
+    answer = json.loads(rag_alone("ask", QUESTION, "--index", "there", "--json").out)
     assert answer["citations"][0]["quote"].startswith("Word2vec was published in 2013")
 
 
+@pytest.mark.usefixtures("sample_vectors")
 def test_a_rebuild_is_rolled_back(rag: Rag, copy: Path) -> None:
     index = ("--index", str(copy))
     assert rag("index", "--rollback", *index).err.endswith("no earlier version to roll back to\n")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import pty
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 
 import pytest
 from chat_server import Messages, chat_server
 from running import DOCUMENTS, QUESTION, Rag
 
+from rag_app.cli import main
 from rag_app.cli.output import printable
 
 # A sequence that sets a colour: 30 to 49 or 90 to 107, among others or alone.
@@ -24,18 +26,29 @@ COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:[34]\d|9\d|10[0-7])(?:;\d+)*m")
 def on_a_terminal(arguments: list[str], **variables: str) -> str:
     """Return what the command writes to a terminal."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "rag_app", *arguments]
-    env = os.environ | {"TERM": "xterm-256color", "COLUMNS": "100"} | variables
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=env) as process:
-        os.close(theirs)
-        written = bytearray()
-        try:
-            while piece := os.read(ours, 65536):
-                written += piece
-        except OSError:  # how a terminal says that everybody left
-            pass
-    os.close(ours)
-    assert process.returncode == 0
+    with (
+        ThreadPoolExecutor(1) as pool,
+        pytest.MonkeyPatch.context() as patch,
+        open(theirs, "r+b", buffering=0) as terminal,
+    ):
+        written = pool.submit(_read_until_all_left, ours)
+        for name, value in {"TERM": "xterm-256color", "COLUMNS": "100", **variables}.items():
+            patch.setenv(name, value)
+        for name in ("stdin", "stdout", "stderr"):
+            patch.setattr(sys, name, TextIOWrapper(terminal, "utf-8", write_through=True))
+        code = main(arguments)
+        for name in ("stdin", "stdout", "stderr"):
+            getattr(sys, name).detach()
+        terminal.close()
+        assert code == 0
+        return written.result()
+
+
+def _read_until_all_left(terminal: int) -> str:
+    written = bytearray()
+    with open(terminal, "rb", buffering=0) as stream, suppress(OSError):  # all have left
+        while piece := stream.read(65536):
+            written += piece
     return written.decode().replace("\r\n", "\n")
 
 

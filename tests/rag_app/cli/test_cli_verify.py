@@ -50,6 +50,7 @@ def test_verify_json_has_the_stable_shape(rag: Rag, copied_index: Path) -> None:
     assert report["damages"] == [{"what": what, "where": source, "repaired": False}]
 
 
+@pytest.mark.usefixtures("sample_vectors")
 def test_damage_is_found_then_repaired_then_gone(rag: Rag, copied_index: Path) -> None:
     before = json.loads(rag("search", QUESTION, "--json").out)
     (copied_index / CATALOG).write_bytes(b"not a database" * 1000)
