@@ -6,7 +6,7 @@ from rag_app.cli.output import printable
 from rag_app.evaluation import Comparison, Evaluation
 from rag_app.evaluation.types import METRICS
 
-_SHOWN_FLIPS = 10
+_SHOWN_FLIPS = 10  # chosen by hand
 
 
 def evaluation_record(evaluation: Evaluation) -> dict[str, object]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Without a terminal: before the first line, as a short run needs none, and between two; by hand.
 FIRST_LINE_SECONDS = 10.0
 LINE_SECONDS = 5.0
-_BAR_WIDTH = 16
+_BAR_WIDTH = 16  # leaves room for the counts
 
 _clock = time.monotonic
 

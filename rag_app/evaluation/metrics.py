@@ -16,7 +16,7 @@ from rag_app.evaluation.squad import contains, token_f1
 from rag_app.evaluation.statistics import auroc, mean, ratio
 from rag_app.evaluation.types import Estimate, Outcome
 
-RANKS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50)
+RANKS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50)  # about even on a log scale
 
 Scores = Mapping[str, Mapping[str, float]]
 

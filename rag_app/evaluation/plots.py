@@ -21,6 +21,7 @@ _INK, _GRID = "#010101", "#020202"
 _SERIES = ("#030303", "#040404")
 _VARIABLES = {_INK: "--ink", _GRID: "--line", _SERIES[0]: "--first", _SERIES[1]: "--second"}
 _REFERENCES = re.compile(r'(\bid="|url\(#|href="#)')
+# Chosen by eye.
 _BINS = 16
 _BAR = 0.36
 

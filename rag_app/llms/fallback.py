@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -42,7 +41,7 @@ class FallbackChatModel(BaseChatModel):
         self, messages: list[BaseMessage], stop: Stop = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         for attempt in self._attempts(messages):
-            with attempt:
+            with attempt.falling_back():
                 prompt = attempt.messages()
                 return attempt.whole(attempt.model.invoke(prompt, ALONE, stop=stop, **kwargs))
         raise AssertionError("the last attempt returns or raises")
@@ -51,7 +50,7 @@ class FallbackChatModel(BaseChatModel):
         self, messages: list[BaseMessage], stop: Stop = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         for attempt in self._attempts(messages):
-            with attempt:
+            with attempt.falling_back():
                 prompt = attempt.messages()
                 return attempt.whole(
                     await attempt.model.ainvoke(prompt, ALONE, stop=stop, **kwargs)
@@ -62,7 +61,7 @@ class FallbackChatModel(BaseChatModel):
         self, messages: list[BaseMessage], stop: Stop = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         for attempt in self._attempts(messages):
-            with attempt:
+            with attempt.falling_back():
                 chunks: Any = attempt.model.stream(attempt.messages(), ALONE, stop=stop, **kwargs)
                 with closing(chunks):
                     for chunk in chunks:
@@ -74,7 +73,7 @@ class FallbackChatModel(BaseChatModel):
         self, messages: list[BaseMessage], stop: Stop = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         for attempt in self._attempts(messages):
-            with attempt:
+            with attempt.falling_back():
                 stream: Any = attempt.model.astream(attempt.messages(), ALONE, stop=stop, **kwargs)
                 async with aclosing(stream) as chunks:
                     async for chunk in chunks:
@@ -91,7 +90,7 @@ class FallbackChatModel(BaseChatModel):
 
 @dataclass(slots=True)
 class _Attempt:
-    """One model's turn; as a context manager it suppresses an error that the next can handle."""
+    """One model's turn to answer."""
 
     name: str
     after: str
@@ -100,19 +99,15 @@ class _Attempt:
     held: list[AIMessageChunk]
     shown: bool = False
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        goes_on = isinstance(error, ProviderError) and not self.shown and bool(self.after)
-        if goes_on:
+    @contextmanager
+    def falling_back(self) -> Iterator[None]:
+        """Log an error before the first text if another model follows; raise any other error."""
+        try:
+            yield
+        except ProviderError as error:
+            if self.shown or not self.after:
+                raise
             _LOG.warning("%s; asking %s instead", error, self.after)
-        return goes_on
 
     def messages(self) -> list[BaseMessage]:
         """Return the messages that fit into this model's context window."""

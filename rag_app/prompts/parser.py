@@ -130,7 +130,7 @@ class _Reading:
             elif name not in wanted | optional:
                 self._problem(key, f"{where} does not know the key '{name}'")
             found[name] = value
-        self._same_names(where, node, frozenset(found) & wanted, wanted, kind="key")
+        self._problems(node, where, name_problems(frozenset(found) & wanted, wanted, "key"))
         return found
 
     def _items(self, node: Node | None, where: str) -> list[Node]:
@@ -200,7 +200,7 @@ class _Reading:
         needed = {meant.get(name, name) for name in used}
         if not all(text.readable for text in texts):
             needed |= right  # they may be used where the braces are invalid
-        self._same_names("'variables'", node, frozenset(right), frozenset(needed))
+        self._problems(node, "'variables'", name_problems(frozenset(right), frozenset(needed)))
         if self.wanted is not None and (right | needed) - OPTIONAL != self.wanted:
             answering = " and ".join(sorted(self.wanted))
             self._problem(node, f"answering gives {answering}: use both, and no other")
@@ -216,16 +216,9 @@ class _Reading:
         close = get_close_matches(name, sorted(others - {name}), n=1, cutoff=0.7)
         return close[0] if close else None
 
-    def _same_names(
-        self,
-        where: str,
-        node: Node,
-        given: frozenset[str],
-        wanted: frozenset[str],
-        kind: str = "variable",
-    ) -> None:
-        for problem in name_problems(given, wanted, kind):
-            self._problem(node, f"{where} {problem}")
+    def _problems(self, node: Node, where: str, texts: Iterable[str]) -> None:
+        for text in texts:
+            self._problem(node, f"{where} {text}")
 
     def _problem(self, node: Node | None, text: str) -> None:
         self.problems.append(Problem(node.start_mark.line + 1 if node else 1, text))

@@ -1,4 +1,4 @@
-"""Load, embed with and save a Sentence Transformers network."""
+"""Load a Sentence Transformers network and embed with it."""
 
 from __future__ import annotations
 
@@ -60,11 +60,6 @@ def embed(
         if on_done:
             on_done(start + len(piece))
     return np.concatenate(pieces)
-
-
-def save_network(network: SentenceTransformer, folder: Path) -> None:
-    """Write the network as safetensors, without its model card, which would quote documents."""
-    network.save_pretrained(str(folder), create_model_card=False)
 
 
 def has_fast_bfloat16() -> bool:

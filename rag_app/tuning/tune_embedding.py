@@ -81,7 +81,7 @@ def tune(
     matched = match_questions(questions, chunks)
     split = split_examples(matched.examples, chunks, seed)
     with _scratch_beside(folder) as scratch:
-        trial = _Trial(base, chunks, split, seed, Path(scratch), progress or _ignore)
+        trial = _Trial(base, chunks, split, seed, Path(scratch), progress or (lambda _: None))
         done = trial.adapter(epochs or ADAPTER_EPOCHS) if adapter else trial.whole(epochs or EPOCHS)
         gains = compare(done.before, done.after, [one.group for one in split.held_out])
         report = TuningReport(
@@ -117,10 +117,6 @@ def _scratch_beside(folder: Path) -> TemporaryDirectory[str]:
         return TemporaryDirectory(prefix=".rag-tune-", dir=folder.parent)
     except OSError as error:
         raise UsageError(f"{folder} can't be written: {error.strerror}") from None
-
-
-def _ignore(progress: TuningProgress) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +212,8 @@ class _Trial:
 
 
 def _save(network: SentenceTransformer, report: TuningReport, model: Path) -> None:
-    from rag_app.tuning.sentence_transformer import save_network
-
     try:
-        save_network(network, model)
+        network.save_pretrained(str(model), create_model_card=False)  # it would quote documents
         (model / "README.md").write_text(model_card(report), encoding="utf-8")
         record = report.to_record() | {"folder": report.folder.name}
         (model / "tuning.json").write_text(json.dumps(record, indent=2), encoding="utf-8")

@@ -462,14 +462,14 @@ def test_a_tuned_folder_is_an_embedding_model_of_its_own(
 def test_the_saved_adapter_does_what_was_measured(tmp_path: Path) -> None:
     pytest.importorskip("datasets")
     from rag_app.tuning.adapter import Adapter
-    from rag_app.tuning.sentence_transformer import embed, load_network, prompts, save_network
+    from rag_app.tuning.sentence_transformer import embed, load_network, prompts
 
     matrix = np.eye(384, dtype=np.float32)
     matrix[:100, 50:150] += np.random.default_rng(0).normal(0, 0.05, (100, 100))
     adapter, network = Adapter(matrix, 1), load_network(model_folder(Settings()))
     texts = ["Who wrote the rules?", "O prazo é de dez dias."]
     questions, chunks = (adapter.apply(embed(network, texts, one)) for one in prompts(network))
-    save_network(adapter.put_on(network), tmp_path / "model")
+    adapter.put_on(network).save_pretrained(str(tmp_path / "model"), create_model_card=False)
     saved = embedding_model(Settings(embedding=f"huggingface:{tmp_path / 'model'}"))
     assert saved.embed_documents(texts) == pytest.approx(chunks, abs=1e-5)
     assert saved.embed_query(texts[1]) == pytest.approx(questions[1], abs=1e-5)
