@@ -36,6 +36,14 @@ _RANDOM_SHARE = 0.2
 _ATTEMPTS = 20
 _SOONER = 0.7
 _COMMANDS_AT_ONCE = 2
+_SEARCHES = """
+import sys
+from rag_app.cli import main
+for question in sys.argv[2:]:
+    if code := main(["search", question, "--index", sys.argv[1], "--json"]):
+        sys.exit(code)
+    print(end="\\0")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +79,24 @@ def command_kills(count: int, folder: Path) -> Outcome:
     """Kill ``count`` runs of the true command, with the true embedding model, at random moments."""
     documents, index, clean = folder / "documents", folder / "index", folder / "clean"
     write_documents(documents, 4, seed=7)
-    _rag("index", documents, index)
+    _index(documents, index)
     before = _search(index)
     change_documents(documents, seed=8)
     started = time.monotonic()
-    _rag("index", documents, clean)
+    _index(documents, clean)
     seconds, after = time.monotonic() - started, _search(clean)
     choose = random.Random(count)
     waits = [seconds * choose.uniform(0.2, 1) for _ in range(count)]
 
     def kill(number: int) -> str:
         killed = shutil.copytree(index, folder / f"killed{number}")
-        child = subprocess.Popen(_command("index", documents, killed), stdout=subprocess.DEVNULL)
+        child = subprocess.Popen(_command(documents, killed), stdout=subprocess.DEVNULL)
         time.sleep(waits[number])
         child.kill()
         child.wait()
         if _search(killed) not in (before, after):
             return "neither the old nor the new answers"
-        _rag("index", documents, killed)
+        _index(documents, killed)
         return "" if _search(killed) == after and not leftovers(killed) else "no clean build"
 
     with ThreadPoolExecutor(_COMMANDS_AT_ONCE) as pool:
@@ -205,17 +213,19 @@ def _judge(kill: Kill, settings: IndexSettings, reference: Reference, result: Pa
     result.write_text(problem, "utf-8")
 
 
-def _command(name: str, subject: Path | str, index: Path) -> list[str]:
-    return [sys.executable, "-m", "rag_app", name, str(subject), "--index", str(index), "--json"]
+def _command(documents: Path, index: Path) -> list[str]:
+    return [*(sys.executable, "-m", "rag_app", "index", str(documents)), "--index", str(index)]
 
 
-def _rag(name: str, subject: Path | str, index: Path) -> str:
-    """Return what a command that has to succeed prints."""
-    command = _command(name, subject, index)
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
+def _index(documents: Path, index: Path) -> None:
+    subprocess.run(_command(documents, index), check=True, stdout=subprocess.DEVNULL)
 
 
 def _search(index: Path) -> list[object]:
     """Return what is found; the last digits of a score depend on what was embedded together."""
-    found = [_rag("search", question, index) for question in QUESTIONS[:2]]
-    return [json.loads(text, parse_float=lambda number: round(float(number), 3)) for text in found]
+    command = [sys.executable, "-c", _SEARCHES, str(index), *QUESTIONS[:2]]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
+    return [
+        json.loads(text, parse_float=lambda number: round(float(number), 3))
+        for text in found.split("\0")[:-1]
+    ]

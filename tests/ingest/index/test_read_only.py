@@ -18,7 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from ingest import EmbeddingModel, Index, IndexSettings, StoreError, sync_folder, verify_index
+from ingest import (
+    EmbeddingModel,
+    Index,
+    IndexSettings,
+    StoreError,
+    export_index,
+    sync_folder,
+    verify_index,
+)
 from ingest.embeddings.compile_cache import cache_folder
 from ingest.index.directory import current_version, find_unwritable
 
@@ -310,11 +318,7 @@ def test_what_has_to_write_says_who_may(
     put("larch")
     exported = settings.index.parent / "out.rag"
     index = ["--index", str(settings.index)]
-    subprocess.run(
-        [sys.executable, "-m", "rag_app", "export", str(exported), *index, "--quiet"],
-        check=True,
-        capture_output=True,
-    )
+    export_index(settings, exported)
     (settings.documents / "new.txt").write_text("At the depot in Oslo stands lot birch")
     take_right_to_write(settings)
     opened = {"index": [], "version": ["", "lock"], "catalog": ["", "lock", "v1"]}[locked]
