@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from ingest import Document, Heading, split_sentences
+from ingest import Document, split_sentences
 from rag_app.types import ScoredChunk, Section
 
 Width = Literal["chunk", "neighbours", "section"]
@@ -38,18 +38,11 @@ def widen(
 
 def sections_between(document: Document, start: int, end: int) -> tuple[Section, ...]:
     """Return the sections that a span of a document covers, with offsets in the span."""
-    found = [Section(0, ())]
-    path: list[Heading] = []
-    for heading in document.headings:
-        if heading.start >= end:
-            break
-        path = [*(one for one in path if one.level < heading.level), heading]
-        titles = tuple(one.title for one in path)
-        if heading.start <= start:
-            found = [Section(0, titles)]
-        else:
-            found.append(Section(heading.start - start, titles))
-    return tuple(found)
+    begins = [start, *(one.start for one in document.headings if start < one.start < end)]
+    return tuple(
+        Section(at - start, tuple(heading.title for heading in document.headings_at(at)))
+        for at in begins
+    )
 
 
 def _widened(chunk: ScoredChunk, document: Document, width: Width) -> ScoredChunk:

@@ -198,5 +198,7 @@ def test_a_pair_takes_the_same_variables(tmp_path: Path):
     path = written(tmp_path, VALID)
     other = VALID.replace("[question, context]", "[question]").replace("{context} ? ", "")
     (tmp_path / "mine-pt.yaml").write_text(other)
-    with pytest.raises(UsageError, match=r"mine-pt.yaml has the variables question, .*has context, q"):
+    with pytest.raises(
+        UsageError, match=r"mine-pt.yaml has the variables question, .*has context, q"
+    ):
         load_prompt(path)
