@@ -146,6 +146,12 @@ class Citation:
     language: str = UNDETERMINED
 
 
+def chunk_of(citation: Citation, chunks: Sequence[ScoredChunk]) -> ScoredChunk | None:
+    """Return the first of ``chunks`` that holds the beginning of the quote, or None."""
+    found = (one for one in chunks if one.source == citation.source)
+    return next((one for one in found if one.start <= citation.start < one.end), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer with its evidence.

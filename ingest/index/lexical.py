@@ -1,8 +1,7 @@
 """BM25 over an inverted index in flat arrays.
 
 Statistics count exactly the live chunks, so an index that grew step by step scores like one built
-at once. The formula is Lucene's: Robertson and Zaragoza, "The Probabilistic Relevance
-Framework: BM25 and Beyond" (2009), with idf = ln(1 + (N - df + 0.5) / (df + 0.5)).
+at once.
 """
 
 from __future__ import annotations
@@ -15,9 +14,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-# The defaults of Anserini (Yang, Fang and Lin 2017).
-K1 = 0.9
-B = 0.4
+from ingest.text.bm25 import idf, length_norms
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +102,11 @@ class LexicalIndex:
         if not alive_count:
             return scores
         mean = max(float(lengths[self.alive].mean()), 1.0)
-        norms = (K1 * (1 - B + B * lengths / mean)).astype(np.float32)
+        norms = length_norms(lengths, mean).astype(np.float32)
         for term in terms:
             positions, counts = self._find(term)
-            idf = np.log1p((alive_count - len(positions) + 0.5) / (len(positions) + 0.5))
-            scores[positions] += np.float32(idf) * counts / (counts + norms[positions])
+            rarity = np.float32(idf(len(positions), alive_count))
+            scores[positions] += rarity * counts / (counts + norms[positions])
         return scores
 
     def _find(self, term: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -18,7 +18,7 @@ from ingest.text.terms import Word, fold, read_words, term_keys
 from rag_app.attribution.citations import Cited, quote_sentence
 from rag_app.attribution.quantities import Kind, Quantity, find_quantities
 from rag_app.attribution.quotes import MARKER
-from rag_app.types import Citation, ScoredChunk
+from rag_app.types import Citation, ScoredChunk, chunk_of
 
 _DATES: tuple[Kind, ...] = ("date", "time")
 _AMOUNTS: tuple[Kind, ...] = ("percent", "money", "count")
@@ -233,12 +233,8 @@ def _above(chunk: ScoredChunk, offset: int) -> str:
 
 
 def _above_quote(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
-    found = (
-        _above(chunk, citation.start - chunk.start)
-        for chunk in chunks
-        if chunk.source == citation.source and chunk.start <= citation.start < chunk.end
-    )
-    return next(found, "")
+    chunk = chunk_of(citation, chunks)
+    return _above(chunk, citation.start - chunk.start) if chunk else ""
 
 
 def _date_of(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:

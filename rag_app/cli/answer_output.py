@@ -23,6 +23,7 @@ from rag_app.types import (
     ScoredChunk,
     Thinking,
     Token,
+    chunk_of,
     layout,
     place_line,
     show_command,
@@ -172,12 +173,8 @@ def place(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
 
 
 def _headings(citation: Citation, chunks: Sequence[ScoredChunk]) -> tuple[str, ...]:
-    found = (
-        chunk.headings_at(citation.start - chunk.start)
-        for chunk in chunks
-        if chunk.source == citation.source and chunk.start <= citation.start < chunk.end
-    )
-    return next(found, ())
+    chunk = chunk_of(citation, chunks)
+    return chunk.headings_at(citation.start - chunk.start) if chunk else ()
 
 
 def _line(citation: Citation, reply: Reply, app: RagApp) -> str:

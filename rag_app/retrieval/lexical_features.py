@@ -6,12 +6,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest import detect_language
+from ingest.text.bm25 import idf, length_norms
 from ingest.text.terms import content_terms, term
 
 _WORD = re.compile(r"[^\W_]+")
@@ -36,10 +36,10 @@ def named_scores(question: str, sources: Sequence[str]) -> NDArray[np.float64]:
         for source, name in names.items()
     }
     counts = Counter(keys for name in names.values() for keys in name)
-    idf = {keys: _idf(counts[keys], len(names)) for keys in set().union(*found.values())}
-    total = sum(idf.values()) or 1.0
+    rarity = {keys: idf(counts[keys], len(names)) for keys in set().union(*found.values())}
+    total = sum(rarity.values()) or 1.0
     shares = {
-        source: sum(idf[keys] for keys in named) / total
+        source: sum(rarity[keys] for keys in named) / total
         if len(named) > 1 or named == names[source]
         else 0.0
         for source, named in found.items()
@@ -47,15 +47,9 @@ def named_scores(question: str, sources: Sequence[str]) -> NDArray[np.float64]:
     return np.array([shares[source] for source in sources], np.float64)
 
 
-def _idf(count: Any, total: int) -> Any:
-    """Return Lucene's BM25 idf of terms that ``count`` of ``total`` texts hold; any shape."""
-    return np.log1p((total - count + 0.5) / (count + 0.5))
-
-
 _GRAM = 4  # characters; chosen by hand
 _NOT_WORD = re.compile(r"[\W_]+")
 _ACCENT = re.compile(r"[\u0300-\u036f]")
-_K1, _B = 0.9, 0.4  # as in ingest.index.lexical
 
 
 def gram_scores(question: str, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -69,9 +63,9 @@ def gram_scores(question: str, texts: Sequence[str]) -> NDArray[np.float64]:
     plain = [_plain(text) for text in texts]
     counts = np.array([[text.count(gram) for gram in grams] for text in plain], np.float64)
     lengths = np.array([len(text) for text in plain], np.float64)
-    norms = _K1 * (1 - _B + _B * lengths / lengths.mean())
-    idf = _idf((counts > 0).sum(axis=0), len(texts))
-    scores: NDArray[np.float64] = (counts / (counts + norms[:, None])) @ idf
+    norms = length_norms(lengths, lengths.mean())
+    rarity = idf((counts > 0).sum(axis=0), len(texts))
+    scores: NDArray[np.float64] = (counts / (counts + norms[:, None])) @ rarity
     return scores
 
 

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from ingest.index.lexical import K1, B, LexicalIndex, Postings
+from ingest.index.lexical import LexicalIndex, Postings
+from ingest.text.bm25 import K1, B
 from ingest.text.terms import document_terms, question_terms
 
 CHUNKS = [["cat", "sat", "mat"], ["cat", "cat", "dog"], ["bird"], ["dog", "mat", "mat", "sun"]]

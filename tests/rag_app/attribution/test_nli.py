@@ -186,6 +186,7 @@ def test_the_setting_makes_the_app_ask_the_model(
         app = RagApp(**options, offline=True)
         assert app.ask(QUESTION).unsupported == (blue,)
         assert app.using(on_unsupported="abstain").ask(QUESTION).abstained
+        assert app.using(entailment=None).ask(QUESTION).unsupported == ()
         assert app.using(llm="extractive").chain().entails is None
 
 
