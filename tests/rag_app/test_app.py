@@ -359,7 +359,7 @@ def test_settings_are_taken_with_changes_on_top(app: RagApp) -> None:
         pytest.param(lambda app: app.chat(5), "a saved conversation is a file, not 5", id="resume"),
         pytest.param(lambda app: app.chat().use(None), "'llm' can't be None", id="no model"),
         pytest.param(lambda app: app.chat().use_prompt(5), "'prompt' can't be 5", id="prompt"),
-        pytest.param(lambda app: rag_app.load_prompt(5), "named by a text or a path", id="load"),
+        pytest.param(lambda app: rag_app.load_prompt(5), "a name or a path", id="load"),
         pytest.param(
             lambda app: rag_app.chat_model(None, app.settings),
             "None is not a chat",

@@ -149,7 +149,7 @@ def test_bytes_hold_all_that_is_kept(count: int) -> None:
 
 @pytest.mark.parametrize("size", [1, 395, 397, 1536])
 def test_bytes_of_another_dimension_are_refused(size: int) -> None:
-    with pytest.raises(ValueError, match=f"{size} bytes are no rows of 396"):
+    with pytest.raises(ValueError, match=f"{size} bytes are not rows of 396"):
         SentenceVectors.from_bytes(bytes(size), 384)
 
 
