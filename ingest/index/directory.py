@@ -196,7 +196,7 @@ def _read_pointer(index: Path) -> tuple[str, str] | None:
     """Return the names of the version in use and of the previous one, which may be empty."""
     try:
         content = (index / _POINTER).read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     names, _, digest = content.rpartition(b" ")
     match = _POINTER_CONTENT.fullmatch(names)

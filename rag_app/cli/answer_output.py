@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest import UNDETERMINED, identify_language
+from ingest import identify_language, in_different_languages
 from rag_app.attribution.conflicts import stated_date
 from rag_app.attribution.prompt_injection import instructs
 from rag_app.cli.output import note, printable, terminal
@@ -184,7 +184,8 @@ def _line(citation: Citation, reply: Reply, app: RagApp) -> str:
     that shows the quote in its context.
     """
     shown = place(citation, reply.chunks)
-    if citation.language not in (identify_language(reply.answer.question), UNDETERMINED):
+    asked_in = identify_language(reply.answer.question)
+    if in_different_languages(asked_in, citation.language):
         shown += f" (quoted from {_LANGUAGES.get(citation.language, citation.language)})"
     for group in reply.answer.conflicts:
         if citation.n in group:

@@ -179,6 +179,19 @@ def test_the_language_is_part_of_the_record(apps: dict[str, RagApp], rag_alone: 
     assert {one["language"] for one in json.loads(run.out)["citations"]} == {"en"}
 
 
+def test_a_question_whose_language_is_not_known_is_in_no_other(rag_alone: Rag) -> None:
+    Path("documents").mkdir()
+    Path("documents/boats.txt").write_text(
+        "The ferry to the island costs 14 euros. The last ferry leaves at eight."
+    )
+    rag_alone("index", "documents", "--index", "i")
+
+    run = rag_alone("ask", "ferry?", "--index", "i")
+
+    assert "[1] boats.txt" in run.out
+    assert "quoted from" not in run.out
+
+
 def test_a_text_whose_language_is_not_known_is_not_said_to_be_in_another(rag_alone: Rag) -> None:
     Path("documents").mkdir()
     Path("documents/parts.txt").write_text("ACME 7310-22-B, EUR 1200, Berlin.\n")

@@ -80,6 +80,14 @@ def test_a_missing_index_says_how_to_make_one(tmp_path: Path, embedding: Embeddi
         Index.open(tmp_path, embedding)
 
 
+def test_a_file_in_the_place_of_an_index_is_no_index(
+    tmp_path: Path, embedding: EmbeddingModel
+) -> None:
+    (tmp_path / "note.md").write_text("No index.")
+    with pytest.raises(IndexMissingError, match=r"there is no index in .*note\.md"):
+        Index.open(tmp_path / "note.md", embedding)
+
+
 def test_candidates_carry_cosine_and_bm25(index: Index, embedding: EmbeddingModel) -> None:
     question = "Where do salmon return to?"
     cosine = float(embedding.embed_query(question) @ embedding.embed_documents([TEXTS["fish"]])[0])
