@@ -16,6 +16,7 @@ from ingest import (
     Document,
     EmbeddingModel,
     Index,
+    IndexSettings,
     IndexStatus,
     StoreError,
     SyncProgress,
@@ -290,13 +291,14 @@ class RagApp:
         return Conversation(self, read_turns(resume) if resume else ())
 
     def using(self, **changes: Any) -> RagApp:
-        """Return an app with other settings for answering, on the same open index.
+        """Return an app with other settings, on the same open index unless it is changed too.
 
         Raises:
             UsageError: If a setting does not exist, or its value is not valid.
         """
         other = RagApp(self.settings, **changes)
-        other._opened = self._opened
+        if changes.keys().isdisjoint(IndexSettings.model_fields):
+            other._opened = self._opened
         return other
 
     @property

@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from running import QUESTION, Rag
 
 import rag_app
+from ingest import IndexMissingError
 from rag_app import RagApp, Settings
 from rag_app.types import Answer, Citation
 
@@ -112,3 +113,13 @@ def test_dir_lists_the_public_names_and_loads_none() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.stdout.split() == sorted(rag_app.__all__)
+
+
+def test_another_index_is_opened_where_the_one_before_was(
+    sample_index: Path, tmp_path: Path
+) -> None:
+    app = RagApp(index=sample_index)
+    assert app.status().documents == 13
+    assert app.using(top_k=2).store is app.store
+    with pytest.raises(IndexMissingError, match=r"there is no index in .*none"):
+        app.using(index=tmp_path / "none").status()
