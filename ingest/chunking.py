@@ -270,12 +270,10 @@ def _chunk_stop(pieces: list[_Piece], tokens: list[int], first: int, stop: int, 
 def _chunk(document: Document, measure: _Measure, span: Span) -> Chunk:
     """Return the chunk of a span, with as many of its headings as fit."""
     start, end = span
-    pages = document.pages
-    page = bisect_right(pages, start) if pages else None
     first, last = document.headings_at(start), document.headings_at(end - 1)
     titles = tuple(a.title for a, b in zip(first, last, strict=False) if a is b)
-    breaks = pages[page : bisect_left(pages, end)]
-    chunk = Chunk(document.text[start:end], start, end, page, breaks, titles)
+    places = document.places_between(start, end)
+    chunk = Chunk(document.text[start:end], start, end, places, titles)
     while chunk.headings and not measure.has_room(chunk):
         chunk = replace(chunk, headings=chunk.headings[1:])
     return chunk

@@ -5,6 +5,7 @@ RagError
 │   ├── MissingExtraError   an optional package is not installed
 │   └── MissingKeyError     an API key is not set
 ├── LoadError               a file could not be read (a sync lists it and continues)
+│   └── UnsupportedError    a file of a kind that is not read (a sync ignores it)
 ├── StoreError              the index can't be used              exit 3
 │   ├── IndexMissingError   there is no index yet
 │   ├── IndexDamagedError   a file of the index is damaged
@@ -48,6 +49,10 @@ class MissingKeyError(UsageError):
 
 class LoadError(RagError):
     """A file could not be read; the message is the reason, without the file's name."""
+
+
+class UnsupportedError(LoadError):
+    """A file is of a kind that is not read; the message says which."""
 
 
 class StoreError(RagError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Mapping
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -19,23 +20,67 @@ class Heading:
     title: str
 
 
+class Place(NamedTuple):
+    """A part of a file that a person can open; it ends where the next one begins.
+
+    Attributes:
+        start: Character offset in the text of the document.
+        name: Its name, such as ``page 3``, ``Prices!5`` or ``slide 2``; empty for the file itself.
+        page: Its page, counted from 1; None in a format without pages.
+        line: Line of the file at which it begins, counted from 1; None if the text is not that of
+            the file itself.
+    """
+
+    start: int
+    name: str = ""
+    page: int | None = None
+    line: int | None = None
+
+    @property
+    def location(self) -> str | None:
+        """The name and the line, as ``page 3`` or ``line 12``; None if there is neither."""
+        line = f"line {self.line}" if self.line else ""
+        return ", ".join(filter(None, (self.name, line))) or None
+
+
 @dataclass(frozen=True)
 class Document:
     """The content of a file, as a loader returns it.
 
     Attributes:
         text: The extracted text. All offsets of chunks and citations count its characters.
-        pages: Start offset of each page, ascending, the first 0; empty if the format has no pages.
+        places: The parts of the file that can be opened, ordered by offset, the first at 0; empty
+            if the format has none.
         headings: Headings, ordered by offset.
         metadata: Metadata of the file: ``title``, and ``date``, that of the last change.
         problems: Parts that could not be read, such as a page; the rest is usable.
+        unread: Estimated share of the file's text that could not be read, 0 to 1.
     """
 
     text: str
-    pages: tuple[int, ...] = ()
+    places: tuple[Place, ...] = ()
     headings: tuple[Heading, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    unread: float = 0.0
+
+    def places_between(self, start: int, end: int) -> tuple[Place, ...]:
+        """Return the places of a span, the first one as if it began at ``start``."""
+        after = bisect_right(self.places, start, key=_start)
+        if not after:
+            return ()
+        first = self.places[after - 1]
+        line = None if first.line is None else first.line + self._lines(first.start, start)
+        stop = bisect_left(self.places, end, after, key=_start)
+        return (first._replace(start=start, line=line), *self.places[after:stop])
+
+    def _lines(self, start: int, end: int) -> int:
+        """Return the number of line breaks in a span."""
+        return bisect_left(self._line_breaks, end) - bisect_left(self._line_breaks, start)
+
+    @cached_property
+    def _line_breaks(self) -> list[int]:
+        return [match.start() for match in re.finditer("\n", self.text)]
 
     def headings_at(self, offset: int) -> tuple[Heading, ...]:
         """Return the headings of the sections around an offset, outermost first."""
@@ -60,16 +105,14 @@ class Chunk:
         text: The characters of the document from ``start`` to ``end``.
         start: Offset of the first character.
         end: Offset after the last character.
-        page: Page of the first character, from 1; None without pages.
-        page_breaks: Offsets within the chunk at which new pages begin.
+        places: The places of its characters, the first as if it began at ``start``.
         headings: Titles of the sections around the chunk, outermost first.
     """
 
     text: str
     start: int
     end: int
-    page: int | None = None
-    page_breaks: tuple[int, ...] = ()
+    places: tuple[Place, ...] = ()
     headings: tuple[str, ...] = ()
 
     @property
@@ -205,3 +248,24 @@ class SyncReport:
     embedded: int
     reused: int
     seconds: float
+
+
+def place_at(places: Sequence[Place], offset: int, text: str, start: int) -> Place | None:
+    """Return the place of a character, as if it began there; None without places.
+
+    Args:
+        places: The places of a text, ordered.
+        offset: Offset of the character in the document.
+        text: The text, which begins at the offset ``start``.
+        start: Offset of the text in the document.
+    """
+    at = bisect_right(places, offset, key=_start) - 1
+    if at < 0:
+        return None
+    place = places[at]
+    line = place.line and place.line + text.count("\n", place.start - start, offset - start)
+    return place._replace(start=offset, line=line)
+
+
+def _start(place: Place) -> int:
+    return place.start

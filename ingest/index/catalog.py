@@ -61,7 +61,7 @@ CREATE TABLE documents (
 CREATE TABLE texts (
     document INTEGER PRIMARY KEY REFERENCES documents (id) ON DELETE CASCADE,
     text TEXT NOT NULL,
-    pages TEXT NOT NULL,
+    places TEXT NOT NULL,
     headings TEXT NOT NULL,
     checksum BLOB NOT NULL
 ) STRICT;
@@ -73,8 +73,7 @@ CREATE TABLE chunks (
     text TEXT NOT NULL,
     start INTEGER NOT NULL,
     end INTEGER NOT NULL,
-    page INTEGER,
-    page_breaks TEXT NOT NULL,
+    places TEXT NOT NULL,
     headings TEXT NOT NULL,
     text_hash BLOB NOT NULL,
     checksum BLOB NOT NULL

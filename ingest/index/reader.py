@@ -26,11 +26,11 @@ from ingest.index.records import (
     document_row,
     fingerprint,
 )
-from ingest.types import Document, FileProblem, FileSignature, Heading
+from ingest.types import Document, FileProblem, FileSignature, Heading, Place
 
-FORMAT = 2
+FORMAT = 3
 # Formats that store documents and texts as this one does, so that a rebuild can keep them.
-SAME_DOCUMENTS = (1, FORMAT)
+SAME_DOCUMENTS = (1, 2, FORMAT)
 Vectors = NDArray[np.float32]
 
 _CHUNKS = f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.document"
@@ -277,15 +277,15 @@ class Reader:
 
     def _read_document(self, document_id: int, row: DocumentRow) -> Document:
         columns = self._connection.execute(
-            "SELECT text, pages, headings, checksum FROM texts WHERE document = ?", (document_id,)
+            "SELECT * FROM texts WHERE document = ?", (document_id,)
         ).fetchone()
         *fields, expected = columns or [None]
-        if checksum(self._seed, document_id, *fields) != expected:
+        if checksum(self._seed, *fields) != expected:
             raise IndexDamagedError(f"the text of {row.source} in the catalog is damaged")
-        text, pages, headings = fields
+        _, text, places, headings = fields
         return Document(
             text=text,
-            pages=tuple(json.loads(pages)),
+            places=tuple(Place(*place) for place in json.loads(places)),
             headings=tuple(Heading(*heading) for heading in json.loads(headings)),
             metadata=row.metadata,
         )

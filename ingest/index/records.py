@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ingest.embeddings import EmbeddingIdentity
 from ingest.errors import IndexDamagedError, UsageError
 from ingest.text.languages import UNDETERMINED
-from ingest.types import Chunk, FileSignature
+from ingest.types import Chunk, FileSignature, Place
 
 _ENDING = re.compile(r"\.[^./]*$")
 _NOT_WORD = re.compile(r"[\W_]+")
@@ -71,7 +71,7 @@ class State:
     problems: int = 0
     added: int = 0
     next_id: int = 1
-    format: int = 2
+    format: int = 3
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> State:
@@ -143,10 +143,10 @@ _SERVED_COLUMNS = (
 )
 DOCUMENT_COLUMNS = f"{_SERVED_COLUMNS}, d.size, d.mtime_ns, d.ctime_ns, d.inode"
 CHUNK_COLUMNS = (
-    "c.id, c.document, c.generation, c.ordinal, c.text, c.start, c.end, c.page, c.page_breaks, "
+    "c.id, c.document, c.generation, c.ordinal, c.text, c.start, c.end, c.places, "
     f"c.headings, c.text_hash, c.checksum, {_SERVED_COLUMNS}"
 )
-_CHUNK_WIDTH = 12
+_CHUNK_WIDTH = 11
 _SERVED_WIDTH = 11
 
 
@@ -246,7 +246,7 @@ def chunk_row(seed: int, columns: Sequence[Any]) -> ChunkRow:
         IndexDamagedError: If the row fails its checksum.
     """
     *fields, expected = columns[:_CHUNK_WIDTH]
-    chunk_id, document_id, _, ordinal, text, start, end, page, breaks, headings, _ = fields
+    chunk_id, document_id, _, ordinal, text, start, end, places, headings, _ = fields
     if checksum(seed, *fields) != expected:
         raise IndexDamagedError(f"chunk {chunk_id} in the catalog is damaged")
     served = columns[_CHUNK_WIDTH:]
@@ -255,7 +255,13 @@ def chunk_row(seed: int, columns: Sequence[Any]) -> ChunkRow:
     return ChunkRow(
         id=chunk_id,
         ordinal=ordinal,
-        chunk=Chunk(text, start, end, page, tuple(json.loads(breaks)), tuple(json.loads(headings))),
+        chunk=Chunk(
+            text,
+            start,
+            end,
+            places=tuple(Place(*place) for place in json.loads(places)),
+            headings=tuple(json.loads(headings)),
+        ),
         source=source,
         origin=Origin(origin),
         language=language,

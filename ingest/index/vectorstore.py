@@ -264,8 +264,7 @@ def chunk_document(row: ChunkRow) -> LangChainDocument:
         "source": row.source,
         "start": row.chunk.start,
         "end": row.chunk.end,
-        "page": row.chunk.page,
-        "page_breaks": list(row.chunk.page_breaks),
+        "places": list(row.chunk.places),
         "headings": list(row.chunk.headings),
         "language": row.language,
     }

@@ -118,20 +118,20 @@ class Writer(Reader):
         return taken
 
     def _put_text(self, document_id: int, document: Document) -> None:
-        pages = json.dumps(document.pages)
+        places = json.dumps(document.places)
         headings = json.dumps([(h.start, h.level, h.title) for h in document.headings])
-        fields = (document_id, document.text, pages, headings)
+        fields = (document_id, document.text, places, headings)
         values = (*fields, checksum(self._seed, *fields))
         self._connection.execute("INSERT INTO texts VALUES (?, ?, ?, ?, ?)", values)
 
     def _put_chunk(self, document_id: int, ordinal: int, chunk: Chunk) -> int:
         chunk_id = self._next_id()
-        span = (chunk.text, chunk.start, chunk.end, chunk.page)
-        lists = (json.dumps(chunk.page_breaks), json.dumps(chunk.headings))
+        span = (chunk.text, chunk.start, chunk.end)
+        lists = (json.dumps(chunk.places), json.dumps(chunk.headings))
         key = text_hash(chunk)
         fields = (chunk_id, document_id, self._generation, ordinal, *span, *lists, key)
         self._connection.execute(
-            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*fields, checksum(self._seed, *fields)),
         )
         return chunk_id

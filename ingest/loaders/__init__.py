@@ -4,61 +4,87 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import cast
+from typing import Any
 
 from ingest.errors import LoadError
+from ingest.loaders.detection import detect, is_supported, loader_name
+from ingest.loaders.options import LoadOptions
 from ingest.types import Document
 
-_NAMES = {
-    ".txt": "text",
-    ".text": "text",
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".rst": "rst",
-    ".html": "html",
-    ".htm": "html",
-    ".pdf": "pdf",
-    ".docx": "docx",
+__all__ = ["LoadOptions", "is_supported", "load_document", "loader_name"]
+
+# The module of each kind of file that is not named after it.
+_MODULES = {
+    "markdown": "text",
+    "rst": "text",
+    "code": "text",
+    "tsv": "csv",
+    "xls": "spreadsheet",
+    "xlsx": "spreadsheet",
+    "xlsb": "spreadsheet",
+    "ods": "spreadsheet",
+    "odt": "opendocument",
+    "odp": "opendocument",
+    "doc": "legacy",
+    "ppt": "legacy",
+    "rtf": "legacy",
+    "eml": "mail",
+    "mbox": "mail",
+    "msg": "mail",
+    "json": "structured",
+    "jsonl": "structured",
+    "yaml": "structured",
+    "xml": "structured",
+    "ipynb": "notebook",
+    "srt": "subtitles",
+    "vtt": "subtitles",
+    "zip": "archive",
+    "tar": "archive",
 }
-_MODULES = {"markdown": "text", "rst": "text"}
+# Their loaders get a third argument, with which they load the files that they contain.
+_CONTAINERS = frozenset(("eml", "mbox", "msg", "zip", "tar"))
 
 
-def is_supported(source: str) -> bool:
-    """Return whether there is a loader for a file of this name."""
-    return _suffix(source) in _NAMES
+def load_document(source: str, content: bytes, options: LoadOptions | None = None) -> Document:
+    """Return the document in a file.
 
+    Args:
+        source: The name of the file, which decides where the content does not.
+        content: Its bytes.
+        options: Limits and passwords.
 
-def loader_name(source: str) -> str:
-    """Return the loader for a file of this name, such as ``pdf``; raises LoadError without one."""
-    name = _NAMES.get(_suffix(source))
-    if name is None:
-        known = " ".join(sorted(_NAMES))
-        raise LoadError(f"has the unsupported suffix '{_suffix(source)}' (supported: {known})")
-    return name
-
-
-def load_document(source: str, content: bytes) -> Document:
-    """Return the document in a file; raises LoadError with the reason if it can't be read."""
-    name = loader_name(source)
+    Raises:
+        UnsupportedError: If files of this kind are not read.
+        LoadError: With the reason, if the file can't be read.
+    """
+    options = options or LoadOptions()
     if not content.strip():
         raise LoadError("is empty")
+    kind = detect(source, content)
     try:
-        document = _load(name)(content)
+        document = _load(kind, content, options)
     except LoadError:
         raise
+    except MemoryError:
+        raise
     except Exception as error:  # parsers raise anything on damaged files
-        raise LoadError(f"is damaged or not really {name}") from error
+        raise LoadError(f"is damaged or not really {kind}") from error
     if not document.text.strip():
-        raise LoadError("has no text")
+        raise LoadError("; ".join(document.problems) or "has no text")
     return document
 
 
-def _suffix(source: str) -> str:
-    dot = source.rfind(".")
-    return source[dot:].lower() if dot > 0 and source[dot - 1] != "/" else ""
+def _load(kind: str, content: bytes, options: LoadOptions) -> Document:
+    load: Callable[..., Document] = _loader(kind)
+    if kind not in _CONTAINERS:
+        return load(content, options)
+    if options.depth <= 0:
+        raise LoadError("lies too deep in other files (RAG_MAX_NESTING)")
+    inside = options.inside()
+    return load(content, options, lambda name, member: load_document(name, member, inside))
 
 
-def _load(name: str) -> Callable[[bytes], Document]:
-    """Return ``load_<name>``, imported on first use."""
-    module = import_module(f"ingest.loaders.{_MODULES.get(name, name)}")
-    return cast(Callable[[bytes], Document], getattr(module, f"load_{name}"))
+def _loader(kind: str) -> Any:
+    """Return ``load_<kind>``, imported on first use."""
+    module = import_module(f"ingest.loaders.{_MODULES.get(kind, kind)}")
+    return getattr(module, f"load_{kind}")

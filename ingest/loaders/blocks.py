@@ -1,11 +1,13 @@
-"""Join the blocks of a file to one text with headings."""
+"""Join the blocks of a file, or the documents in it, to one text with headings and places."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ingest.types import Heading
+from ingest.types import Document, Heading, Place
+
+_GAP = "\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +38,46 @@ def join_blocks(blocks: Iterable[Block]) -> tuple[str, tuple[Heading, ...]]:
         parts += (gap, block.text)
         offset += len(block.text)
     return "".join(parts), tuple(headings)
+
+
+def join_documents(parts: Iterable[tuple[str, Document]]) -> Document:
+    """Return the documents in a file, such as the members of an archive, as one.
+
+    Each is a section under its name. Its places are named after it: ``terms.pdf, page 2``.
+
+    Args:
+        parts: Each document with its name; one without text adds only its problems.
+    """
+    texts: list[str] = []
+    places: list[Place] = []
+    headings: list[Heading] = []
+    problems: list[str] = []
+    offset = read = 0
+    unread = 0.0
+    for name, document in parts:
+        problems += (f"{name}: {problem}" for problem in document.problems)
+        size = len(document.text)
+        unread += size * document.unread / (1 - min(document.unread, 0.999))
+        if not size:
+            continue
+        offset += len(_GAP) if texts else 0
+        headings.append(Heading(offset, 1, name))
+        headings += (
+            replace(one, start=one.start + offset, level=one.level + 1) for one in document.headings
+        )
+        places += (
+            one._replace(
+                start=one.start + offset, name=", ".join(filter(None, (name, one.name))), page=None
+            )
+            for one in document.places or (Place(0),)
+        )
+        texts.append(document.text)
+        offset += size
+        read += size
+    return Document(
+        _GAP.join(texts),
+        places=tuple(places),
+        headings=tuple(headings),
+        problems=tuple(problems),
+        unread=unread / (read + unread) if unread else 0.0,
+    )

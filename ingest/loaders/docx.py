@@ -15,6 +15,7 @@ from docx.oxml.ns import qn
 from ingest.errors import LoadError
 from ingest.loaders.blocks import Block, join_blocks
 from ingest.loaders.metadata import stated
+from ingest.loaders.options import LoadOptions
 from ingest.types import Document
 
 _MOST_UNPACKED_BYTES = 200_000_000  # against zip bombs; chosen by hand
@@ -41,7 +42,7 @@ class _Styles:
     lists: frozenset[str]
 
 
-def load_docx(content: bytes) -> Document:
+def load_docx(content: bytes, options: LoadOptions) -> Document:
     """Return the paragraphs and tables in order; raises LoadError if the file can't be read."""
     _check_archive(content)
     file = docx.Document(io.BytesIO(content))

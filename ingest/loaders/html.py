@@ -11,6 +11,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ingest.loaders.blocks import Block, join_blocks
 from ingest.loaders.metadata import stated
+from ingest.loaders.options import LoadOptions
 from ingest.loaders.text import decode
 from ingest.types import Document
 
@@ -40,7 +41,7 @@ _CHARSET_BYTES = 2048  # twice the 1024 bytes in which HTML requires the declara
 _LONGEST_CELL = 400  # longer cells make a table one for layout; chosen by hand
 
 
-def load_html(content: bytes) -> Document:
+def load_html(content: bytes, options: LoadOptions) -> Document:
     """Return the readable text of a page, with its headings and title."""
     declared = _CHARSET.search(content, 0, _CHARSET_BYTES)
     tree = LexborHTMLParser(decode(content, declared[1].decode() if declared else None))

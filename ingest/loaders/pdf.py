@@ -14,6 +14,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from ingest.errors import LoadError
+from ingest.loaders.options import LoadOptions
 from ingest.loaders.pdf_layout import Bookmark, Line, PdfPages, pdf_document
 from ingest.types import Document
 
@@ -23,7 +24,7 @@ _NEEDS_PASSWORD = "is encrypted and needs a password"
 _PYPDF_SECONDS = 15.0  # chosen by hand
 
 
-def load_pdf(content: bytes) -> Document:
+def load_pdf(content: bytes, options: LoadOptions) -> Document:
     """Return the text of a PDF with its pages; raises LoadError if it is encrypted or has none."""
     pdf = _read_with_pdfium(content)
     if pdf is None or not pdf.has_text:

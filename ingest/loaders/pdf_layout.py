@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ingest.loaders.metadata import stated
-from ingest.types import Document, Heading
+from ingest.types import Document, Heading, Place
 
 # One line break, so that a sentence may continue on the next page.
 _PAGE_BREAK = "\n"
@@ -85,7 +85,7 @@ def pdf_document(pdf: PdfPages) -> Document:
     title = " ".join(pdf.title.translate(_LETTERS).split())
     return Document(
         text,
-        pages=tuple(starts),
+        places=tuple(Place(at, f"page {n}", n) for n, at in enumerate(starts, 1)),
         headings=tuple(_outlined(pdf.outline, text, starts) or _enlarged(pages, starts)),
         metadata=stated(title, pdf.changed),
         problems=tuple(

@@ -9,8 +9,10 @@ from itertools import zip_longest
 
 from ingest.errors import LoadError
 from ingest.loaders.metadata import stated
-from ingest.types import Document, Heading
+from ingest.loaders.options import LoadOptions
+from ingest.types import Document, Heading, Place
 
+_LINES = (Place(0, line=1),)
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -43,7 +45,7 @@ _MOST_TITLE_LINES = 2
 _NARROWEST_WRAP, _NOT_WRAPPED = 24, 0.7
 
 
-def load_text(content: bytes) -> Document:
+def load_text(content: bytes, options: LoadOptions) -> Document:
     """Return a plain text file verbatim, with its title and section headings.
 
     Raises:
@@ -51,10 +53,10 @@ def load_text(content: bytes) -> Document:
     """
     text = decode(content)
     headings = tuple(_plain_headings(text))
-    return Document(text, headings=headings, metadata=stated(_first_title(headings), ""))
+    return Document(text, _LINES, headings, stated(_first_title(headings), ""))
 
 
-def load_markdown(content: bytes) -> Document:
+def load_markdown(content: bytes, options: LoadOptions) -> Document:
     """Return a Markdown file verbatim, with its headings and its title."""
     text = decode(content)
     front = _FRONT_MATTER.match(text)
@@ -62,14 +64,14 @@ def load_markdown(content: bytes) -> Document:
     stated_ones = front[1] or "" if front else ""
     title, changed = _FRONT_TITLE.search(stated_ones), _FRONT_DATE.search(stated_ones)
     name = title[1].strip("'\"") if title else _first_title(headings)
-    return Document(text, headings=headings, metadata=stated(name, changed[1] if changed else ""))
+    return Document(text, _LINES, headings, stated(name, changed[1] if changed else ""))
 
 
-def load_rst(content: bytes) -> Document:
+def load_rst(content: bytes, options: LoadOptions) -> Document:
     """Return a reStructuredText file verbatim, with its section titles."""
     text = decode(content)
     headings = tuple(_rst_headings(text))
-    return Document(text, headings=headings, metadata=stated(_first_title(headings), ""))
+    return Document(text, _LINES, headings, stated(_first_title(headings), ""))
 
 
 def decode(content: bytes, declared: str | None = None) -> str:
