@@ -66,9 +66,11 @@ if TYPE_CHECKING:
     from ingest.types import FileProblem as FileProblem
     from ingest.types import Heading as Heading
     from ingest.types import IndexStatus as IndexStatus
+    from ingest.types import Place as Place
     from ingest.types import SyncProgress as SyncProgress
     from ingest.types import SyncReport as SyncReport
     from ingest.types import SyncStage as SyncStage
+    from ingest.types import place_at as place_at
 
 _NAMES = {
     "embeddings": "EmbeddingModel Passage ScoredSpan embedding_model model_folder",
@@ -98,7 +100,9 @@ _NAMES = {
         "Language UNDETERMINED detect_language identify_language in_different_languages"
     ),
     "text.sentences": "split_sentences",
-    "types": "Document FileProblem Heading IndexStatus SyncProgress SyncReport SyncStage",
+    "types": (
+        "Document FileProblem Heading IndexStatus Place SyncProgress SyncReport SyncStage place_at"
+    ),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 

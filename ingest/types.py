@@ -74,6 +74,10 @@ class Document:
         stop = bisect_left(self.places, end, after, key=_start)
         return (first._replace(start=start, line=line), *self.places[after:stop])
 
+    def place_at(self, offset: int) -> Place | None:
+        """Return the place of a character, as if it began there; None without places."""
+        return next(iter(self.places_between(offset, offset + 1)), None)
+
     def _lines(self, start: int, end: int) -> int:
         """Return the number of line breaks in a span."""
         return bisect_left(self._line_breaks, end) - bisect_left(self._line_breaks, start)

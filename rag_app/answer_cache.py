@@ -19,7 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ingest import RagError
+from ingest import Place, RagError
 from rag_app.prompts import load_prompt
 from rag_app.settings import EXTRACTIVE, Settings, llm_names
 from rag_app.telemetry import Clock, add_usage
@@ -170,7 +170,8 @@ def _weights(llm: str) -> list[tuple[str, int, int]]:
 
 
 def _chunk(place: Mapping[str, Any], text: str) -> ScoredChunk:
-    tuples: dict[str, Any] = {name: tuple(place[name]) for name in ("page_breaks", "headings")}
+    tuples: dict[str, Any] = {"headings": tuple(place["headings"])}
+    tuples["places"] = tuple(Place(*one) for one in place["places"])
     tuples["sections"] = tuple(Section(at, tuple(titles)) for at, titles in place["sections"])
     return ScoredChunk(text=text[place["start"] : place["end"]], **{**place, **tuples})
 

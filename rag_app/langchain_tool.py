@@ -103,6 +103,6 @@ def _parts(answer: Answer, chunks: Sequence[ScoredChunk]) -> Iterator[str]:
 
 
 def _quote(citation: Citation) -> str:
-    page = f", page {citation.page}" if citation.page else ""
+    place = ", ".join(filter(None, (citation.source, citation.location)))
     note = "" if citation.verified else " (does not support the sentence)"
-    return f'[{citation.n}] {citation.source}{page}: "{" ".join(citation.quote.split())}"{note}'
+    return f'[{citation.n}] {place}: "{" ".join(citation.quote.split())}"{note}'

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from langchain_core.documents import Document
 
-from ingest import UNDETERMINED, ScoredSpan, UsageError
+from ingest import UNDETERMINED, Place, ScoredSpan, UsageError, place_at
 from ingest.text.printable import printable
 
 _ENDING = re.compile(r"\.[^./]*$")
@@ -49,8 +49,8 @@ class ScoredChunk:
         source: Path of the file, relative to the documents folder, POSIX style.
         start: Offset of its first character in the document's text.
         end: Offset after its last character.
-        page: Page of the first character, counted from 1; None without pages.
-        page_breaks: Offsets inside the chunk at which the next pages begin.
+        places: The pages, rows or other parts of its file that it covers, in order, the first as
+            if it began at ``start``; empty if there are none to tell.
         headings: Titles of the sections around the chunk, outermost first.
         language: ISO 639-1 code of the document's language, or ``und`` if it is not known.
         score: The fused score, 0 to 1, that orders the chunks.
@@ -66,8 +66,7 @@ class ScoredChunk:
     source: str
     start: int
     end: int
-    page: int | None = None
-    page_breaks: tuple[int, ...] = ()
+    places: tuple[Place, ...] = ()
     headings: tuple[str, ...] = ()
     language: str = UNDETERMINED
     score: float = 0.0
@@ -87,9 +86,14 @@ class ScoredChunk:
         at = bisect_right(self.sections, offset, key=lambda section: section.start) - 1
         return self.sections[at].headings if at >= 0 else self.headings
 
-    def page_at(self, offset: int) -> int | None:
-        """Return the page of the character at ``offset`` of the document."""
-        return None if self.page is None else self.page + bisect_right(self.page_breaks, offset)
+    @property
+    def place(self) -> Place:
+        """The place of the first character."""
+        return self.place_at(self.start)
+
+    def place_at(self, offset: int) -> Place:
+        """Return the place of the character at ``offset`` of the document."""
+        return place_at(self.places, offset, self.text, self.start) or Place(offset)
 
     @classmethod
     def from_document(cls, document: Document) -> ScoredChunk:
@@ -101,8 +105,7 @@ class ScoredChunk:
             source=str(data.get("source", document.id or "")),
             start=start,
             end=start + len(document.page_content),
-            page=data.get("page"),
-            page_breaks=tuple(data.get("page_breaks", ())),
+            places=_places(data, start),
             headings=tuple(data.get("headings", ())),
             language=str(data.get("language", UNDETERMINED)),
             score=float(data.get("score", 0.0)),
@@ -119,6 +122,14 @@ class ScoredChunk:
         return Document(page_content=metadata.pop("text"), metadata=metadata)
 
 
+def _places(metadata: Mapping[str, Any], start: int) -> tuple[Place, ...]:
+    """Return the places in the metadata of a LangChain Document, or the page that it names."""
+    page = metadata.get("page")
+    if "places" not in metadata and isinstance(page, int):
+        return (Place(start, f"page {page}", page),)
+    return tuple(Place(*place) for place in metadata.get("places", ()))
+
+
 @dataclass(frozen=True, slots=True)
 class Citation:
     """An exact quote: the document's text from ``start`` to ``end`` is ``quote``.
@@ -133,6 +144,8 @@ class Citation:
         score: How well the quote supports the sentence that cites it, 0 to 1.
         verified: Whether the quote was found to support that sentence.
         language: ISO 639-1 code of the document's language, or ``und`` if it is not known.
+        location: Where the quote begins in its file, such as ``page 3``, ``Prices!5`` or
+            ``line 12``; None in a format without such places.
     """
 
     n: int
@@ -144,6 +157,7 @@ class Citation:
     score: float
     verified: bool
     language: str = UNDETERMINED
+    location: str | None = None
 
 
 def chunk_of(citation: Citation, chunks: Sequence[ScoredChunk]) -> ScoredChunk | None:
@@ -267,15 +281,15 @@ def check_question(question: object) -> None:
         ) from None
 
 
-def source_line(source: str, page: int | None, headings: Sequence[str] = ()) -> str:
+def source_line(source: str, location: str | None, headings: Sequence[str] = ()) -> str:
     """Return ``file, page 3, Section > Part`` on one line."""
-    parts = (source, f"page {page}" if page else "", " > ".join(headings))
+    parts = (source, location, " > ".join(headings))
     return printable(" ".join(", ".join(part for part in parts if part).split()))
 
 
 def place_line(citation: Citation, headings: Sequence[str] = ()) -> str:
-    """Return the citation's number, file, page and headings on one line."""
-    return f"[{citation.n}] {source_line(citation.source, citation.page, headings)}"
+    """Return the citation's number, file, location and headings on one line."""
+    return f"[{citation.n}] {source_line(citation.source, citation.location, headings)}"
 
 
 def show_command(citation: Citation) -> str:

@@ -87,7 +87,7 @@ def stream_reply(
 
 
 def print_places(reply: Reply, app: RagApp) -> None:
-    """Print one line per citation: number, file, page and headings; nearest quotes in full."""
+    """Print one line per citation: number, file, location and headings; nearest quotes in full."""
     _print_nearest(reply, app)
     for citation in reply.answer.citations:
         print_linked(app, _line(citation, reply, app), citation.source, citation.page)
@@ -145,7 +145,8 @@ def print_chunks(chunks: Sequence[ScoredChunk]) -> None:
     for rank, chunk in enumerate(chunks, 1):
         if rank > 1:
             print()
-        print(f"{rank}. {source_line(chunk.source, chunk.page, chunk.headings)} {_scores(chunk)}")
+        shown = source_line(chunk.source, chunk.place.location, chunk.headings)
+        print(f"{rank}. {shown} {_scores(chunk)}")
         print(printable(chunk.text))
 
 
@@ -154,7 +155,7 @@ def print_explanation(chunks: Sequence[ScoredChunk], to_stderr: bool) -> None:
     stream = sys.stderr if to_stderr else sys.stdout
     print("\nretrieved:", file=stream)
     for rank, chunk in enumerate(chunks, 1):
-        place = source_line(chunk.source, chunk.page, chunk.headings)
+        place = source_line(chunk.source, chunk.place.location, chunk.headings)
         beginning = printable(" ".join(chunk.text.split())[:60])
         warned = warning(chunk.text)
         print(f"{rank}. {_scores(chunk)} {place}: {beginning}…{warned}", file=stream)
@@ -167,7 +168,7 @@ def warning(text: str) -> str:
 
 
 def place(citation: Citation, chunks: Sequence[ScoredChunk]) -> str:
-    """Return one line: the citation's number, file, page and headings, and whether it is weak."""
+    """Return one line: the citation's number, file, location and headings, and if it is weak."""
     shown = place_line(citation, _headings(citation, chunks))
     return shown if citation.verified else f"{shown} (does not clearly support the answer)"
 

@@ -113,7 +113,8 @@ def chunk_record(chunk: ScoredChunk) -> dict[str, object]:
     """Return the stable JSON shape of a retrieved chunk."""
     return {
         "source": chunk.source,
-        "page": chunk.page,
+        "page": chunk.place.page,
+        "location": chunk.place.location,
         "start": chunk.start,
         "end": chunk.end,
         "text": chunk.text,

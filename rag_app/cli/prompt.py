@@ -106,7 +106,7 @@ def prompt_record(prompt: Prompt) -> dict[str, object]:
 
 def _sample(prompt: Prompt) -> Mapping[str, str]:
     """Return a sample value for each variable, in the template's language."""
-    from ingest import detect_language
+    from ingest import Place, detect_language
     from rag_app.prompts.context import format_context
     from rag_app.types import ScoredChunk
 
@@ -119,7 +119,9 @@ def _sample(prompt: Prompt) -> Mapping[str, str]:
         text, other = "The museum opens at nine.", "A ticket costs 12 euros."
         history = "Question: Is there a museum?\nAnswer: There is a museum on the square. [1]"
     chunks = [
-        ScoredChunk(text=text, source="museum.pdf", start=0, end=len(text), page=2),
+        ScoredChunk(
+            text=text, source="museum.pdf", start=0, end=len(text), places=(Place(0, "page 2", 2),)
+        ),
         ScoredChunk(text=other, source="prices.md", start=0, end=len(other)),
     ]
     samples = {"question": question, "context": format_context(chunks), "history": history}

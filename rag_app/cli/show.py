@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
@@ -22,12 +21,13 @@ _LINES, _CHARACTERS = 3, 600  # of context on each side; chosen by hand
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Span:
     """A span of a document's text with its context.
 
     Attributes:
         source: The document.
         page: Page of the first character, counted from 1; None without pages.
+        location: Where it begins in the file, as in a citation.
         headings: Titles of the sections around it, outermost first.
         start: Offset of the first character in the document's text.
         end: Offset after the last character.
@@ -38,6 +38,7 @@ class Place:
 
     source: str
     page: int | None
+    location: str | None
     headings: tuple[str, ...]
     start: int
     end: int
@@ -66,7 +67,7 @@ def show(
         _print_place(app, found)
 
 
-def find_place(app: RagApp, place: str) -> Place:
+def find_place(app: RagApp, place: str) -> Span:
     """Return the span ``SOURCE:START-END`` of the index.
 
     Raises:
@@ -92,13 +93,15 @@ def find_place(app: RagApp, place: str) -> Place:
     return _place(source, document, start, end)
 
 
-def _place(source: str, document: Document, start: int, end: int) -> Place:
+def _place(source: str, document: Document, start: int, end: int) -> Span:
     from rag_app.retrieval.expansion import sections_between
 
     text = document.text
-    return Place(
+    place = document.place_at(start)
+    return Span(
         source=source,
-        page=bisect_right(document.pages, start) or None,
+        page=place and place.page,
+        location=place and place.location,
         headings=sections_between(document, start, start + 1)[0].headings,
         start=start,
         end=end,
@@ -122,12 +125,12 @@ def _beginning_of(text: str, whole: bool) -> str:
     return kept if whole or len(kept) < len(text) else kept.rpartition(" ")[0]
 
 
-def _print_place(app: RagApp, found: Place) -> None:
+def _print_place(app: RagApp, found: Span) -> None:
     """Print the location, then the text with the quote marked."""
     from rag_app.cli.answer_output import print_linked
     from rag_app.types import source_line
 
-    shown = source_line(found.source, found.page, found.headings)
+    shown = source_line(found.source, found.location, found.headings)
     print_linked(app, shown, found.source, found.page)
     print()
     before, quote, after = map(printable, (found.before, found.quote, found.after))

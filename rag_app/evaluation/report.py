@@ -149,8 +149,8 @@ def _first_relevant(outcome: Outcome) -> str:
 
 
 def _place(chunk: ScoredChunk) -> str:
-    page = f", page {chunk.page}" if chunk.page else ""
-    return f"{escape(chunk.source)}{page} <span class=soft>(score {chunk.score:.3f})</span>"
+    place = ", ".join(filter(None, (chunk.source, chunk.place.location)))
+    return f"{escape(place)} <span class=soft>(score {chunk.score:.3f})</span>"
 
 
 def _accepted(answers: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ _IMITATION = re.compile(r"\s*(<<<|>>>|\[\s*\d)")
 
 
 def format_context(chunks: Sequence[ScoredChunk]) -> str:
-    """Return the chunks numbered from 1, each under its source and page, between delimiters.
+    """Return the chunks numbered from 1, each under its source and place, between delimiters.
 
     A line of a chunk that looks like a delimiter or a number is prefixed with ``|``, so no document
     can close its block or open another; nothing else differs from the stored text.
@@ -58,7 +58,7 @@ def count_tokens(llm: BaseChatModel, text: str) -> int:
 
 def _title(chunk: ScoredChunk) -> str:
     source = " ".join("".join(c if c.isprintable() else " " for c in chunk.source).split())
-    return source if chunk.page is None else f"{source}, page {chunk.page}"
+    return ", ".join(filter(None, (source, chunk.place.name)))
 
 
 def _harmless(text: str) -> str:

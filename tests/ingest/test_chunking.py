@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from ingest.chunking import split_document
 from ingest.embeddings import e5, minilm
 from ingest.text.sentences import split_sentences
-from ingest.types import Chunk, Document, Heading
+from ingest.types import Chunk, Document, Heading, Place
 
 
 @pytest.fixture(scope="module")
@@ -168,22 +168,35 @@ def test_headings_are_the_sections_around_the_whole_chunk(tokenizer: Tokenizer) 
     ]
 
 
+def numbered(*starts: int) -> tuple[Place, ...]:
+    return tuple(Place(at, f"page {page}", page) for page, at in enumerate(starts, 1))
+
+
 def test_page_is_the_page_of_the_first_character(tokenizer: Tokenizer) -> None:
     pages = [SENTENCE * 3, SENTENCE * 3, SENTENCE * 3]
     text = "\n".join(pages)
     starts = (0, len(pages[0]) + 1, 2 * (len(pages[0]) + 1))
-    chunks = split_document(Document(text, pages=starts), tokenizer, 20, 256)
-    assert [c.page for c in chunks] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    chunks = split_document(Document(text, numbered(*starts)), tokenizer, 20, 256)
+    assert [c.places[0].page for c in chunks] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
 
 
 def test_a_chunk_over_several_pages_knows_where_they_begin(tokenizer: Tokenizer) -> None:
-    document = Document("One and\ntwo and\nthree.", pages=(0, 8, 16))
+    document = Document("One and\ntwo and\nthree.", numbered(0, 8, 16))
     (chunk,) = split_document(document, tokenizer, 200, 256)
-    assert (chunk.page, chunk.page_breaks) == (1, (8, 16))
+    assert chunk.places == numbered(0, 8, 16)
 
 
-def test_a_text_without_pages_has_no_page(tokenizer: Tokenizer) -> None:
-    assert split_document(GUIDE, tokenizer, 200, 256)[0].page is None
+def test_a_chunk_knows_the_line_it_begins_on(tokenizer: Tokenizer) -> None:
+    text = "\n".join([SENTENCE] * 9)
+    chunks = split_document(Document(text, (Place(0, line=1),)), tokenizer, 20, 256)
+    assert [(c.places[0].line, len(c.places)) for c in chunks] == [
+        (text.count("\n", 0, c.start) + 1, 1) for c in chunks
+    ]
+    assert chunks[-1].places[0].line > 7
+
+
+def test_a_text_without_places_has_none(tokenizer: Tokenizer) -> None:
+    assert split_document(GUIDE, tokenizer, 200, 256)[0].places == ()
 
 
 def test_outer_headings_are_dropped_where_they_do_not_fit(tokenizer: Tokenizer) -> None:

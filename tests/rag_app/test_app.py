@@ -42,8 +42,9 @@ def assert_exact(app: RagApp, answer: Answer) -> None:
         document = app.document(citation.source)
         assert document is not None
         assert document.text[citation.start : citation.end] == citation.quote
-        page = sum(start <= citation.start for start in document.pages) or None
-        assert citation.page == page
+        place = document.place_at(citation.start)
+        assert place is not None
+        assert (citation.page, citation.location) == (place.page, place.location)
 
 
 @pytest.mark.parametrize(("question", "expected", "language"), ASKED)

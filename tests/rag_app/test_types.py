@@ -26,7 +26,8 @@ TAGS = {"p", "strong", "blockquote", "br"}
 
 
 def citation(n: int, quote: str, source: str = "a.md", page: int | None = None) -> Citation:
-    return Citation(n, source, page, 0, len(quote), quote, 0.9, True)
+    location = f"page {page}" if page else None
+    return Citation(n, source, page, 0, len(quote), quote, 0.9, True, location=location)
 
 
 def test_print_shows_the_answer_and_its_places_as_the_shell_does(

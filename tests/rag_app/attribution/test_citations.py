@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest import Place
 from rag_app.attribution.citations import OnUnsupported, cite, cite_answer
 from rag_app.prompts.context import format_context
 from rag_app.types import ABSTENTION, ScoredChunk
@@ -19,7 +20,8 @@ FERIAS = "O servidor tem direito a 30 dias de férias por ano. A licença não �
 
 
 def chunk(text: str, source: str = "a.md", start: int = 0, page: int | None = None) -> ScoredChunk:
-    return ScoredChunk(text, source, start, start + len(text), page)
+    places = (Place(start, f"page {page}", page),) if page else ()
+    return ScoredChunk(text, source, start, start + len(text), places)
 
 
 CHUNKS = [chunk(LEAVE, "leave.pdf", 1000, 3), chunk(POND, "pond.md", 50), chunk(FERIAS, "f.md")]
@@ -251,12 +253,29 @@ def test_a_context_has_exactly_the_blocks_it_was_given(texts: list[str]):
 
 def test_a_quote_has_the_page_it_begins_on() -> None:
     text = "Page four ends with cats. Page five begins with dogs. Page six has birds."
-    breaks = (100 + text.index("Page five"), 100 + text.index("Page six"))
-    chunk = ScoredChunk(text, "a.pdf", 100, 100 + len(text), page=4, page_breaks=breaks)
+    starts = (100, 100 + text.index("Page five"), 100 + text.index("Page six"))
+    places = tuple(Place(at, f"page {page}", page) for page, at in enumerate(starts, 4))
+    chunk = ScoredChunk(text, "a.pdf", 100, 100 + len(text), places=places)
 
     cited = cite(text, [chunk])
 
-    assert [citation.page for citation in cited.citations] == [4, 5, 6]
+    assert [(one.page, one.location) for one in cited.citations] == [
+        (4, "page 4"),
+        (5, "page 5"),
+        (6, "page 6"),
+    ]
+
+
+def test_a_quote_has_the_line_it_begins_on() -> None:
+    text = "The kiln is hot.\nThe glaze is blue.\n\nThe shelf is full."
+    chunk = ScoredChunk(text, "a.txt", 40, 40 + len(text), places=(Place(40, line=7),))
+
+    cited = cite("The glaze is blue. The shelf is full.", [chunk])
+
+    assert [(one.page, one.location) for one in cited.citations] == [
+        (None, "line 8"),
+        (None, "line 10"),
+    ]
 
 
 MARKDOWN = "| Name | Days of leave |\n|------|------|\n| Ana | 22 |\n| Bo | 25 |"

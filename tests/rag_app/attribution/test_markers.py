@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ingest import Place
 from rag_app.attribution.citations import cite
 from rag_app.attribution.markers import take_markers
 from rag_app.types import ScoredChunk
@@ -11,7 +12,7 @@ from rag_app.types import ScoredChunk
 KILN = "The west kiln fires at 1,240 degrees. Rule 4 (2) bars night firing."
 GLAZE = "The blue glaze needs 9 grams of cobalt per litre of water."
 CHUNKS = [
-    ScoredChunk(KILN, "manuals/kiln guide.pdf", 0, len(KILN), page=3),
+    ScoredChunk(KILN, "manuals/kiln guide.pdf", 0, len(KILN), places=(Place(0, "page 3", 3),)),
     ScoredChunk(GLAZE, "glaze.md", 40, 40 + len(GLAZE)),
 ]
 FIRES, NEEDS = KILN.partition(" Rule")[0], GLAZE

@@ -10,7 +10,7 @@ import pytest
 
 from ingest import Candidate, Document, IndexSettings, UsageError, open_index
 from ingest.index.records import ChunkRow, Origin
-from ingest.types import Chunk, Heading
+from ingest.types import Chunk, Heading, Place
 from rag_app import RagApp
 from rag_app.retrieval import HybridRetriever, cross_encoder, hyde, multi_query
 from rag_app.retrieval.expansion import widen
@@ -26,16 +26,19 @@ HEADINGS = tuple(
     Heading(TEXT.index(line), line.count("#"), line.strip("# "))
     for line in ("# Cats", "## Food", "# Dogs")
 )
-PAGES = (0, TEXT.index("They drink"), TEXT.index("# Dogs"))
+PAGES = tuple(
+    Place(at, f"page {page}", page)
+    for page, at in enumerate((0, TEXT.index("They drink"), TEXT.index("# Dogs")), 1)
+)
 
 
 def document(source: str) -> Document:
-    return Document(TEXT, pages=PAGES, headings=HEADINGS)
+    return Document(TEXT, places=PAGES, headings=HEADINGS)
 
 
 def chunk(text: str) -> ScoredChunk:
     start = TEXT.index(text)
-    return ScoredChunk(text, "pets.md", start, start + len(text), page=9, score=0.5)
+    return ScoredChunk(text, "pets.md", start, start + len(text), score=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,7 @@ def test_a_chunk_is_widened_to_one_verbatim_span(width: str, found: str, expecte
 
     assert wide.text == expected == TEXT[wide.start : wide.end]
     assert wide.score == 0.5
-    assert width == "chunk" or wide.page == sum(page <= wide.start for page in PAGES)
+    assert width == "chunk" or wide.place.page == sum(one.start <= wide.start for one in PAGES)
 
 
 def test_a_chunk_inside_a_widened_one_is_left_out() -> None:
