@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ingest import IndexSettings, RagError, SyncReport, sync_folder
+from ingest.text.printable import printable_line
 
 
 def main() -> int:
@@ -28,7 +29,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     _print(report)
-    return 1 if report.failed else 0
+    return 1 if report.newly_failed else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,8 +44,8 @@ def _parser() -> argparse.ArgumentParser:
 def _print(report: SyncReport) -> None:
     names = ("new", "changed", "renamed", "deleted", "unchanged", "chunks", "embedded", "reused")
     print(", ".join(f"{getattr(report, name)} {name}" for name in names))
-    for problem in (*report.failed, *report.partial):
-        print(f"{problem.source}: {problem.reason}", file=sys.stderr)
+    for problem in (*report.failed, *report.partial, *report.ignored):
+        print(printable_line(f"{problem.source}: {problem.reason}"), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -15,6 +18,18 @@ from pydantic_settings import (
 # Chosen from 128, 160, 200 and 320 on the public sets of the benchmarks: smaller chunks lack
 # context, larger ones hide the answer.
 CHUNK_TOKENS = 160
+
+
+def _split(value: object) -> object:
+    """Return the parts of a list in JSON, or separated by commas, from the environment."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [part for part in map(str.strip, value.split(",")) if part]
+
+
+Patterns = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class IndexSettings(BaseSettings):
@@ -40,7 +55,19 @@ class IndexSettings(BaseSettings):
     chunk_tokens: int = Field(
         CHUNK_TOKENS, ge=16, description="longest chunk, in tokens of the embedding model"
     )
+    include: Patterns = Field((), description="read only files that match one of these patterns")
+    exclude: Patterns = Field((), description="leave out what matches one of these patterns")
+    passwords: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (), description="passwords to try on encrypted files"
+    )
     max_file_mb: int = Field(100, gt=0, description="larger files are not loaded, in MB")
+    max_unpacked_mb: int = Field(200, gt=0, description="most that a file may unpack to, in MB")
+    max_text_mb: int = Field(
+        50, gt=0, description="most text read from a file, in MB of characters"
+    )
+    max_nesting: int = Field(4, ge=1, description="depth to which files in files are read")
+    parse_seconds: int = Field(30, gt=0, description="most computing time for a file, in seconds")
+    parse_memory_mb: int = Field(1500, ge=256, description="most memory for a file, in MB")
     offline: bool = Field(
         False, description="refuse every address but this machine's own, and the hub of models"
     )

@@ -164,6 +164,30 @@ class FileProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the files of a folder was read; files left out by their names don't count.
+
+    Attributes:
+        files: Share of the files with text in the index, 0 to 1.
+        characters: Share of their characters, 0 to 1; what could not be read is estimated.
+        read: Number of files with text in the index.
+        total: Number of files.
+    """
+
+    files: float
+    characters: float
+    read: int
+    total: int
+
+    def __str__(self) -> str:
+        """Return ``423 of 501 files, 98.7% of their characters``."""
+        share = f"{self.characters:.1%}"
+        if share == "100.0%" and self.characters < 1:
+            share = "99.9%"
+        return f"{self.read:,} of {self.total:,} files, {share} of their characters"
+
+
+@dataclass(frozen=True, slots=True)
 class IndexStatus:
     """The content of an index.
 
@@ -175,6 +199,9 @@ class IndexStatus:
         index_type: The FAISS index type.
         bytes: Size on disk, in bytes.
         failed: Files of the folder that could not be read.
+        partial: Files of the folder of which a part could not be read.
+        ignored: Files of the folder of kinds that are not read.
+        coverage: How much of the folder was read.
     """
 
     documents: int
@@ -184,6 +211,9 @@ class IndexStatus:
     index_type: str
     bytes: int
     failed: tuple[FileProblem, ...]
+    partial: tuple[FileProblem, ...]
+    ignored: tuple[FileProblem, ...]
+    coverage: Coverage
 
 
 class SyncStage(StrEnum):
@@ -206,6 +236,8 @@ class SyncProgress:
             None while there is nothing to estimate from.
         stage: What is being done.
         source: The current file; empty if there are several.
+        bytes_done: Bytes of the files that are read.
+        bytes_total: Bytes of all these files.
     """
 
     files_done: int
@@ -214,6 +246,8 @@ class SyncProgress:
     chunks_total: int | None = None
     stage: SyncStage = SyncStage.READING
     source: str = ""
+    bytes_done: int = 0
+    bytes_total: int = 0
 
 
 OnProgress = Callable[[SyncProgress], None]
@@ -234,11 +268,15 @@ class SyncReport:
         deleted: Number of documents whose file is gone.
         unchanged: Number of files left alone.
         failed: Files that can't be read, with reasons.
+        newly_failed: Number of these that are new, or were read again and failed.
         partial: Files of which the parts named in the reasons can't be read.
+        ignored: Files and folders that are not read, with the rule that says so.
+        coverage: How much of the folder is read.
         chunks: Number of chunks of the new and changed files.
         embedded: Number of texts embedded for them.
         reused: Number of these chunks whose text had a vector already.
         seconds: Duration.
+        slowest: The file that took longest to read; empty if none was.
     """
 
     new: int
@@ -247,11 +285,15 @@ class SyncReport:
     deleted: int
     unchanged: int
     failed: tuple[FileProblem, ...]
+    newly_failed: int
     partial: tuple[FileProblem, ...]
+    ignored: tuple[FileProblem, ...]
+    coverage: Coverage
     chunks: int
     embedded: int
     reused: int
     seconds: float
+    slowest: str = ""
 
 
 def place_at(places: Sequence[Place], offset: int, text: str, start: int) -> Place | None:

@@ -248,6 +248,8 @@ def _problems(error: ValidationError, origins: Mapping[str, str]) -> Iterator[st
 def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
         return MASK
+    if isinstance(value, tuple):
+        return ", ".join(map(_shown, value))
     return "" if value is None else mask_secrets(str(value))
 
 

@@ -65,6 +65,11 @@ CREATE TABLE texts (
     headings TEXT NOT NULL,
     checksum BLOB NOT NULL
 ) STRICT;
+CREATE TABLE coverage (
+    document INTEGER PRIMARY KEY REFERENCES documents (id) ON DELETE CASCADE,
+    characters INTEGER NOT NULL,
+    missing INTEGER NOT NULL
+) STRICT;
 CREATE TABLE chunks (
     id INTEGER PRIMARY KEY,
     document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,

@@ -23,7 +23,7 @@ from ingest.index.reader import SAME_DOCUMENTS, Vectors
 from ingest.index.records import ChunkRow, DocumentRow, Origin, State, Status, text_hash
 from ingest.text.sentences import split_sentences
 from ingest.text.terms import question_terms
-from ingest.types import Chunk, Document, FileProblem, FileSignature, IndexStatus
+from ingest.types import Chunk, Coverage, Document, FileProblem, FileSignature, IndexStatus
 
 # Texts per embedding batch: doubled while a batch takes less than half of _BATCH_SECONDS, so that
 # a slow machine still reports progress often. All three chosen by hand.
@@ -153,7 +153,10 @@ class DocumentIndex:
         """Return what the index holds, and how large it is."""
         with self._current.read() as (version, reader):
             state = reader.state()
-            failed = reader.problems(Status.FAILED)
+            failed, partial, ignored = map(
+                reader.problems, (Status.FAILED, Status.PARTIAL, Status.IGNORED)
+            )
+            coverage = reader.coverage()
         return IndexStatus(
             documents=state.documents,
             chunks=state.chunks,
@@ -162,11 +165,20 @@ class DocumentIndex:
             index_type="Flat",
             bytes=version.bytes(),
             failed=failed,
+            partial=partial,
+            ignored=ignored,
+            coverage=coverage,
         )
+
+    def coverage(self) -> Coverage:
+        """Return how much of the files of the folder was read."""
+        with self._current.opened.catalog.read() as reader:
+            return reader.coverage()
 
     def check_read(self, source: str) -> None:
         """Raise UsageError with the reason if ``source`` is a file that could not be read."""
-        for problem in self.status().failed:
+        status = self.status()
+        for problem in (*status.failed, *status.ignored):
             if problem.source == source:
                 raise UsageError(
                     f"the index holds no text of '{source}': the file {problem.reason}"
@@ -355,7 +367,7 @@ class DocumentIndex:
         self._current.opened.close()
 
     def _split(self, row: DocumentRow, document: Document) -> list[Chunk]:
-        if row.status is Status.FAILED:
+        if not row.status.has_text:
             return []
         identity = self.embedding.identity
         tokenizer = self.embedding.tokenizer

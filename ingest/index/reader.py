@@ -26,7 +26,7 @@ from ingest.index.records import (
     document_row,
     fingerprint,
 )
-from ingest.types import Document, FileProblem, FileSignature, Heading, Place
+from ingest.types import Coverage, Document, FileProblem, FileSignature, Heading, Place
 
 FORMAT = 3
 # Formats that store documents and texts as this one does, so that a rebuild can keep them.
@@ -140,6 +140,28 @@ class Reader:
             raise IndexDamagedError("the catalog's list of documents is damaged")
         return tuple(FileProblem(row.source, row.reason) for row in rows if row.status is status)
 
+    def coverage(self) -> Coverage:
+        """Return how much of the files of the folder was read.
+
+        A file that failed is taken to have as many characters per byte as those that were read.
+        """
+        query = (
+            "SELECT COUNT(*), COUNT(c.document), TOTAL(c.characters), TOTAL(c.missing), "
+            "TOTAL(d.size) FILTER (WHERE c.document), "
+            f"TOTAL(d.size) FILTER (WHERE d.status = '{Status.FAILED}') "
+            "FROM documents d LEFT JOIN coverage c ON c.document = d.id WHERE d.origin = ?"
+        )
+        found = self._connection.execute(query, (Origin.FOLDER,)).fetchone()
+        files, read, characters, missing, bytes_read, bytes_failed = found
+        if bytes_read:
+            missing += bytes_failed * characters / bytes_read
+        return Coverage(
+            files=read / files if files else 1.0,
+            characters=characters / (characters + missing) if characters else float(not files),
+            read=read,
+            total=files,
+        )
+
     def document(self, source: str) -> tuple[DocumentRow, Document] | None:
         """Return a document with its text, or None if the catalog has no text of that source."""
         found = self._find("source", source)
@@ -147,7 +169,7 @@ class Reader:
             self._check_missing(source)
             return None
         document_id, _, row = found
-        if row.status is Status.FAILED:
+        if not row.status.has_text:
             return None
         return row, self._read_document(document_id, row)
 
@@ -288,7 +310,16 @@ class Reader:
             places=tuple(Place(*place) for place in json.loads(places)),
             headings=tuple(Heading(*heading) for heading in json.loads(headings)),
             metadata=row.metadata,
+            unread=self._unread(document_id),
         )
+
+    def _unread(self, document_id: int) -> float:
+        """Return the estimated share of a document that could not be read, 0 to 1."""
+        if self.state().format != FORMAT:
+            return 0.0
+        query = "SELECT missing / (characters + missing + 0.0) FROM coverage WHERE document = ?"
+        found = self._connection.execute(query, (document_id,)).fetchone()
+        return float((found and found[0]) or 0.0)
 
     def _read_chunks(self, document_id: int, count: int, row: DocumentRow) -> list[ChunkRow]:
         rows = self._connection.execute(

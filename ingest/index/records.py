@@ -27,7 +27,13 @@ class Status(StrEnum):
 
     INDEXED = "indexed"
     PARTIAL = "partial"
+    IGNORED = "ignored"
     FAILED = "failed"
+
+    @property
+    def has_text(self) -> bool:
+        """Whether a document with this status has a text in the catalog."""
+        return self in (Status.INDEXED, Status.PARTIAL)
 
 
 class Origin(StrEnum):
@@ -51,8 +57,8 @@ class State:
         documents: Number of documents that can be searched.
         chunks: Number of their chunks.
         fingerprint: :func:`fingerprint` of the ids of these chunks.
-        rows: :func:`fingerprint` of the ids of all documents, including those that failed.
-        problems: Number of documents that failed or are partial.
+        rows: :func:`fingerprint` of the ids of all documents, including those without text.
+        problems: Number of documents that failed, are ignored, or are partial.
         added: Number of documents from ``add_documents``.
         next_id: The next id for a document or a chunk; ids are never reused.
         format: Version of the on-disk format.
@@ -92,7 +98,7 @@ class DocumentRow:
         content_hash: SHA-256 of the loaded bytes.
         signature: None if the file may have changed within the clock's resolution after reading.
         loader: Name and version of the loader.
-        reason: Why it failed, or what is missing; empty if it was read completely.
+        reason: Why it failed or is ignored, or what is missing; empty if it was read completely.
         language: ISO 639-1 code, or ``und`` if undetermined.
         metadata: Metadata from the document itself or from the caller.
     """

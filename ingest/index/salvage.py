@@ -146,7 +146,7 @@ class Inspector(Reader):
         if known is None:
             return found
         found.row = known[2]
-        if found.row.status is Status.FAILED:
+        if not found.row.status.has_text:
             found.document, found.chunks = Document(""), []
             return found
         found.document = self._attempt(

@@ -26,6 +26,8 @@ from ingest.index.records import (
 )
 from ingest.types import Chunk, Document, FileSignature
 
+_MOST_UNREAD = 0.999  # keeps the estimate of what is missing finite
+
 
 class Writer(Reader):
     """A change to a catalog, invisible to readers until it is committed."""
@@ -46,7 +48,7 @@ class Writer(Reader):
         values = document_values(self._seed, document_id, len(chunks), row)
         placeholders = ", ".join("?" * len(values))
         self._connection.execute(f"INSERT INTO documents VALUES ({placeholders})", values)
-        if row.status is not Status.FAILED:
+        if row.status.has_text:
             self._put_text(document_id, document)
         ids = [self._put_chunk(document_id, *numbered) for numbered in enumerate(chunks)]
         self._count(1, document_id, row, ids)
@@ -123,6 +125,9 @@ class Writer(Reader):
         fields = (document_id, document.text, places, headings)
         values = (*fields, checksum(self._seed, *fields))
         self._connection.execute("INSERT INTO texts VALUES (?, ?, ?, ?, ?)", values)
+        size, unread = len(document.text), min(document.unread, _MOST_UNREAD)
+        coverage = (document_id, size, round(size * unread / (1 - unread)))
+        self._connection.execute("INSERT INTO coverage VALUES (?, ?, ?)", coverage)
 
     def _put_chunk(self, document_id: int, ordinal: int, chunk: Chunk) -> int:
         chunk_id = self._next_id()
@@ -146,7 +151,7 @@ class Writer(Reader):
         self._after = replace(
             after,
             generation=self._generation,
-            documents=after.documents + difference * (row.status is not Status.FAILED),
+            documents=after.documents + difference * row.status.has_text,
             chunks=after.chunks + difference * len(chunk_ids),
             fingerprint=(after.fingerprint + chunks) % 2**64,
             rows=(after.rows + rows) % 2**64,

@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import Any
 
 from ingest.errors import LoadError
-from ingest.loaders.detection import detect, is_supported, loader_name
+from ingest.loaders.detection import detect, kind_of_name
 from ingest.loaders.options import LoadOptions
 from ingest.types import Document
 
-__all__ = ["LoadOptions", "is_supported", "load_document", "loader_name"]
+__all__ = ["LoadOptions", "kind_of_name", "load_document"]
 
 # The module of each kind of file that is not named after it.
 _MODULES = {

@@ -25,13 +25,8 @@ def detect(source: str, content: bytes) -> str:
     return kind
 
 
-def is_supported(source: str) -> bool:
-    """Return whether there is a loader for a file of this name."""
-    return suffix(source) in _SUFFIXES
-
-
-def loader_name(source: str) -> str:
-    """Return the loader for a file of this name, such as ``pdf``."""
+def kind_of_name(source: str) -> str:
+    """Return the kind of a file by its name alone, such as ``pdf``; ``other`` if unknown."""
     return _SUFFIXES.get(suffix(source), "other")
 
 

@@ -24,7 +24,7 @@ from ingest.index.catalog import SCHEMA, Catalog
 from ingest.index.directory import CATALOG, current_version, new_version, write_lock
 from ingest.index.open_version import check_identity
 from ingest.index.reader import FORMAT, Reader
-from ingest.index.records import Origin, State, Status
+from ingest.index.records import Origin, State
 from ingest.index.vectorstore import Index
 from ingest.index.writer import Writer
 from ingest.settings import IndexSettings
@@ -145,7 +145,7 @@ def _verify(reader: Reader) -> State:
     state = reader.state()
     for origin in Origin:
         for row in reader.documents(origin):
-            if row.status is not Status.FAILED and reader.document(row.source) is None:
+            if row.status.has_text and reader.document(row.source) is None:
                 raise IndexDamagedError(f"the text of {row.source} is missing from the catalog")
     chunks, _ = reader.all_chunks()
     for chunk in chunks:

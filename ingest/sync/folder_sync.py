@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
+import xxhash
+
 from ingest.embeddings import EmbeddingModel, PassageVectors, embedding_model
-from ingest.errors import IndexDamagedError, LoadError, StoreError, UsageError
+from ingest.errors import IndexDamagedError, StoreError, UsageError
 from ingest.index.directory import current_version, read_state, write_lock
 from ingest.index.document_index import Applied, Changes, Split
 from ingest.index.reader import SAME_DOCUMENTS
 from ingest.index.records import DocumentRow, Origin, Status
 from ingest.index.vectorstore import Index
-from ingest.loaders import is_supported, load_document, loader_name
+from ingest.loaders import kind_of_name
 from ingest.settings import IndexSettings
+from ingest.sync.ignore_rules import IgnoreRules
 from ingest.sync.plan import Plan, make_plan
 from ingest.sync.progress import Progress
-from ingest.sync.scan import find_files, read_file
+from ingest.sync.scan import Scan, find_files, read_file
+from ingest.sync.workers import Workers
 from ingest.text.languages import identify_language
 from ingest.types import (
+    Coverage,
     Document,
     FileContent,
     FileProblem,
-    FileSignature,
     OnProgress,
     SyncReport,
     ignore_progress,
 )
 
-_LOADERS_VERSION = 3
+_LOADERS_VERSION = 4
+_EXTRAS = ("tesserocr", "kreuzberg")
 # A batch is committed once it has this much text or took this long, which bounds what a kill can
 # lose; a document is never split between two. All four limits here were chosen by hand.
 _BATCH_CHARACTERS = 500_000
@@ -40,8 +48,6 @@ _BATCH_SECONDS = 20.0
 _GROUP_CHARACTERS = 20_000
 _GROUP_SECONDS = 5.0
 _clock = time.monotonic
-
-Files = Mapping[str, FileSignature]
 
 
 def sync_folder(
@@ -74,19 +80,21 @@ def sync_folder(
     """
     started = time.monotonic()
     if dry_run or not settings.index.exists():
-        files = _find_documents(settings)
+        scan = _find_documents(settings)
     embedding = embedding or embedding_model(settings)
     if dry_run:
-        return _dry_run(settings, embedding, files, rebuild, retry_failed, started)
+        return _dry_run(settings, embedding, scan, rebuild, retry_failed, started)
     with write_lock(settings.index):
         # Under the lock: an older list would delete what the previous writer has just added.
-        files = _find_documents(settings)
+        scan = _find_documents(settings)
         with closing(writable_index(settings, embedding, rebuild)) as index:
             _check_settings(settings, index)
-            plan = _plan(settings, index, files, retry_failed)
-            sizes = {source: files[source].size for source in (*plan.new, *plan.changed)}
+            plan = _plan(settings, index, scan, retry_failed)
+            sizes = {source: scan.files[source].size for source in (*plan.new, *plan.changed)}
             shown = Progress(sizes, progress or ignore_progress)
-            return _Sync(settings, index, plan, shown, rebuild).run(started)
+            with closing(Workers(settings)) as workers:
+                sync = _Sync(settings, index, plan, scan, workers, shown, rebuild)
+                return sync.run(started)
 
 
 def followed_folder(index: Path) -> Path | None:
@@ -109,8 +117,11 @@ class _Sync:
     settings: IndexSettings
     index: Index
     plan: Plan
+    scan: Scan
+    workers: Workers
     progress: Progress
     rebuild: bool
+    slowest: tuple[float, str] = (0.0, "")
     group_characters: int = field(default_factory=lambda: _GROUP_CHARACTERS)
 
     def run(self, started: float) -> SyncReport:
@@ -121,19 +132,24 @@ class _Sync:
         embedded = sum(done.embedded for done in applied)
         chunks = sum(done.chunks for done in applied)
         failed = self.index.problems(Status.FAILED)
-        broken = {problem.source for problem in failed}
+        ignored = self.index.problems(Status.IGNORED)
+        without_text = {problem.source for problem in (*failed, *ignored)}
         return SyncReport(
-            new=len(set(plan.new) - broken),
-            changed=len(set(plan.changed) - broken),
+            new=len(set(plan.new) - without_text),
+            changed=len(set(plan.changed) - without_text),
             renamed=len(plan.renamed),
-            deleted=len(plan.deleted),
+            deleted=_count_texts(plan.deleted),
             unchanged=plan.unchanged,
             failed=failed + _refused(plan),
+            newly_failed=len({one.source for one in failed} & {*plan.new, *plan.changed}),
             partial=self.index.problems(Status.PARTIAL),
+            ignored=_ignored(self.scan, ignored),
+            coverage=self.index.coverage(),
             chunks=chunks,
             embedded=embedded,
             reused=chunks - embedded,
             seconds=time.monotonic() - started,
+            slowest=self.slowest[1],
         )
 
     def _apply(self) -> Iterator[Applied]:
@@ -141,7 +157,7 @@ class _Sync:
         batch = _Batch(
             Changes(
                 folder=str(self.settings.documents.resolve()),
-                removed=list(self.plan.deleted),
+                removed=[row.source for row in self.plan.deleted],
                 renamed=list(self.plan.renamed),
                 signed=list(self.plan.signed),
             )
@@ -161,12 +177,16 @@ class _Sync:
         """Yield the new and changed documents in groups that are embedded together."""
         documents: list[tuple[DocumentRow, Document]] = []
         characters, begun = 0, _clock()
-        for source in sorted((*self.plan.new, *self.plan.changed)):
+        sources = sorted((*self.plan.new, *self.plan.changed))
+        loader = _loaders(self.settings)
+        files = self.workers.load((source, loader(source)) for source in sources)
+        for source in sources:
             self.progress.reading(source)
-            row, document = _load(self.settings, source)
+            loaded = next(files)
             self.progress.read(source)
-            documents.append((row, document))
-            characters += len(document.text)
+            self.slowest = max(self.slowest, (loaded.seconds, source))
+            documents.append((loaded.row, loaded.document))
+            characters += len(loaded.document.text)
             enough = characters >= min(self.group_characters, _BATCH_CHARACTERS)
             if enough or _clock() - begun >= _GROUP_SECONDS:
                 yield documents
@@ -207,20 +227,32 @@ class _Batch:
     characters: int = 0
 
 
-def _find_documents(settings: IndexSettings) -> Files:
+def _count_texts(rows: Iterable[DocumentRow]) -> int:
+    return sum(row.status.has_text for row in rows)
+
+
+def _ignored(scan: Scan, kinds: Iterable[FileProblem]) -> tuple[FileProblem, ...]:
+    return tuple(sorted((*scan.ignored, *kinds), key=lambda problem: problem.source))
+
+
+def _find_documents(settings: IndexSettings) -> Scan:
     folder = settings.documents
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
         raise UsageError(
             f"the documents folder {folder} {problem}: name one, as in 'rag index DOCS'"
         )
-    files = find_files(folder, is_supported, skip=settings.index)
-    if not files:
+    rules = IgnoreRules.of(settings.include, settings.exclude)
+    scan = find_files(folder, rules, skip=settings.index)
+    if "" in scan.unreadable:
+        raise UsageError(f"the documents folder {folder} can't be read: check its permissions")
+    if not scan.files:
+        left_out = f" ({len(scan.ignored)} ignored)" if scan.ignored else ""
         raise UsageError(
-            f"there are no documents in {folder}: put files there, or name another folder, as in "
-            "'rag index DOCS'; the index is as it was"
+            f"there are no documents in {folder}{left_out}: put files there, or name another "
+            "folder, as in 'rag index DOCS'; the index is as it was"
         )
-    return files
+    return scan
 
 
 def writable_index(settings: IndexSettings, embedding: EmbeddingModel, rebuild: bool) -> Index:
@@ -271,26 +303,32 @@ def _check_settings(settings: IndexSettings, index: Index) -> None:
 def _dry_run(
     settings: IndexSettings,
     embedding: EmbeddingModel,
-    files: Files,
+    scan: Scan,
     rebuild: bool,
     retry_failed: bool,
     started: float,
 ) -> SyncReport:
     failed: tuple[FileProblem, ...] = ()
-    plan = Plan.of_new(files)
+    ignored: tuple[FileProblem, ...] = ()
+    coverage = Coverage(0.0, 0.0, 0, len(scan.files))
+    plan = Plan.of_new(scan.files)
     if not rebuild and current_version(settings.index):
         with closing(Index.open(settings.index, embedding)) as index:
             _check_settings(settings, index)
-            plan = _plan(settings, index, files, retry_failed)
-            failed = index.problems(Status.FAILED)
+            plan = _plan(settings, index, scan, retry_failed)
+            failed, ignored = map(index.problems, (Status.FAILED, Status.IGNORED))
+            coverage = index.coverage()
     return SyncReport(
         new=len(plan.new),
         changed=len(plan.changed),
         renamed=len(plan.renamed),
-        deleted=len(plan.deleted),
+        deleted=_count_texts(plan.deleted),
         unchanged=plan.unchanged,
         failed=failed + _refused(plan),
+        newly_failed=0,
         partial=(),
+        ignored=_ignored(scan, ignored),
+        coverage=coverage,
         chunks=0,
         embedded=0,
         reused=0,
@@ -298,14 +336,15 @@ def _dry_run(
     )
 
 
-def _plan(settings: IndexSettings, index: Index, files: Files, retry_failed: bool) -> Plan:
+def _plan(settings: IndexSettings, index: Index, scan: Scan, retry_failed: bool) -> Plan:
     """Compare the folder with the index; read only rows and files that may have changed."""
     added = index.documents(Origin.ADDED) if index.state().added else []
-    taken = {row.source for row in added} & files.keys()
-    files = {source: files[source] for source in files.keys() - taken} if taken else files
-    settled, doubtful = index.settled(files, _loader)
+    taken = {row.source for row in added} & scan.files.keys()
+    files = {source: scan.files[source] for source in scan.files.keys() - taken}
+    loader = _loaders(settings)
+    settled, doubtful = index.settled(files, loader)
     failed = [source for source, status in settled.items() if status == Status.FAILED]
-    unchanged = len(settled) - len(failed)
+    unchanged = sum(Status(status).has_text for status in settled.values())
     if retry_failed:
         doubtful += failed
         settled = {source: settled[source] for source in settled.keys() - set(failed)}
@@ -314,7 +353,8 @@ def _plan(settings: IndexSettings, index: Index, files: Files, retry_failed: boo
         replace(row, content_hash=b"") if retry_failed and row.status is Status.FAILED else row
         for row in index.find_documents(doubtful)
     ]
-    plan = make_plan(rows, settled.keys(), files, _loader, lambda source: _read(settings, source))
+    read = partial(_read, settings)
+    plan = make_plan(rows, settled.keys(), files, scan.is_hidden, loader, read)
     return replace(plan, unchanged=plan.unchanged + unchanged, taken=tuple(sorted(taken)))
 
 
@@ -323,35 +363,16 @@ def _refused(plan: Plan) -> tuple[FileProblem, ...]:
     return tuple(FileProblem(source, reason) for source in plan.taken)
 
 
-def _load(settings: IndexSettings, source: str) -> tuple[DocumentRow, Document]:
-    """Return the row and document of a file; if it can't be read, the row has the reason."""
-    content_hash, signature = b"", None
-    try:
-        found = _read(settings, source)
-        content_hash, signature = found.content_hash, found.signature
-        document = load_document(source, found.content)
-    except LoadError as error:
-        document, status, reason = Document(""), Status.FAILED, str(error)
-    else:
-        reason = "; ".join(document.problems)
-        status = Status.PARTIAL if reason else Status.INDEXED
-    row = DocumentRow(
-        source=source,
-        origin=Origin.FOLDER,
-        content_hash=content_hash,
-        loader=_loader(source),
-        status=status,
-        reason=reason,
-        language=identify_language(document.text),
-        signature=signature,
-        metadata=document.metadata,
-    )
-    return row, document
-
-
 def _read(settings: IndexSettings, source: str) -> FileContent:
     return read_file(settings.documents / source, settings.max_file_mb * 1_000_000)
 
 
-def _loader(source: str) -> str:
-    return f"{loader_name(source)}/{_LOADERS_VERSION}"
+def _loaders(settings: IndexSettings) -> Callable[[str], str]:
+    """Return a function from a source to what decides how its file is read.
+
+    That is its name, the version of the loaders, and the passwords and extras that they may use.
+    """
+    means = [password.get_secret_value() for password in settings.passwords]
+    means += [module for module in _EXTRAS if find_spec(module)]
+    version = f"{_LOADERS_VERSION}.{xxhash.xxh3_64_hexdigest(json.dumps(means).encode())[:8]}"
+    return lambda source: f"{kind_of_name(source)}/{version}"

@@ -22,6 +22,7 @@ from ingest.settings import IndexSettings
 from ingest.sync.folder_sync import check_chunk_tokens, writable_index
 from ingest.text.languages import identify_language
 from ingest.types import (
+    Coverage,
     Document,
     FileProblem,
     OnProgress,
@@ -117,6 +118,9 @@ class _LoaderSync:
         self._apply(Changes(removed=gone))
         if self._index:
             self._index.tidy()
+        read = sum(self._counts[outcome] for outcome in ("new", "changed", "unchanged"))
+        total = read + len(self._failed)
+        share = read / total if total else 1.0
         return SyncReport(
             new=self._counts["new"],
             changed=self._counts["changed"],
@@ -124,7 +128,10 @@ class _LoaderSync:
             deleted=len(gone),
             unchanged=self._counts["unchanged"],
             failed=tuple(self._failed),
+            newly_failed=len(self._failed),
             partial=(),
+            ignored=(),
+            coverage=Coverage(share, share, read, total),
             chunks=self._counts["chunks"],
             embedded=self._counts["embedded"],
             reused=self._counts["chunks"] - self._counts["embedded"],

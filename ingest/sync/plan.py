@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from ingest.errors import LoadError
-from ingest.index.records import DocumentRow, Status
+from ingest.index.records import DocumentRow
 from ingest.types import FileContent, FileSignature
 
 
@@ -19,16 +19,16 @@ class Plan:
         new: Sources to add.
         changed: Sources with new content, or with a newer loader.
         renamed: Documents that moved: the old source, and the row under the new one.
-        deleted: Sources whose file is gone.
+        deleted: Documents whose file is gone.
         signed: Sources with the same content and a new signature.
-        unchanged: Number of sources with the same content, without those that failed.
+        unchanged: Number of sources with the same content that have a text in the index.
         taken: Sources that are the ids of added documents, which stay.
     """
 
     new: tuple[str, ...]
     changed: tuple[str, ...]
     renamed: tuple[tuple[str, DocumentRow], ...]
-    deleted: tuple[str, ...]
+    deleted: tuple[DocumentRow, ...]
     signed: tuple[tuple[str, FileSignature | None], ...]
     unchanged: int
     taken: tuple[str, ...] = ()
@@ -43,6 +43,7 @@ def make_plan(
     known: Iterable[DocumentRow],
     settled: AbstractSet[str],
     files: Mapping[str, FileSignature],
+    hidden: Callable[[str], bool],
     loader: Callable[[str], str],
     read: Callable[[str], FileContent],
 ) -> Plan:
@@ -52,6 +53,7 @@ def make_plan(
         known: The documents of the folder in the index, without the settled ones.
         settled: Sources that are unchanged by their signature; not counted as unchanged.
         files: The files of the folder.
+        hidden: Returns whether a source that is not among them may still exist.
         loader: Returns the loader that would parse a source now.
         read: Reads a source; may raise LoadError.
     """
@@ -62,10 +64,12 @@ def make_plan(
         found = _try_read(source, read)
         if found and (found.content_hash, loader(source)) == (row.content_hash, row.loader):
             signed.append((source, found.signature))
-            unchanged += row.status is not Status.FAILED
+            unchanged += row.status.has_text
         else:
             changed.append(source)
-    gone = {source: row for source, row in rows.items() if source not in files}
+    gone = {
+        source: row for source, row in rows.items() if source not in files and not hidden(source)
+    }
     fresh = sorted(files.keys() - rows.keys() - settled)
     renamed = tuple(_find_renamed(fresh, gone, loader, read)) if gone else ()
     moved = {name for old, row in renamed for name in (old, row.source)}
@@ -73,7 +77,7 @@ def make_plan(
         new=tuple(source for source in fresh if source not in moved),
         changed=tuple(sorted(changed)),
         renamed=renamed,
-        deleted=tuple(source for source in gone if source not in moved),
+        deleted=tuple(row for source, row in gone.items() if source not in moved),
         signed=tuple(sorted(signed)),
         unchanged=unchanged,
     )
@@ -90,7 +94,7 @@ def _find_renamed(
     for source in fresh:
         found = _try_read(source, read)
         row = lost.pop((found.content_hash, loader(source)), None) if found else None
-        if found and row and row.status is not Status.FAILED:
+        if found and row and row.status.has_text:
             yield row.source, replace(row, source=source, signature=found.signature)
 
 

@@ -26,6 +26,7 @@ class Progress:
         self._sizes = sizes
         self._report = report
         self._files_done = self._chunks = self._embedded = self._settled = 0
+        self._bytes_done, self._bytes_total = 0, sum(sizes.values())
         self._left: Counter[str] = Counter()
         for source, size in sizes.items():
             self._left[_suffix(source)] += size
@@ -39,6 +40,7 @@ class Progress:
     def read(self, source: str) -> None:
         """Note that a file has been read."""
         self._files_done += 1
+        self._bytes_done += self._sizes[source]
         self._step(SyncStage.READING, source)
 
     def split(self, source: str, chunks: int) -> None:
@@ -64,7 +66,8 @@ class Progress:
         if self._sizes:
             done = min(self._settled + self._embedded, self._chunks)
             files = self._files_done, len(self._sizes)
-            self._report(SyncProgress(*files, done, self._expected(), stage, source))
+            read = self._bytes_done, self._bytes_total
+            self._report(SyncProgress(*files, done, self._expected(), stage, source, *read))
 
     def _expected(self) -> int | None:
         """Return the estimated number of chunks; None before the first file is split."""

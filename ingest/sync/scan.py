@@ -3,31 +3,60 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 from ingest.errors import LoadError
-from ingest.types import FileContent, FileSignature
+from ingest.sync.ignore_rules import IgnoreRules
+from ingest.types import FileContent, FileProblem, FileSignature
 
 _ATTEMPTS = 5  # chosen by hand
 _UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 # A file may change again within the resolution of its file system's clock without a change of its
 # times. FAT has the coarsest resolution, two seconds.
 _CLOCK_RESOLUTION_NS = 2_000_000_000
+_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISFIFO, "is a pipe, not a file"),
+    (stat.S_ISSOCK, "is a socket, not a file"),
+    (stat.S_ISCHR, "is a device, not a file"),
+    (stat.S_ISBLK, "is a device, not a file"),
+)
 
 
-def find_files(folder: Path, wanted: Callable[[str], bool], skip: Path) -> dict[str, FileSignature]:
-    """Return the wanted files below ``folder`` by their POSIX path relative to it.
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The files below a folder.
 
-    Links, hidden files and folders, and the folder ``skip`` are left out. Bytes of a name that are
-    not UTF-8 become �, so :func:`read_file` does not find that file and says why.
+    Attributes:
+        files: Signatures by POSIX path relative to the folder; an unreadable folder is listed like
+            a file that can't be read, with a slash at the end of its path.
+        ignored: What is left out by its name or kind, and the rule that says so.
+        unreadable: The paths of the unreadable folders.
     """
-    found: dict[str, FileSignature] = {}
-    _walk(str(folder.resolve()), "", wanted, str(skip.resolve()), found)
-    return found
+
+    files: dict[str, FileSignature] = field(default_factory=dict)
+    ignored: list[FileProblem] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+    def is_hidden(self, source: str) -> bool:
+        """Return whether ``source`` lies in an unreadable folder, so may still exist."""
+        return source.startswith(tuple(self.unreadable))
+
+
+def find_files(folder: Path, rules: IgnoreRules, skip: Path) -> Scan:
+    """Return the files below ``folder`` that the rules don't ignore.
+
+    Links are not followed, and the folder ``skip`` is left out. Bytes of a name that are not UTF-8
+    become �, so :func:`read_file` does not find that file and says why.
+    """
+    scan = Scan()
+    _walk(str(folder.resolve()), "", rules, str(skip.resolve()), scan)
+    return scan
 
 
 def read_file(path: Path, limit: int) -> FileContent:
@@ -48,24 +77,48 @@ def read_file(path: Path, limit: int) -> FileContent:
     raise LoadError("changes while it is read")
 
 
-def _walk(
-    folder: str,
-    prefix: str,
-    wanted: Callable[[str], bool],
-    skipped: str,
-    found: dict[str, FileSignature],
+def _walk(folder: str, prefix: str, rules: IgnoreRules, skipped: str, scan: Scan) -> None:
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except FileNotFoundError:  # deleted since it was listed
+        return
+    except OSError:
+        scan.unreadable.append(prefix)
+        scan.files[prefix] = _signature(os.stat(folder))
+        return
+    rules = rules.inside(folder, prefix)
+    for entry in entries:
+        with suppress(FileNotFoundError):
+            _visit(entry, prefix, rules, skipped, scan)
+
+
+def _visit(
+    entry: os.DirEntry[str], prefix: str, rules: IgnoreRules, skipped: str, scan: Scan
 ) -> None:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = os.fsencode(entry.name).decode(errors="replace")
-            if name.startswith((".", "~$")):
-                continue
-            with suppress(FileNotFoundError):  # deleted since it was listed
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.path != skipped:
-                        _walk(entry.path, f"{prefix}{name}/", wanted, skipped, found)
-                elif wanted(name) and entry.is_file(follow_symlinks=False):
-                    found[prefix + name] = _signature(entry.stat(follow_symlinks=False))
+    source = prefix + os.fsencode(entry.name).decode(errors="replace")
+    is_folder = entry.is_dir(follow_symlinks=False)
+    source += "/" * is_folder
+    if entry.path == skipped:
+        return
+    if reason := rules.reason(source) or _not_a_file(entry, is_folder):
+        scan.ignored.append(FileProblem(source, reason))
+    elif is_folder:
+        _walk(entry.path, source, rules, skipped, scan)
+    elif source in scan.files:
+        scan.ignored.append(FileProblem(source, "has the name of another file: rename one"))
+    else:
+        scan.files[source] = _signature(entry.stat(follow_symlinks=False))
+
+
+def _not_a_file(entry: os.DirEntry[str], is_folder: bool) -> str:
+    """Return why an entry is neither a file nor a folder; empty if it is one."""
+    if entry.is_symlink():
+        return "is a link: links are not followed"
+    mode = entry.stat(follow_symlinks=False).st_mode
+    if is_folder or stat.S_ISREG(mode):
+        return ""
+    return next((reason for is_kind, reason in _KINDS if is_kind(mode)), "is not a file")
 
 
 def _read_once(path: Path, limit: int) -> FileContent | None:
@@ -77,7 +130,7 @@ def _read_once(path: Path, limit: int) -> FileContent | None:
             raise LoadError(
                 f"has {before.st_size:,} bytes, the limit is {limit:,} (RAG_MAX_FILE_MB)"
             )
-        content = file.read()
+        content = file.read(limit + 1)
         after = _signature(os.fstat(file.fileno()))
     if _signature(before) != after or len(content) != after.size:
         return None

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from ingest.embeddings import EmbeddingModel, embedding_model
 from ingest.errors import IdentityError, RagError, UsageError
-from ingest.loaders import is_supported
 from ingest.settings import IndexSettings
 from ingest.sync.folder_sync import sync_folder
+from ingest.sync.ignore_rules import IGNORE_FILE, IgnoreRules
 from ingest.sync.scan import find_files
-from ingest.types import OnProgress, SyncProgress, SyncReport, ignore_progress
+from ingest.types import FileSignature, OnProgress, SyncProgress, SyncReport, ignore_progress
 
 # A sync begins once the folder has been quiet for _QUIET_MS, or changing for _PATIENCE_MS. All four
 # chosen by hand.
@@ -90,11 +90,13 @@ class _Follower:
 
     def _can_never_work(self, error: Exception) -> bool:
         if isinstance(error, UsageError):
-            folder = self.settings.documents
-            return not folder.is_dir() or bool(
-                find_files(folder, is_supported, skip=self.settings.index)
-            )
+            return not self.settings.documents.is_dir() or bool(self._find_files())
         return isinstance(error, IdentityError)
+
+    def _find_files(self) -> dict[str, FileSignature]:
+        settings = self.settings
+        rules = IgnoreRules.of(settings.include, settings.exclude)
+        return find_files(settings.documents, rules, skip=settings.index).files
 
     def _note_report(self, report: SyncReport) -> None:
         news = self.has_read or report.renamed or report.deleted
@@ -179,10 +181,7 @@ class _Filter:
         if changed.is_relative_to(self._index):
             return False
         parts = changed.relative_to(self._folder).parts
-        if any(part.startswith((".", "~$")) for part in parts):
-            return False
-        # A deleted path may have been a folder, and a new folder may contain files.
-        return is_supported(changed.name) or not changed.is_file()
+        return not any(part.startswith((".", "~$")) and part != IGNORE_FILE for part in parts)
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

@@ -20,13 +20,15 @@ from rag_app.cli.options import (
     settings_of_index,
     settings_to_sync,
 )
-from rag_app.cli.output import note, print_json, printable
+from rag_app.cli.output import note, print_json, printable, printable_line
 from rag_app.cli.progress_bar import show_progress
 
 if TYPE_CHECKING:
     from ingest import FileProblem, SyncProgress, SyncReport
     from rag_app.cli.progress_bar import Show
     from rag_app.settings import Settings
+
+_NAMES = 3  # of ignored files, in a line; chosen by hand
 
 
 def index(
@@ -46,6 +48,17 @@ def index(
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep running and re-sync on every change.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 also for files that failed before.")
+    ] = False,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Read only files that match, such as '*.pdf'."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Leave out what matches, such as 'drafts/'."),
+    ] = None,
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Restore the index from before the last rebuild.")
     ] = False,
@@ -62,11 +75,13 @@ def index(
     if rollback:
         _roll_back(load_settings(index=index), as_json)
         return
-    settings = settings_to_sync(folder, index, quiet)
+    settings = settings_to_sync(
+        folder, index, quiet, include=include or None, exclude=exclude or None
+    )
     if watch:
         _watch(settings, as_json, quiet)
     else:
-        _sync(settings, dry_run, rebuild, retry_failed, as_json, quiet)
+        _sync(settings, dry_run, rebuild, retry_failed, strict, as_json, quiet)
 
 
 def status(index: Index = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
@@ -89,7 +104,10 @@ def status(index: Index = None, as_json: AsJson = False, quiet: Quiet = False) -
     print(f"tokens      {usage['input_tokens']} in, {usage['output_tokens']} out")
     if usage["cost"]:
         print(f"cost        {usage['cost']:.4f}")
+    print(f"coverage    {found.coverage}")
     _note("failed", found.failed, quiet)
+    _note("partly read", found.partial, quiet)
+    _note_ignored(found.ignored, quiet)
 
 
 def _sync(
@@ -97,6 +115,7 @@ def _sync(
     dry_run: bool,
     rebuild: bool,
     retry_failed: bool,
+    strict: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -119,7 +138,7 @@ def _sync(
     else:
         print(_summary(report, dry_run))
     _note_problems(report, quiet)
-    if report.failed:
+    if report.newly_failed or (strict and report.failed):
         raise typer.Exit(1)
 
 
@@ -191,20 +210,35 @@ def _watch(settings: Settings, as_json: bool, quiet: bool) -> None:
 def _summary(report: SyncReport, dry_run: bool = False) -> str:
     names = ("new", "changed", "renamed", "deleted", "unchanged")
     counts = [f"{count} {name}" for name in names if (count := getattr(report, name))]
-    if report.failed:
-        counts.append(f"{len(report.failed)} failed")
+    for name in ("partial", "ignored", "failed"):
+        if found := len(getattr(report, name)):
+            counts.append(f"{found} {name}")
     files = ", ".join(counts) or "none"
     if dry_run:
         return f"would change, files: {files}"
     made = f"{report.embedded} embedded, {report.reused} reused"
-    return f"files: {files}; chunks: {report.chunks} ({made}) in {report.seconds:.1f} s"
+    parts = [f"files: {files}", f"chunks: {report.chunks} ({made}) in {report.seconds:.1f} s"]
+    if report.coverage.characters < 1 or report.coverage.read < report.coverage.total:
+        parts.insert(1, f"read: {report.coverage}")
+    return "; ".join(parts)
 
 
 def _note_problems(report: SyncReport, quiet: bool) -> None:
     _note("failed", report.failed, quiet)
     _note("partly read", report.partial, quiet)
+    _note_ignored(report.ignored, quiet)
+    if report.failed and not report.newly_failed:
+        note("the failed files are as they were: --retry-failed reads them again", quiet)
+
+
+def _note_ignored(ignored: Sequence[FileProblem], quiet: bool) -> None:
+    """Print a line for each reason, with the first names."""
+    for reason in sorted({problem.reason for problem in ignored}):
+        names = [printable_line(one.source) for one in ignored if one.reason == reason]
+        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+        note(f"ignored: {', '.join(names[:_NAMES])}{more}: {printable_line(reason)}", quiet)
 
 
 def _note(what: str, problems: Sequence[FileProblem], quiet: bool) -> None:
     for problem in problems:
-        note(f"{what}: {printable(problem.source)}: {problem.reason}", quiet)
+        note(f"{what}: {printable_line(problem.source)}: {printable_line(problem.reason)}", quiet)

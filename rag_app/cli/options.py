@@ -107,7 +107,9 @@ def settings_of_index(quiet: bool, **flags: Any) -> Settings:
     return settings.model_copy(update={"index": last, "documents": folder})
 
 
-def settings_to_sync(folder: Path | None, index: Path | None, quiet: bool) -> Settings:
+def settings_to_sync(
+    folder: Path | None, index: Path | None, quiet: bool, **flags: object
+) -> Settings:
     """Return the settings of a sync: by default of the folder that the index was made from.
 
     A folder in the settings belongs to the index in the settings, not to another one on the
@@ -119,7 +121,7 @@ def settings_to_sync(folder: Path | None, index: Path | None, quiet: bool) -> Se
     from ingest import UsageError, followed_folder
     from rag_app.settings import load_settings
 
-    settings = load_settings(documents=folder, index=index)
+    settings = load_settings(documents=folder, index=index, **flags)
     followed = None if folder else followed_folder(settings.index)
     if followed in (None, settings.documents.resolve()):
         return settings

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ingest.text.printable import printable as printable
+from ingest.text.printable import printable_line as printable_line
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rag_app.cli.output import note, printable
+from rag_app.cli.output import note, printable_line
 
 if TYPE_CHECKING:
     from ingest import SyncProgress
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Without a terminal: before the first line, as a short run needs none, and between two; by hand.
 FIRST_LINE_SECONDS = 10.0
 LINE_SECONDS = 5.0
+_MANY_BYTES = 10_000_000  # from which they are shown
 _BAR_WIDTH = 16  # leaves room for the counts
 
 _clock = time.monotonic
@@ -37,8 +38,10 @@ class Pace:
         return self._done
 
     def counts(self, progress: SyncProgress) -> str:
-        """Return chunks, files and time left: "8 of 20 chunks, 1 of 3 files, 9 s left"."""
+        """Return what is done and the time left: "8 of 20 chunks, 1 of 3 files, 9 s left"."""
         files = f"{progress.files_done:,} of {progress.files_total:,} files"
+        if progress.bytes_total >= _MANY_BYTES:
+            files += f" ({progress.bytes_done / 1e6:,.0f} of {progress.bytes_total / 1e6:,.0f} MB)"
         return ", ".join([_chunks(progress), files, *self._left(self.done(progress))])
 
     def _left(self, done: float) -> list[str]:
@@ -137,7 +140,7 @@ def _chunks(progress: SyncProgress) -> str:
 
 
 def _doing(progress: SyncProgress) -> str:
-    return printable(f"{progress.stage} {progress.source}").rstrip()
+    return printable_line(f"{progress.stage} {progress.source}").rstrip()
 
 
 def _duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
+from pathspec import GitIgnoreSpec
 
 from ingest import (
     EmbeddingModel,
@@ -25,7 +26,8 @@ from ingest import (
 )
 from ingest.index import directory
 from ingest.index.catalog import Catalog
-from ingest.sync.scan import find_files
+from ingest.sync.ignore_rules import IgnoreRules
+from ingest.sync.scan import Scan, find_files
 
 Write = Callable[[str, str], Path]
 
@@ -246,9 +248,12 @@ def test_progress_counts_files_and_chunks(three: IndexSettings) -> None:
     seen: list[SyncProgress] = []
     sync_folder(three, progress=seen.append)
 
-    assert seen[0] == SyncProgress(0, 3, 0, None, SyncStage.READING, "cats.txt")
-    assert seen[1] == SyncProgress(1, 3, 0, None, SyncStage.READING, "cats.txt")
-    assert seen[-1] == SyncProgress(3, 3, 3, 3, SyncStage.COMMITTING)
+    cats, dogs, birds = (len(text.encode()) for text in (CATS, DOGS, BIRDS))
+    size = cats + dogs + birds
+    assert seen[0] == SyncProgress(0, 3, 0, None, SyncStage.READING, "cats.txt", 0, size)
+    assert seen[1] == SyncProgress(1, 3, 0, None, SyncStage.READING, "cats.txt", cats, size)
+    assert seen[2].source == "dogs.md"
+    assert seen[-1] == SyncProgress(3, 3, 3, 3, SyncStage.COMMITTING, "", size, size)
 
 
 def test_a_killed_sync_is_taken_up(
@@ -341,13 +346,15 @@ def test_bad_settings_change_nothing(
 def test_a_file_that_is_deleted_while_the_folder_is_listed_is_not_there(
     three: IndexSettings,
 ) -> None:
-    def delete_the_others(name: str) -> bool:
-        for path in (three.documents / "dogs.md", three.documents / "cats.txt"):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(three.documents / "pt", ignore_errors=True)
-        return True
+    class Deleting(IgnoreRules):
+        def reason(self, source: str) -> str:
+            for path in (three.documents / "dogs.md", three.documents / "cats.txt"):
+                path.unlink(missing_ok=True)
+            shutil.rmtree(three.documents / "pt", ignore_errors=True)
+            return ""
 
-    assert find_files(three.documents, delete_the_others, skip=three.index) == {}
+    none = GitIgnoreSpec.from_lines([])
+    assert find_files(three.documents, Deleting(none, none), skip=three.index) == Scan()
 
 
 def test_an_emptied_folder_does_not_empty_the_index(
