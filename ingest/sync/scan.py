@@ -20,6 +20,7 @@ _UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 # A file may change again within the resolution of its file system's clock without a change of its
 # times. FAT has the coarsest resolution, two seconds.
 _CLOCK_RESOLUTION_NS = 2_000_000_000
+_CAREFULLY = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISFIFO, "is a pipe, not a file"),
     (stat.S_ISSOCK, "is a socket, not a file"),
@@ -124,8 +125,10 @@ def _not_a_file(entry: os.DirEntry[str], is_folder: bool) -> str:
 def _read_once(path: Path, limit: int) -> FileContent | None:
     """Return the content, or None if the file changed while it was read."""
     started = time.time_ns()
-    with path.open("rb") as file:
+    with open(path, "rb", opener=_open) as file:
         before = os.fstat(file.fileno())
+        if not stat.S_ISREG(before.st_mode):
+            raise LoadError("is not a file")
         if before.st_size > limit:
             raise LoadError(
                 f"has {before.st_size:,} bytes, the limit is {limit:,} (RAG_MAX_FILE_MB)"
@@ -138,5 +141,10 @@ def _read_once(path: Path, limit: int) -> FileContent | None:
     return FileContent(content, sha256(content).digest(), after if settled else None)
 
 
-def _signature(stat: os.stat_result) -> FileSignature:
-    return FileSignature(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+def _open(path: str, flags: int) -> int:
+    """Open a file that may have become a pipe or a link since it was found."""
+    return os.open(path, flags | _CAREFULLY)
+
+
+def _signature(found: os.stat_result) -> FileSignature:
+    return FileSignature(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)

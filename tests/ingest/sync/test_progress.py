@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest import Document, EmbeddingModel, Index, IndexSettings, SyncProgress, SyncStage
-from ingest.loaders import load_document
+from ingest import EmbeddingModel, Index, IndexSettings, SyncProgress, SyncStage
 from ingest.sync.folder_sync import sync_folder
 from ingest.sync.progress import Progress
 
@@ -64,14 +63,14 @@ def test_a_change_is_committed_after_so_many_seconds_of_reading(
     embedding: EmbeddingModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def load_slowly(source: str, content: bytes) -> Document:
-        clock.now += seconds
-        return load_document(source, content)
-
-    monkeypatch.setattr("ingest.sync.folder_sync.load_document", load_slowly)
     events: list[SyncProgress] = []
 
-    report = sync_folder(six, progress=events.append, embedding=embedding)
+    def note(progress: SyncProgress) -> None:
+        if progress.files_done > (events[-1].files_done if events else 0):
+            clock.now += seconds
+        events.append(progress)
+
+    report = sync_folder(six, progress=note, embedding=embedding)
 
     assert (report.new, report.chunks, report.embedded) == (6, 6, 6)
     assert committed_after(events) == commits
