@@ -315,10 +315,11 @@ class Reader:
 
     def _unread(self, document_id: int) -> float:
         """Return the estimated share of a document that could not be read, 0 to 1."""
-        if self.state().format != FORMAT:
-            return 0.0
         query = "SELECT missing / (characters + missing + 0.0) FROM coverage WHERE document = ?"
-        found = self._connection.execute(query, (document_id,)).fetchone()
+        try:
+            found = self._connection.execute(query, (document_id,)).fetchone()
+        except sqlite3.DatabaseError:  # damaged, or of a format without it: it is an estimate only
+            return 0.0
         return float((found and found[0]) or 0.0)
 
     def _read_chunks(self, document_id: int, count: int, row: DocumentRow) -> list[ChunkRow]:

@@ -96,6 +96,7 @@ class DocumentRow:
     Attributes:
         source: Path relative to the folder, or the id given to ``add_documents``.
         content_hash: SHA-256 of the loaded bytes.
+        size: Size of the file, in bytes; None if unknown.
         signature: None if the file may have changed within the clock's resolution after reading.
         loader: Name and version of the loader.
         reason: Why it failed or is ignored, or what is missing; empty if it was read completely.
@@ -110,6 +111,7 @@ class DocumentRow:
     status: Status = Status.INDEXED
     reason: str = ""
     language: str = UNDETERMINED
+    size: int | None = None
     signature: FileSignature | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -213,12 +215,7 @@ def document_values(
     served = (document_id, chunks, row.source, row.origin, row.language, metadata)
     loaded = (row.content_hash, row.loader, row.status, row.reason)
     digest = checksum(seed, *served, *loaded)
-    return (*served, *loaded, digest, *signature_values(row.signature))
-
-
-def signature_values(signature: FileSignature | None) -> tuple[int | None, ...]:
-    """Return size, mtime, ctime and inode; four times None without a signature."""
-    return signature or (None, None, None, None)
+    return (*served, *loaded, digest, *(row.signature or (row.size, None, None, None)))
 
 
 def document_row(seed: int, columns: Sequence[Any]) -> DocumentRow:
@@ -240,7 +237,8 @@ def document_row(seed: int, columns: Sequence[Any]) -> DocumentRow:
         status=Status(status),
         reason=reason,
         language=language,
-        signature=None if stat[0] is None else FileSignature(*stat),
+        size=stat[0],
+        signature=None if None in stat else FileSignature(*stat),
         metadata=json.loads(metadata),
     )
 

@@ -254,8 +254,8 @@ def chunk_document(row: ChunkRow) -> LangChainDocument:
     """Return a chunk as a LangChain Document.
 
     An added document with a single chunk comes back as it was added. The metadata of any other
-    chunk has its ``source``, ``start``, ``end``, ``places``, ``headings`` and ``language`` as well,
-    and the ``page`` of its first character if its document has pages.
+    chunk has its ``source``, ``start``, ``end``, ``page`` (of the first character), ``places``,
+    ``headings`` and ``language`` as well.
     """
     metadata = dict(row.metadata)
     if row.origin is Origin.ADDED and row.whole:
@@ -264,12 +264,11 @@ def chunk_document(row: ChunkRow) -> LangChainDocument:
         "source": row.source,
         "start": row.chunk.start,
         "end": row.chunk.end,
+        "page": row.chunk.places[0].page if row.chunk.places else None,
         "places": list(row.chunk.places),
         "headings": list(row.chunk.headings),
         "language": row.language,
     }
-    if row.chunk.places and row.chunk.places[0].page:
-        metadata["page"] = row.chunk.places[0].page
     return LangChainDocument(
         id=f"{row.source}#{row.ordinal}", page_content=row.chunk.text, metadata=metadata
     )

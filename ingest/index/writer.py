@@ -21,7 +21,6 @@ from ingest.index.records import (
     checksum,
     document_values,
     fingerprint,
-    signature_values,
     text_hash,
 )
 from ingest.types import Chunk, Document, FileSignature
@@ -88,9 +87,9 @@ class Writer(Reader):
 
     def sign(self, source: str, signature: FileSignature | None) -> None:
         """Store a file's new signature; as its content is the same, so is the generation."""
-        values = signature_values(signature)
+        values = signature or (None, None, None, None)
         self._connection.execute(
-            "UPDATE documents SET (size, mtime_ns, ctime_ns, inode) = (?, ?, ?, ?) "
+            "UPDATE documents SET (size, mtime_ns, ctime_ns, inode) = (IFNULL(?, size), ?, ?, ?) "
             "WHERE source = ?",
             (*values, source),
         )

@@ -179,7 +179,8 @@ class _Sync:
         characters, begun = 0, _clock()
         sources = sorted((*self.plan.new, *self.plan.changed))
         loader = _loaders(self.settings)
-        files = self.workers.load((source, loader(source)) for source in sources)
+        sizes = self.scan.files
+        files = self.workers.load((one, sizes[one].size, loader(one)) for one in sources)
         for source in sources:
             self.progress.reading(source)
             loaded = next(files)

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from ingest.errors import LoadError
@@ -56,11 +56,11 @@ class Workers:
         self._running: set[_Process] = set()
         self._closed = False
 
-    def load(self, files: Iterable[tuple[str, str]]) -> Iterator[Loaded]:
-        """Yield the files in order; each is a source and its loader's name."""
+    def load(self, files: Iterable[tuple[str, int, str]]) -> Iterator[Loaded]:
+        """Yield the files in order; each is a source, its size, and the name of its loader."""
         ahead: deque[Future[Loaded]] = deque()
-        for source, loader in files:
-            ahead.append(self._threads.submit(self._load, source, loader))
+        for file in files:
+            ahead.append(self._threads.submit(self._load, *file))
             if len(ahead) > 2 * self._count:
                 yield ahead.popleft().result()
         while ahead:
@@ -75,12 +75,13 @@ class Workers:
         for process in self._running:
             process.close()
 
-    def _load(self, source: str, loader: str) -> Loaded:
+    def _load(self, source: str, size: int, loader: str) -> Loaded:
         started = time.monotonic()
         reply = self._ask(self._request(source))
         if reply["status"] == "crashed":
             reply |= self._signature(source)
-        return Loaded(*_result(source, loader, reply), time.monotonic() - started)
+        row, document = _result(source, loader, reply)
+        return Loaded(replace(row, size=size), document, time.monotonic() - started)
 
     def _signature(self, source: str) -> dict[str, Any]:
         """Return the part of a reply by which the next sync knows that a file is the same."""

@@ -29,7 +29,7 @@ from ingest.index.writer import write_state
 
 Write = Callable[[str, str], Path]
 
-REBUILD = r"has format 1, this version reads 2: run 'rag index --rebuild'"
+REBUILD = r"has format [12], this version reads 3: run 'rag index --rebuild'"
 
 
 @pytest.fixture
@@ -55,10 +55,10 @@ def test_the_embedding_model_is_stored_as_json_in_the_state(
     assert state["identity"] == json.dumps(asdict(embedding.identity))
 
 
-@pytest.fixture
-def old(indexed: IndexSettings) -> IndexSettings:
-    """The same as the first version wrote it."""
-    set_format(indexed, 1)
+@pytest.fixture(params=[1, 2])
+def old(indexed: IndexSettings, request: pytest.FixtureRequest) -> IndexSettings:
+    """The same as an earlier version wrote it."""
+    set_format(indexed, request.param)
     return indexed
 
 
@@ -67,8 +67,11 @@ def set_format(settings: IndexSettings, number: int) -> None:
     assert version
     with closing(sqlite3.connect(version / directory.CATALOG)) as connection, connection:
         write_state(connection, replace(Reader(connection).state(), format=number))
-        connection.execute("DROP TABLE sentences")
+        if number < 3:
+            connection.execute("ALTER TABLE texts RENAME COLUMN places TO pages")
+            connection.execute("DROP TABLE coverage")
         if number == 1:
+            connection.execute("DROP TABLE sentences")
             connection.execute("UPDATE vectors SET vector = zeroblob(4)")
 
 
@@ -152,12 +155,12 @@ def test_there_is_no_way_back_to_an_earlier_format(
 def test_a_rebuild_never_drops_what_a_later_version_wrote(
     indexed: IndexSettings, embedding: EmbeddingModel
 ) -> None:
-    set_format(indexed, 3)
+    set_format(indexed, 4)
     before = files(indexed)
 
-    with pytest.raises(StoreError, match=r"has format 3, .* run the version of rag that made it"):
+    with pytest.raises(StoreError, match=r"has format 4, .* run the version of rag that made it"):
         Index.open(indexed.index, embedding)
-    with pytest.raises(StoreError, match="has format 3"):
+    with pytest.raises(StoreError, match="has format 4"):
         sync_folder(indexed, rebuild=True)
 
     assert files(indexed) == before
@@ -172,5 +175,5 @@ def test_a_file_of_the_first_format_is_not_imported(indexed: IndexSettings, tmp_
     content = (tmp_path / "export.rag").read_bytes()[:-48] + b"rag-app index 01"
     (tmp_path / "export.rag").write_bytes(content + hashlib.sha256(content).digest())
 
-    with pytest.raises(UsageError, match="has format 01, this version reads 2"):
+    with pytest.raises(UsageError, match="has format 01, this version reads 3"):
         import_index(indexed, tmp_path / "export.rag")

@@ -87,7 +87,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def sign(catalog: Path, file: Path) -> None:
     """Make a file with a right digest of any catalog, as a stranger could."""
-    content = catalog.read_bytes() + b"rag-app index 02"
+    content = catalog.read_bytes() + b"rag-app index 03"
     file.write_bytes(content + hashlib.sha256(content).digest())
 
 
@@ -408,7 +408,7 @@ def test_a_file_of_another_format_is_named(elsewhere: IndexSettings, file: Path)
     content = file.read_bytes()[:-48] + b"rag-app index 99"
     file.write_bytes(content + hashlib.sha256(content).digest())
 
-    with pytest.raises(UsageError, match="has format 99, this version reads 2"):
+    with pytest.raises(UsageError, match="has format 99, this version reads 3"):
         import_index(elsewhere, file)
 
 

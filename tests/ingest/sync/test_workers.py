@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 def load(folder: Path, *sources: str, **limits: int) -> list[Loaded]:
     settings = IndexSettings(documents=folder, **limits)
     with closing(Workers(settings)) as workers:
-        return list(workers.load((source, "text/1") for source in sources))
+        return list(workers.load((source, 9, "text/1") for source in sources))
 
 
 def outcome(loaded: Loaded) -> tuple[str, Status, str]:

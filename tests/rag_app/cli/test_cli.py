@@ -14,12 +14,15 @@ ASK_KEYS = (
     "question answer abstained nearest citations unsupported conflicts retrieval_confidence "
     "llm usage timings"
 ).split()
-CITATION_KEYS = "n source page start end quote score verified language".split()
-SEARCH_KEYS = "source page start end text score dense lexical".split()
+CITATION_KEYS = "n source page start end quote score verified language location".split()
+SEARCH_KEYS = "source page location start end text score dense lexical".split()
 INDEX_KEYS = (
-    "new changed renamed deleted unchanged failed partial chunks embedded reused seconds".split()
-)
-STATUS_KEYS = "documents chunks generation embedding index_type bytes failed usage".split()
+    "new changed renamed deleted unchanged failed newly_failed partial ignored coverage chunks "
+    "embedded reused seconds slowest"
+).split()
+STATUS_KEYS = (
+    "documents chunks generation embedding index_type bytes failed partial ignored coverage usage"
+).split()
 USAGE_KEYS = "questions cached input_tokens output_tokens cost".split()
 COMMANDS = (
     "index ask search show chat compare status verify export import doctor config tokens".split()
@@ -175,7 +178,10 @@ def test_a_file_that_fails_is_named_and_the_rest_is_indexed(rag_alone: Rag) -> N
     Path("documents/b.pdf").write_bytes(b"%PDF-1.7 and then nothing")
     run = rag_alone("index", "documents", "--index", "i")
     assert run.code == 1
-    assert run.out.startswith("files: 1 new, 1 failed; chunks: 1 (1 embedded, 0 reused)")
+    assert run.out.startswith(
+        "files: 1 new, 1 failed; read: 1 of 2 files, 50.0% of their characters; "
+        "chunks: 1 (1 embedded, 0 reused)"
+    )
     assert run.err.startswith("failed: b.pdf: ")
     assert rag_alone("search", "depot", "--index", "i").out.endswith("The depot opens at seven.\n")
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +16,6 @@ from pathlib import Path
 import pytest
 from running import QUESTION, Rag, fingerprint, in_a_process, index_one_document
 from test_cli import INDEX_KEYS
-
-from ingest import Document, LoadError
-from ingest.loaders import load_document
 
 EXPORT_KEYS = "file documents chunks bytes".split()
 IMPORT_KEYS = "documents chunks".split()
@@ -143,31 +141,62 @@ def test_a_rebuild_is_rolled_back(rag: Rag, copy: Path) -> None:
     )
 
 
-def test_a_file_that_failed_is_read_again_on_request(
+def test_a_file_that_failed_is_an_error_once_and_read_again_on_request(
     rag_alone: Rag, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("documents").mkdir()
-    for name in ("a.txt", "b.txt"):
-        Path("documents", name).write_text(f"The depot {name} opens at seven.")
+    for name, times in (("a.txt", 40_000), ("b.txt", 1)):
+        Path("documents", name).write_text(f"The depot {name} opens at seven.\n" * times)
         os.utime(Path("documents", name), (1_600_000_000, 1_600_000_000))
-
-    def fail_on_a(source: str, content: bytes) -> Document:
-        if source == "a.txt":
-            raise LoadError("could not be read today")
-        return load_document(source, content)
-
+    time.sleep(2.1)  # until the signatures of the files are trusted
     command = ("index", "documents", "--index", "i")
-    monkeypatch.setattr("ingest.sync.folder_sync.load_document", fail_on_a)
-    assert "failed: a.txt: could not be read today\n" in rag_alone(*command).err
-    monkeypatch.setattr("ingest.sync.folder_sync.load_document", load_document)
+    monkeypatch.setenv("RAG_MAX_FILE_MB", "1")
 
-    assert rag_alone(*command).code == 1
+    first = rag_alone(*command)
+    assert first.code == 1
+    assert "failed: a.txt: has 1,320,000 bytes, the limit is 1,000,000" in first.err
+    again = rag_alone(*command)
+    assert again.code == 0
+    assert "the failed files are as they were: --retry-failed reads them again\n" in again.err
+    assert again.out.startswith("files: 1 unchanged, 1 failed; read: 1 of 2 files, 0.0% of their")
+    assert rag_alone(*command, "--strict").code == 1
+
+    monkeypatch.delenv("RAG_MAX_FILE_MB")
+    assert rag_alone(*command).code == 0
     assert rag_alone(*command, "--retry-failed", "--dry-run").out.startswith(
         "would change, files: 1 changed, 1 unchanged"
     )
     run = rag_alone(*command, "--retry-failed")
     assert (run.code, run.err) == (0, "")
-    assert run.out.startswith("files: 1 changed, 1 unchanged; chunks: 1 (1 embedded, 0 reused)")
+    assert run.out.startswith("files: 1 changed, 1 unchanged; chunks: ")
+
+
+def test_each_file_is_told_in_one_state(rag_alone: Rag) -> None:
+    folder = Path("documents")
+    (folder / "drafts").mkdir(parents=True)
+    (folder / "good.txt").write_text("The depot opens at seven.")
+    (folder / "empty.txt").touch()
+    (folder / "tool.exe").write_bytes(b"MZ\x90\0\3\0\0\0\4\0\0\0" * 20)
+    (folder / "forged\nfailed: good.txt.txt").touch()
+    for name in ("a", "b", "c", "d"):
+        (folder / "drafts" / f"{name}.txt").write_text("Not yet.")
+    (folder / ".ragignore").write_text("drafts/*\n")
+
+    run = rag_alone("index", "documents", "--index", "i", "--exclude", "*.log")
+    status = json.loads(rag_alone("status", "--index", "i", "--json").out)
+
+    assert run.code == 1
+    assert run.out.startswith("files: 1 new, 6 ignored, 2 failed; read: 1 of 4 files, ")
+    assert run.err.splitlines() == [
+        "failed: empty.txt: is empty",
+        "failed: forged\ufffdfailed: good.txt.txt: is empty",
+        "ignored: tool.exe: is a Windows program, which is not read",
+        "ignored: .ragignore: is hidden",
+        "ignored: drafts/a.txt, drafts/b.txt, drafts/c.txt and 1 more: matches 'drafts/*' in "
+        ".ragignore",
+    ]
+    assert [one["source"] for one in status["ignored"]] == ["tool.exe"]
+    assert (status["coverage"]["read"], status["coverage"]["total"]) == (1, 4)
 
 
 def test_watch_prints_a_line_a_sync_and_ctrl_c_ends_it(bare_environment: Path) -> None:

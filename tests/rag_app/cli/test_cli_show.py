@@ -44,7 +44,7 @@ def test_every_citation_can_be_shown(rag: Rag) -> None:
 def test_the_quote_is_marked_among_the_lines_around_it(rag_alone: Rag, pond: str) -> None:
     run = rag_alone("show", pond, "--index", "i")
     assert run.out == (
-        "my pond/a: b.md, Pond > Depth\n\n"
+        "my pond/a: b.md, line 10, Pond > Depth\n\n"
         f"One.\nTwo.\nThree.\nFour. >>>{DEEP}<<< It holds fish.\nFive.\nSix.\nSeven.\n"
     )
 
@@ -54,6 +54,7 @@ def test_show_json_has_the_stable_shape(rag_alone: Rag, pond: str) -> None:
     assert json.loads(rag_alone("show", pond, "--index", "i", "--json").out) == {
         "source": "my pond/a: b.md",
         "page": None,
+        "location": "line 10",
         "headings": ["Pond", "Depth"],
         "start": start,
         "end": start + len(DEEP),
@@ -120,7 +121,7 @@ def test_documents_that_disagree_are_shown_with_the_dates_they_state(rag_alone: 
     )
 
     found = re.findall(
-        r"^\[(\d)\] (.+)\.md \(disagrees with \[(\d)\]; of (\S+)\) \(rag show \2\.md:\d+-\d+\)$",
+        r"^\[(\d)\] (.+)\.md, line 1 \(disagrees with \[(\d)\]; of (\S+)\) \(rag show \2\.md:\d+-\d+\)$",
         run.out,
         re.M,
     )
