@@ -47,7 +47,7 @@ _MACHINE_FIELDS = frozenset(
     "content-transfer-encoding x-mailer".split()
 )
 _FIELDS = _MACHINE_FIELDS | set("from to cc bcc date subject reply-to sender in-reply-to".split())
-_MBOX = re.compile(r"From \S.*\d\d:\d\d.*\d{4}.*\n")
+_MBOX = re.compile(r"From \S.{0,200}\d\d:\d\d.{0,40}\d{4}.{0,40}\n")
 
 
 def detect(source: str, content: bytes) -> str:
