@@ -153,7 +153,10 @@ def _undamaged(sent: Any, payload: Any) -> bytes:
     packed = "".join(sent.split()).encode(errors="replace")
     if payload != packed:
         return payload if isinstance(payload, bytes) else b""
-    return base64.b64decode(packed[: len(packed) // 4 * 4])
+    try:
+        return base64.b64decode(packed[: len(packed) // 4 * 4])
+    except ValueError:
+        return b""
 
 
 def _bytes_of(message: Message) -> bytes:
