@@ -117,12 +117,7 @@ class _Reader:
             self._bodies.append(body)
 
     def _attach(self, part: Part) -> None:
-        content = part.content
-        name = clean_name(part.name) or "attachment"
-        if len(content) > self._members.left:
-            self._members.fail(name, self._members.limit_reason, len(content))
-        else:
-            self._members.add(name, content)
+        self._members.add(clean_name(part.name) or "attachment", part.content)
 
 
 def _day(date: str) -> str:

@@ -40,7 +40,10 @@ class Members:
         return bool(self._unsupported) and not (self._documents or self._failures or self._notes)
 
     def add(self, name: str, content: bytes) -> None:
-        """Load a file; an empty one holds nothing to miss."""
+        """Load a file, if the limit allows it; an empty one holds nothing to miss."""
+        if len(content) > self.left:
+            self.fail(name, self.limit_reason, len(content))
+            return
         self._left -= len(content)
         if not content.strip():
             return
@@ -51,9 +54,14 @@ class Members:
         except LoadError as error:
             self.fail(name, str(error), len(content))
         else:
-            self._left -= max(len(document.text) - len(content), 0)
-            self._read += len(content)
-            self._documents.append((name, document))
+            self._left += min(len(content), len(document.text))
+            self.add_document(name, document)
+
+    def add_document(self, name: str, document: Document) -> None:
+        """Add a file that is read already."""
+        self._left -= len(document.text)
+        self._read += len(document.text)
+        self._documents.append((name, document))
 
     def fail(self, name: str, reason: str, size: int = 0) -> None:
         """Note that a file of ``size`` bytes could not be read."""

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from compound_files import compound_file
 
 from ingest.errors import LoadError, UnsupportedError
 from ingest.loaders import load_document
@@ -35,24 +36,7 @@ def tarred(name: str) -> bytes:
 
 
 def compound(*streams: str) -> bytes:
-    """Return an OLE2 file of one directory sector with up to three empty streams."""
-    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
-    header += b"\x3e\0\3\0\xfe\xff\x09\0\6\0" + bytes(6)
-    numbers = (0, 1, 1, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0, 0, *[0xFFFFFFFF] * 108)
-    header += b"".join(number.to_bytes(4, "little") for number in numbers)
-    table = b"\xfd\xff\xff\xff\xfe\xff\xff\xff" + b"\xff" * 504
-    entries = [_entry("Root Entry", 5, child=1)]
-    for n, name in enumerate(streams, 1):
-        entries.append(_entry(name, 2, right=n + 1 if n < len(streams) else None))
-    return header + table + b"".join(entries).ljust(512, b"\0")
-
-
-def _entry(name: str, kind: int, right: int | None = None, child: int | None = None) -> bytes:
-    encoded = (name + "\0").encode("utf-16-le")
-    entry = encoded.ljust(64, b"\0") + len(encoded).to_bytes(2, "little") + bytes((kind, 1))
-    for link in (None, right, child):
-        entry += (0xFFFFFFFF if link is None else link).to_bytes(4, "little")
-    return entry + bytes(36) + b"\xfe\xff\xff\xff" + bytes(8)
+    return compound_file({name: b"x" for name in streams})
 
 
 MESSAGE = b"Received: from a by b\nFrom: a@b.pt\nSubject: Quays\nMessage-ID: <1@b>\n\nThe tide.\n"
