@@ -30,7 +30,7 @@ _MODULES = {
     "rtf": "legacy",
     "eml": "mail",
     "mbox": "mail",
-    "msg": "mail",
+    "msg": "outlook",
     "json": "structured",
     "jsonl": "structured",
     "yaml": "structured",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ingest.types import Document, Heading, Place
@@ -46,7 +46,8 @@ def join_documents(parts: Iterable[tuple[str, Document]]) -> Document:
     Each is a section under its name. Its places are named after it: ``terms.pdf, page 2``.
 
     Args:
-        parts: Each document with its name; one without text adds only its problems.
+        parts: Each document with its name, which is empty for text of the file itself; one without
+            text adds only its problems.
     """
     texts: list[str] = []
     places: list[Place] = []
@@ -55,22 +56,14 @@ def join_documents(parts: Iterable[tuple[str, Document]]) -> Document:
     offset = read = 0
     unread = 0.0
     for name, document in parts:
-        problems += (f"{name}: {problem}" for problem in document.problems)
+        problems += (f"{name}: {problem}" if name else problem for problem in document.problems)
         size = len(document.text)
         unread += size * document.unread / (1 - min(document.unread, 0.999))
         if not size:
             continue
         offset += len(_GAP) if texts else 0
-        headings.append(Heading(offset, 1, name))
-        headings += (
-            replace(one, start=one.start + offset, level=one.level + 1) for one in document.headings
-        )
-        places += (
-            one._replace(
-                start=one.start + offset, name=", ".join(filter(None, (name, one.name))), page=None
-            )
-            for one in document.places or (Place(0),)
-        )
+        headings += _headings_in(name, document, offset)
+        places += _places_in(name, document, offset)
         texts.append(document.text)
         offset += size
         read += size
@@ -81,3 +74,17 @@ def join_documents(parts: Iterable[tuple[str, Document]]) -> Document:
         problems=tuple(problems),
         unread=unread / (read + unread) if unread else 0.0,
     )
+
+
+def _headings_in(name: str, document: Document, offset: int) -> Iterator[Heading]:
+    if name:
+        yield Heading(offset, 1, name)
+    for one in document.headings:
+        yield replace(one, start=one.start + offset, level=one.level + bool(name))
+
+
+def _places_in(name: str, document: Document, offset: int) -> Iterator[Place]:
+    for one in document.places or (Place(0),):
+        path = ", ".join(filter(None, (name, one.name)))
+        page = None if name else one.page
+        yield one._replace(start=one.start + offset, name=path, page=page)

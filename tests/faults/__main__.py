@@ -16,6 +16,7 @@ from corruption import damage_files
 from disk import full_disks
 from identity import refuse_other_models
 from kills import command_kills, kills
+from mutations import mutate_documents
 from outcome import Outcome, Trial
 from readers import readers
 from stateful import stateful
@@ -27,6 +28,7 @@ TRIALS: dict[str, tuple[Trial, int]] = {
     "command": (command_kills, 10),
     "disk": (full_disks, 50),
     "corruption": (damage_files, 10_000),
+    "mutations": (mutate_documents, 7000),
     "writers": (writers, 100),
     "readers": (readers, 200),
     "identity": (refuse_other_models, 100),
