@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from ingest.text.languages import identify_language
 
-# The first wins a tie.
-_ENCODINGS = ("cp1252", "iso8859_15", "mac_roman", "cp850", "cp860")
+# By how much each is less likely than the first, before a look at the text.
+_ENCODINGS = {"cp1252": 0.0, "iso8859_15": 0.01, "mac_roman": 0.04, "cp850": 0.08, "cp860": 0.1}
 _RUN = re.compile(rb"[\x80-\xff](?:[\x00-\x7f]{0,8}[\x80-\xff])*")
 _AROUND = 8  # bytes
 _BEGINNING = 5000  # bytes
@@ -53,7 +53,7 @@ _LETTER = re.compile(
     """,
     re.VERBOSE,
 )
-_LOAN_LETTER = re.compile("(?<=[a-z])[éèöüñç]|[éèöü](?=[a-z])")
+_LOAN_LETTER = re.compile("(?<=[a-z])[éèöüäñ]|[éèöü](?=[a-z])|(?<=[aein])ç(?=[aou])")
 _NORTHERN_LETTER = re.compile("(?<=[a-z])[åøæð]|[åøæ](?=[a-z])")
 # Signs in their usual place in both languages.
 _USUAL_SIGN = re.compile(
@@ -97,9 +97,9 @@ _OTHER = {
 }
 _ENGLISH = {
     _SIGN: 0.4,
-    _NORTHERN_LETTER: 0.6,
-    _LETTER: 0.6,
-    _USUAL_LETTER: 0.65,
+    _NORTHERN_LETTER: 0.5,
+    _LETTER: 0.5,
+    _USUAL_LETTER: 0.6,
     _LOAN_LETTER: 0.7,
     _DASH: 1.0,
     _CONTRACTION: 1.0,
@@ -126,7 +126,11 @@ def read_western(content: bytes) -> Reading | None:
     sample = _sample(content)
     language = identify_language(content[:_BEGINNING].decode("ascii", errors="replace"))
     texts = [(encoding, _try(sample, encoding)) for encoding in _ENCODINGS]
-    scored = [(_score(text, language), encoding, text) for encoding, text in texts if text]
+    scored = [
+        (_score(text, language) - _ENCODINGS[encoding], encoding, text)
+        for encoding, text in texts
+        if text
+    ]
     score, encoding, text = max(scored, key=lambda one: one[0])
     margins = [score - other for other, _, read in scored if read != text]
     least = _FEW_LEAST if len(_FOREIGN.findall(text)) < _FEW else _LEAST
