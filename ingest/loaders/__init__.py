@@ -23,7 +23,6 @@ _MODULES = {
     "xls": "spreadsheet",
     "xlsx": "spreadsheet",
     "xlsb": "spreadsheet",
-    "ods": "spreadsheet",
     "odt": "opendocument",
     "odp": "opendocument",
     "doc": "legacy",

@@ -26,21 +26,25 @@ class Sheet(NamedTuple):
     rows: Iterable[Row]
 
 
-def sheets_document(sheets: Sequence[Sheet], options: LoadOptions) -> Document:
+def sheets_document(sheets: Iterable[Sheet], options: LoadOptions) -> Document:
     """Return a section for each sheet that has a cell; a row's place is ``Sheet!row``."""
     made = RowsText(options)
     problems: list[str] = []
-    for at, sheet in enumerate(sheets):
+    count = 0
+    for sheet in sheets:
+        count += 1
         try:
             _add_sheet(made, sheet)
         except LoadError as error:
             problems.append(f"sheet '{sheet.name}': {error}")
         if made.stopped_at:
-            problems.append(f"sheet '{sheet.name}' was not read from row {made.stopped_at:,} on")
-            problems += (f"sheet '{one.name}' was not read" for one in sheets[at + 1 :])
+            problems.append(
+                f"sheet '{sheet.name}' was not read from row {made.stopped_at:,} on, nor were "
+                "sheets after it"
+            )
             break
-    # How much the others hold is not known: each counts as one that was read.
-    return made.document({}, problems, len(problems) / max(1, len(sheets)))
+    # What was not read counts as a sheet of the usual size.
+    return made.document({}, problems, len(problems) / (count + 1))
 
 
 def _add_sheet(made: RowsText, sheet: Sheet) -> None:

@@ -21,7 +21,6 @@ _ROWS_BETWEEN_CHECKS = 1000
 _LOOKED_AT = 30  # rows
 _FULL = 0.6  # share of the cells of the fullest row that a head has
 _DISTINCT = 0.8
-_FEWEST_BESIDE_NUMBERS = 2
 _LONGEST_NAME = 80
 
 # A number, amount, date or time.
@@ -98,9 +97,16 @@ def _is_head(names: Sequence[str], below: Sequence[Row]) -> bool:
     if len(set(filled)) < _DISTINCT * len(filled):
         return False
     columns = [[row.cells[at] for row in below if at < len(row.cells)] for at in range(len(names))]
-    fit = [_is_name(name, columns[at]) for at, name in enumerate(names) if name]
-    # The first column may number the rows, and then its head as well.
-    return all(fit[1:]) and (fit[0] or len(fit) > _FEWEST_BESIDE_NUMBERS)
+    pairs = [(name, columns[at]) for at, name in enumerate(names) if name]
+    if not all(_is_name(*pair) for pair in pairs[1:]):
+        return False
+    # Where the first column numbers the rows, its head may be a number too.
+    return _is_name(*pairs[0]) or any(_holds_values(column) for _, column in pairs[1:])
+
+
+def _holds_values(column: Sequence[str]) -> bool:
+    filled = list(filter(None, column))
+    return bool(filled) and all(map(_VALUE.fullmatch, filled))
 
 
 def _is_name(name: str, below: Sequence[str]) -> bool:

@@ -42,12 +42,12 @@ def load_text(content: bytes, options: LoadOptions) -> Document:
     """
     decoded = decode_noted(content)
     headings = tuple(_plain_headings(decoded.text))
-    return _verbatim(decoded, headings, stated(_first_title(headings), ""))
+    return verbatim(decoded, headings, stated(_first_title(headings), ""))
 
 
 def load_code(content: bytes, options: LoadOptions) -> Document:
     """Return source code verbatim."""
-    return _verbatim(decode_noted(content))
+    return verbatim(decode_noted(content))
 
 
 def load_markdown(content: bytes, options: LoadOptions) -> Document:
@@ -55,23 +55,24 @@ def load_markdown(content: bytes, options: LoadOptions) -> Document:
     decoded = decode_noted(content)
     text = decoded.text
     front = _FRONT_MATTER.match(text)
-    headings = tuple(_markdown_headings(text, front.end() if front else 0))
+    headings = tuple(markdown_headings(text, front.end() if front else 0))
     stated_ones = front[1] or "" if front else ""
     title, changed = _FRONT_TITLE.search(stated_ones), _FRONT_DATE.search(stated_ones)
     name = title[1].strip("'\"") if title else _first_title(headings)
-    return _verbatim(decoded, headings, stated(name, changed[1] if changed else ""))
+    return verbatim(decoded, headings, stated(name, changed[1] if changed else ""))
 
 
 def load_rst(content: bytes, options: LoadOptions) -> Document:
     """Return a reStructuredText file verbatim, with its section titles."""
     decoded = decode_noted(content)
     headings = tuple(_rst_headings(decoded.text))
-    return _verbatim(decoded, headings, stated(_first_title(headings), ""))
+    return verbatim(decoded, headings, stated(_first_title(headings), ""))
 
 
-def _verbatim(
+def verbatim(
     decoded: Decoded, headings: tuple[Heading, ...] = (), facts: Mapping[str, str] = _NOTHING
 ) -> Document:
+    """Return the document of a text that is the file itself."""
     return Document(decoded.text, _LINES, headings, {**facts, **decoded.metadata}, decoded.problems)
 
 
@@ -97,7 +98,7 @@ def _plain_headings(text: str) -> Iterator[Heading]:
             yield Heading(start, 2, line)
 
 
-def _markdown_headings(text: str, start: int) -> Iterator[Heading]:
+def markdown_headings(text: str, start: int = 0) -> Iterator[Heading]:
     """Yield ATX and setext headings outside code fences, after the offset ``start``."""
     fence = ""
     before, previous, offset = "", "", start
