@@ -18,7 +18,7 @@ _ENCODINGS = {"cp1252": 0.0, "iso8859_15": 0.01, "mac_roman": 0.04, "cp850": 0.0
 _RUN = re.compile(rb"[\x80-\xff](?:[\x00-\x7f]{0,8}[\x80-\xff])*")
 _AROUND = 8  # bytes
 _BEGINNING = 5000  # bytes
-_MOST_RUNS = 3000
+_MOST_RUNS = 1000
 _LEAST = 0.3
 # So few characters say little about other encodings.
 _FEW = 4
