@@ -1,30 +1,19 @@
-"""Plain text, Markdown and reStructuredText."""
+"""Plain text, Markdown, reStructuredText and source code."""
 
 from __future__ import annotations
 
-import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 
-from ingest.errors import LoadError
+from ingest.loaders.encodings import Decoded, decode_noted
+from ingest.loaders.encodings import decode as decode
 from ingest.loaders.metadata import stated
 from ingest.loaders.options import LoadOptions
 from ingest.types import Document, Heading, Place
 
 _LINES = (Place(0, line=1),)
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_WESTERN = frozenset("áàâãäéêèëíïóôõöúüçñÁÀÂÃÄÉÊÈÍÓÔÕÖÚÜÇÑºª°§«»“”‘’–—…•€£©®\xa0")
-_DETECTION_BYTES = 65_536
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f\ufffd]")
-_MOST_CONTROL = 0.05  # chosen by hand, as are the other limits here
-
+_NOTHING: Mapping[str, str] = {}
 _LONGEST_HEADING = 500
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*$")
@@ -51,84 +40,40 @@ def load_text(content: bytes, options: LoadOptions) -> Document:
     Raises:
         LoadError: If the file is binary.
     """
-    text = decode(content)
-    headings = tuple(_plain_headings(text))
-    return Document(text, _LINES, headings, stated(_first_title(headings), ""))
+    decoded = decode_noted(content)
+    headings = tuple(_plain_headings(decoded.text))
+    return verbatim(decoded, headings, stated(_first_title(headings), ""))
+
+
+def load_code(content: bytes, options: LoadOptions) -> Document:
+    """Return source code verbatim."""
+    return verbatim(decode_noted(content))
 
 
 def load_markdown(content: bytes, options: LoadOptions) -> Document:
     """Return a Markdown file verbatim, with its headings and its title."""
-    text = decode(content)
+    decoded = decode_noted(content)
+    text = decoded.text
     front = _FRONT_MATTER.match(text)
-    headings = tuple(_markdown_headings(text, front.end() if front else 0))
+    headings = tuple(markdown_headings(text, front.end() if front else 0))
     stated_ones = front[1] or "" if front else ""
     title, changed = _FRONT_TITLE.search(stated_ones), _FRONT_DATE.search(stated_ones)
     name = title[1].strip("'\"") if title else _first_title(headings)
-    return Document(text, _LINES, headings, stated(name, changed[1] if changed else ""))
+    return verbatim(decoded, headings, stated(name, changed[1] if changed else ""))
 
 
 def load_rst(content: bytes, options: LoadOptions) -> Document:
     """Return a reStructuredText file verbatim, with its section titles."""
-    text = decode(content)
-    headings = tuple(_rst_headings(text))
-    return Document(text, _LINES, headings, stated(_first_title(headings), ""))
+    decoded = decode_noted(content)
+    headings = tuple(_rst_headings(decoded.text))
+    return verbatim(decoded, headings, stated(_first_title(headings), ""))
 
 
-def decode(content: bytes, declared: str | None = None) -> str:
-    """Return ``content`` decoded, with line feeds only; raises LoadError if it is binary.
-
-    It is decoded as UTF-8 if it is valid, else as declared, else as the most likely encoding.
-    """
-    text = _decode_marked(content)
-    if text is None and b"\0" in content:
-        raise LoadError("is not text: it holds NUL bytes, like a binary file")
-    if text is None:
-        text = _decode_unmarked(content, declared)
-    if len(_CONTROL.findall(text)) > len(text) * _MOST_CONTROL:
-        raise LoadError("is not text: it is full of control characters, like a binary file")
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
-
-
-def _decode_marked(content: bytes) -> str | None:
-    """Return the text decoded by its byte order mark; None without one."""
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if content.startswith(mark):
-            return content.decode(encoding, errors="replace")
-    return None
-
-
-def _decode_unmarked(content: bytes, declared: str | None) -> str:
-    for encoding in ("utf-8", declared):
-        if encoding and (text := _try_decode(content, encoding)) is not None:
-            return text
-    western = _try_decode(content, "cp1252")
-    if western is not None and _looks_western(western):
-        return western
-    return _decode_guessed(content)
-
-
-def _try_decode(content: bytes, encoding: str) -> str | None:
-    try:
-        text = content.decode(encoding)
-        text.encode()
-    except (UnicodeError, LookupError, ValueError):
-        return None
-    return text
-
-
-def _looks_western(text: str) -> bool:
-    """Return whether most letters beyond ASCII are of Portuguese and its neighbours."""
-    foreign = [character for character in text if not character.isascii()]
-    return sum(character in _WESTERN for character in foreign) >= 0.9 * len(foreign)
-
-
-def _decode_guessed(content: bytes) -> str:
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(content[:_DETECTION_BYTES]).best()
-    if best is None:
-        raise LoadError("is not text: no character encoding fits it")
-    return content.decode(best.encoding, errors="replace")
+def verbatim(
+    decoded: Decoded, headings: tuple[Heading, ...] = (), facts: Mapping[str, str] = _NOTHING
+) -> Document:
+    """Return the document of a text that is the file itself."""
+    return Document(decoded.text, _LINES, headings, {**facts, **decoded.metadata}, decoded.problems)
 
 
 def _first_title(headings: tuple[Heading, ...]) -> str:
@@ -153,7 +98,7 @@ def _plain_headings(text: str) -> Iterator[Heading]:
             yield Heading(start, 2, line)
 
 
-def _markdown_headings(text: str, start: int) -> Iterator[Heading]:
+def markdown_headings(text: str, start: int = 0) -> Iterator[Heading]:
     """Yield ATX and setext headings outside code fences, after the offset ``start``."""
     fence = ""
     before, previous, offset = "", "", start

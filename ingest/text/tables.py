@@ -45,7 +45,12 @@ def spell_out(row: str, head: str) -> str:
     if len(own) != len(names) or not names_columns(head):
         return "; ".join(filter(None, own))
     named = zip(names, own, strict=True)
-    return "; ".join(f"{name}: {cell}" if name else cell for name, cell in named if cell)
+    return "; ".join(_named(name, cell) for name, cell in named if cell)
+
+
+def _named(name: str, cell: str) -> str:
+    """Return a cell after the name of its column, which it may begin with itself."""
+    return f"{name}: {cell}" if name and not cell.startswith(f"{name}: ") else cell
 
 
 def _cells(row: str) -> list[str]:

@@ -56,6 +56,12 @@ def test_a_head_stands_over_a_rule_or_has_no_number() -> None:
         pytest.param("| K1 | 30 l | red |", "| Model | Capacity |", "K1; 30 l; red", id="no fit"),
         pytest.param("Owner | Ana", "Model | Note", "Owner; Ana", id="a list of pairs"),
         pytest.param("| K1 | 30 l |", "", "K1; 30 l", id="no head"),
+        pytest.param(
+            "Model: K1 | Hue: red | Size: 7",
+            "Model | Hue | Size",
+            "Model: K1; Hue: red; Size: 7",
+            id="cells that are named already",
+        ),
     ],
 )
 def test_a_row_is_said_with_the_names_of_its_columns(row: str, head: str, expected: str) -> None:
