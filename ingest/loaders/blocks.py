@@ -42,12 +42,13 @@ def join_blocks(blocks: Iterable[Block]) -> tuple[str, tuple[Heading, ...]]:
 
 
 def join_parts(
-    parts: Iterable[tuple[str, Iterable[Block]]],
+    parts: Iterable[tuple[str, Iterable[Block]]], *, name_untitled: bool = False
 ) -> tuple[str, tuple[Heading, ...], tuple[Place, ...]]:
     """Return the text of the parts of a file, its headings, and a place for each part with text.
 
     Args:
         parts: The blocks of each part with its name, such as ``slide 2``.
+        name_untitled: Whether a part that does not begin with a heading is a section of its name.
     """
     texts: list[str] = []
     headings: list[Heading] = []
@@ -59,10 +60,18 @@ def join_parts(
             continue
         offset += len(_GAP) if texts else 0
         places.append(Place(offset, name))
+        if name_untitled and not (found and found[0].start == 0):
+            headings.append(Heading(offset, 1, name))
         headings += (replace(one, start=one.start + offset) for one in found)
         texts.append(text)
         offset += len(text)
     return _GAP.join(texts), tuple(headings), tuple(places)
+
+
+def lines_block(lines: Iterable[str]) -> list[Block]:
+    """Return a block of lines in a list, empty if they have no text."""
+    text = "\n".join(lines)
+    return [Block(text)] if text.strip() else []
 
 
 def row_line(cells: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ingest.loaders.blocks import Block, join_blocks, row_line
+from ingest.loaders.blocks import Block, join_blocks, lines_block, row_line
 from ingest.loaders.docx_styles import Numbering, Styles, outline_level, value
 from ingest.loaders.docx_tables import is_layout, row_texts, table_rows
 from ingest.loaders.docx_text import ParagraphText, content, read_paragraph
@@ -88,8 +88,7 @@ class _Reader:
         for box in found.boxes:
             yield from self.blocks(box)
         for graphic in found.graphics:
-            if text := graphic_text(self.package, self.part, graphic):
-                yield Block(text)
+            yield from lines_block(graphic_text(self.package, self.part, graphic).splitlines())
         for kind, note_id in found.notes:
             note = self.notes.pop((kind, note_id), None)
             if note is not None:
@@ -145,11 +144,11 @@ class _Reader:
                 cells = row_texts(row, above, lambda cell: self._cell_text(cell, anchored))
                 lines += row_line(cells)
                 continue
-            yield from _table_block(lines)
+            yield from lines_block(lines)
             lines = []
             for cell in row:
                 yield from self.blocks(cell)
-        yield from _table_block(lines)
+        yield from lines_block(lines)
         yield from self._anchored(anchored)
 
     def _cell_text(self, cell: Any, anchored: ParagraphText) -> str:
@@ -163,11 +162,6 @@ class _Reader:
                 anchored.graphics += found.graphics
                 anchored.notes += found.notes
         return " ".join(texts)
-
-
-def _table_block(lines: list[str]) -> Iterator[Block]:
-    if lines:
-        yield Block("\n".join(lines))
 
 
 def _is_deleted(paragraph: Any, text: str) -> bool:

@@ -29,6 +29,8 @@ _NAMESPACES = {
     "dcterms": "http://purl.org/dc/terms/",
 }
 
+_DEFAULT_TITLES = frozenset(("powerpoint presentation", "apresentação do powerpoint"))
+
 
 class Relationship(NamedTuple):
     """A link to another part: ``kind`` is the last word of its type, such as ``footnotes``."""
@@ -96,7 +98,7 @@ class Package:
         return next((one.part for one in links if one.id == relationship_id), None)
 
     def metadata(self) -> dict[str, str]:
-        """Return the title and the date of the last change, without what python-docx makes up."""
+        """Return the title and the date of the last change, without what programs make up."""
         names = self.related("", "core-properties")
         if not names:
             return {}
@@ -105,6 +107,7 @@ class Package:
             return {}
         author, editor = _text(facts, "dc:creator"), _text(facts, "cp:lastModifiedBy")
         title = "" if editor == "python-docx" else _text(facts, "dc:title")
+        title = "" if title.lower() in _DEFAULT_TITLES else title
         made_up = "python-docx" in (author, editor)
         return stated(title, "" if made_up else _text(facts, "dcterms:modified"))
 
