@@ -52,6 +52,10 @@ class ListCounter:
         """Restart a level, counted from 0, and those below it."""
         self._counts = {level: n for level, n in self._counts.items() if level < depth}
 
+    def set_next(self, depth: int, number: int) -> None:
+        """Let the next item of a level have this number."""
+        self._counts[depth] = number - 1
+
     def next_label(self, levels: Mapping[int, NumberLevel], depth: int) -> str:
         """Count an item; return its label, ``-`` for a bullet, empty for none."""
         depth = min(depth, _MOST_LEVELS - 1)
