@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ingest.types import Document, Heading, Place
 
 _GAP = "\n\n"
+LONGEST_REPEAT = 300  # a longer cell is not repeated in each row it spans; chosen by hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,45 @@ def join_blocks(blocks: Iterable[Block]) -> tuple[str, tuple[Heading, ...]]:
         parts += (gap, block.text)
         offset += len(block.text)
     return "".join(parts), tuple(headings)
+
+
+def join_parts(
+    parts: Iterable[tuple[str, Iterable[Block]]], *, name_untitled: bool = False
+) -> tuple[str, tuple[Heading, ...], tuple[Place, ...]]:
+    """Return the text of the parts of a file, its headings, and a place for each part with text.
+
+    Args:
+        parts: The blocks of each part with its name, such as ``slide 2``.
+        name_untitled: Whether a part that does not begin with a heading is a section of its name.
+    """
+    texts: list[str] = []
+    headings: list[Heading] = []
+    places: list[Place] = []
+    offset = 0
+    for name, blocks in parts:
+        text, found = join_blocks(blocks)
+        if not text:
+            continue
+        offset += len(_GAP) if texts else 0
+        places.append(Place(offset, name))
+        if name_untitled and not (found and found[0].start == 0):
+            headings.append(Heading(offset, 1, name))
+        headings += (replace(one, start=one.start + offset) for one in found)
+        texts.append(text)
+        offset += len(text)
+    return _GAP.join(texts), tuple(headings), tuple(places)
+
+
+def lines_block(lines: Iterable[str]) -> list[Block]:
+    """Return a block of lines in a list, empty if they have no text."""
+    text = "\n".join(lines)
+    return [Block(text)] if text.strip() else []
+
+
+def row_line(cells: Iterable[str]) -> list[str]:
+    """Return the line of a table row in a list, empty if the row has no text."""
+    line = " | ".join(" ".join(cell.split()) for cell in cells).strip()
+    return [line] if line.strip(" |") else []
 
 
 def join_documents(parts: Iterable[tuple[str, Document]]) -> Document:

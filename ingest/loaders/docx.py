@@ -2,163 +2,169 @@
 
 from __future__ import annotations
 
-import io
-import re
-import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import docx
-from docx.oxml.ns import qn
-
-from ingest.errors import LoadError
-from ingest.loaders.blocks import Block, join_blocks
-from ingest.loaders.metadata import stated
+from ingest.loaders.blocks import Block, join_blocks, lines_block, row_line
+from ingest.loaders.docx_styles import Numbering, Styles, outline_level, value
+from ingest.loaders.docx_tables import is_layout, row_texts, table_rows
+from ingest.loaders.docx_text import ParagraphText, content, read_paragraph
+from ingest.loaders.list_numbers import BULLET, format_number
+from ingest.loaders.ooxml import Package, graphic_text, qn
 from ingest.loaders.options import LoadOptions
 from ingest.types import Document
 
-_MOST_UNPACKED_BYTES = 200_000_000  # against zip bombs; chosen by hand
-_HEADING_NAME = re.compile(
-    r"(?:heading|título|titulo|titre|überschrift|encabezado|titolo|kop|标题|見出し)\s*(\d)", re.I
-)
-_TITLE_NAMES = frozenset(("title", "título", "titulo"))
-_BODY_LEVEL = 9
-_BREAKS = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
-_SKIPPED = frozenset(
-    (
-        qn("w:del"),
-        qn("w:moveFrom"),
-        "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback",
-    )
-)
+_NOTES = {"footnotes": "Footnote", "endnotes": "Endnote", "comments": "Comment"}
+_NUMBER_FORMATS = {"footnotes": "decimal", "endnotes": "lowerRoman"}  # what Word starts with
 
 
-@dataclass(frozen=True, slots=True)
-class _Styles:
-    """Ids of paragraph styles: headings with their levels, 0 for the title, and list items."""
+def load_docx(file: bytes, options: LoadOptions) -> Document:
+    """Return the paragraphs and tables in order; raises LoadError if the file can't be read.
 
-    levels: dict[str, int]
-    lists: frozenset[str]
-
-
-def load_docx(content: bytes, options: LoadOptions) -> Document:
-    """Return the paragraphs and tables in order; raises LoadError if the file can't be read."""
-    _check_archive(content)
-    file = docx.Document(io.BytesIO(content))
-    text, headings = join_blocks(_blocks(file.element.body, _styles(file)))
-    return Document(text, headings=headings, metadata=_facts(file))
-
-
-def _facts(file: Any) -> dict[str, str]:
-    """Return the file's metadata, without the values that python-docx fills in."""
-    facts = file.core_properties
-    title = "" if facts.last_modified_by == "python-docx" else (facts.title or "").strip()
-    made_up = "python-docx" in (facts.author, facts.last_modified_by)
-    return stated(title, "" if made_up or not facts.modified else facts.modified.isoformat())
-
-
-def _check_archive(content: bytes) -> None:
-    """Raise LoadError if the file is not a zip archive, is encrypted, or is too large unpacked."""
-    if content.startswith(b"\xd0\xcf\x11\xe0"):
-        raise LoadError("is encrypted, or an old .doc file: save it as .docx without a password")
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(part.file_size for part in archive.infolist())
-    except zipfile.BadZipFile as error:
-        raise LoadError("is damaged or not really docx") from error
-    if size > _MOST_UNPACKED_BYTES:
-        raise LoadError(f"unpacks to {size // 1_000_000:,} MB: too much for a document")
-
-
-def _styles(file: Any) -> _Styles:
-    styles = file.styles.element.style_lst
-    levels = {style.styleId: _style_level(style) for style in styles}
-    return _Styles(
-        {name: level for name, level in levels.items() if level is not None},
-        frozenset(style.styleId for style in styles if _has_numbering(style)),
+    The headers and footers come first, notes and comments after the paragraph that they belong to.
+    """
+    package = Package(file, options)
+    reader = _Reader(package)
+    body = package.xml(reader.part).find(qn("w:body"))
+    blocks = list(reader.blocks(body))
+    text, headings = join_blocks([*reader.running_blocks(body), *blocks, *reader.other_notes()])
+    return Document(
+        text,
+        headings=headings,
+        metadata=package.metadata(),
+        problems=tuple(dict.fromkeys(package.problems)),
     )
 
 
-def _style_level(style: Any) -> int | None:
-    name = (style.name_val or "").strip().lower()
-    if name in _TITLE_NAMES:
-        return 0
-    if match := _HEADING_NAME.fullmatch(name):
-        return int(match[1])
-    seen: set[str] = set()
-    while style is not None and style.styleId not in seen:
-        seen.add(style.styleId)
-        if (level := _outline_level(style)) is not None:
-            return level
-        style = style.base_style
-    return None
+class _Reader:
+    """Reads the stories of a document: its body, headers, notes and text boxes."""
+
+    def __init__(self, package: Package) -> None:
+        self.package = package
+        self.part = package.main_part("word/document.xml")
+        self.styles = Styles(self._related("styles", "styles"))
+        self.numbering = Numbering(self._related("numbering", "list numbers"), self.styles)
+        self.notes = {(kind, one.get(qn("w:id"), "")): one for kind, one in self._notes()}
+        self.numbers = dict.fromkeys(_NUMBER_FORMATS, 0)
+
+    def _related(self, kind: str, what: str) -> Any:
+        return next(self.package.optional_related(self.part, kind, what), None)
+
+    def _notes(self) -> Iterator[tuple[str, Any]]:
+        for kind in _NOTES:
+            for root in self.package.optional_related(self.part, kind, kind):
+                for note in root:
+                    if note.get(qn("w:type"), "normal") == "normal":
+                        yield kind, note
+
+    def blocks(self, parent: Any) -> Iterator[Block]:
+        """Yield the paragraphs and tables in an element."""
+        in_list = False
+        for element in content(parent):
+            if element.tag == qn("w:p"):
+                found = read_paragraph(element)
+                label, block = self._paragraph(element, found.text)
+                if block.text:
+                    yield Block(block.text, 1 if label and in_list else 2, block.level)
+                    in_list = bool(label)
+                yield from self._anchored(found)
+            elif element.tag == qn("w:tbl"):
+                yield from self._table(element)
+                in_list = False
+
+    def _paragraph(self, element: Any, text: str) -> tuple[str, Block]:
+        """Return the list label of a paragraph, empty for a heading, and its block."""
+        style = value(element.find(qn("w:pPr")), "w:pStyle") or self.styles.default
+        level = outline_level(element)
+        if level is None:
+            level = self.styles.level(style)
+        label = "" if _is_deleted(element, text) else self.numbering.label(element, style)
+        if not text or (level is not None and label == BULLET):
+            label = ""
+        return "" if level is not None else label, Block(f"{label} {text}".strip(), level=level)
+
+    def _anchored(self, found: ParagraphText) -> Iterator[Block]:
+        """Yield the text boxes, graphics and notes of a paragraph."""
+        for box in found.boxes:
+            yield from self.blocks(box)
+        for graphic in found.graphics:
+            yield from lines_block(graphic_text(self.package, self.part, graphic).splitlines())
+        for kind, note_id in found.notes:
+            note = self.notes.pop((kind, note_id), None)
+            if note is not None:
+                yield from self._note(kind, note, self._mark(kind, note))
+
+    def _mark(self, kind: str, note: Any) -> str:
+        """Return what stands before the text of a note: ``Footnote 2`` or ``Comment by Ana``."""
+        if kind == "comments":
+            author = note.get(qn("w:author"))
+            return f"Comment by {author}" if author else "Comment"
+        self.numbers[kind] += 1
+        return f"{_NOTES[kind]} {format_number(self.numbers[kind], _NUMBER_FORMATS[kind])}"
+
+    def _note(self, kind: str, note: Any, mark: str) -> Iterator[Block]:
+        if text := self._story(note):
+            yield Block(f"{mark}: {text}")
+
+    def _story(self, element: Any) -> str:
+        """Return the text of a story, a line for each paragraph and row."""
+        return "\n".join(block.text for block in self.blocks(element))
+
+    def other_notes(self) -> Iterator[Block]:
+        """Yield the notes and comments that no text refers to."""
+        while self.notes:
+            (kind, note_id), note = next(iter(self.notes.items()))
+            del self.notes[kind, note_id]
+            mark = self._mark(kind, note) if kind == "comments" else _NOTES[kind]
+            yield from self._note(kind, note, mark)
+
+    def running_blocks(self, body: Any) -> Iterator[Block]:
+        """Yield the headers, then the footers, each text once, without bare page numbers."""
+        for name, mark in (("w:headerReference", "Header"), ("w:footerReference", "Footer")):
+            seen: set[str] = set()
+            for reference in body.iter(qn(name)):
+                part = self.package.target(self.part, reference.get(qn("r:id")))
+                text = self._running_text(part, mark)
+                if text not in seen and any(map(str.isalpha, text)):
+                    yield Block(f"{mark}: {text}", 1)
+                seen.add(text)
+
+    def _running_text(self, part: str | None, mark: str) -> str:
+        root = self.package.optional(part, f"{mark.lower()}s") if part else None
+        return "" if root is None else self._story(root)
+
+    def _table(self, table: Any) -> Iterator[Block]:
+        """Yield a block for the rows of a table; those that only arrange text yield theirs."""
+        rows = table_rows(table)
+        above: dict[int, str] = {}
+        lines: list[str] = []
+        anchored = ParagraphText()
+        for row in rows:
+            if not is_layout(row, rows):
+                cells = row_texts(row, above, lambda cell: self._cell_text(cell, anchored))
+                lines += row_line(cells)
+                continue
+            yield from lines_block(lines)
+            lines = []
+            for cell in row:
+                yield from self.blocks(cell)
+        yield from lines_block(lines)
+        yield from self._anchored(anchored)
+
+    def _cell_text(self, cell: Any, anchored: ParagraphText) -> str:
+        """Return the text of a cell; what is anchored in it is added to ``anchored``."""
+        texts: list[str] = []
+        for element in content(cell):
+            if element.tag == qn("w:p"):
+                found = read_paragraph(element)
+                texts.append(self._paragraph(element, found.text)[1].text)
+                anchored.boxes += found.boxes
+                anchored.graphics += found.graphics
+                anchored.notes += found.notes
+        return " ".join(texts)
 
 
-def _outline_level(element: Any) -> int | None:
-    found = element.find(f"{qn('w:pPr')}/{qn('w:outlineLvl')}")
-    level = int(found.get(qn("w:val"))) if found is not None else _BODY_LEVEL
-    return level + 1 if level < _BODY_LEVEL else None
-
-
-def _has_numbering(element: Any) -> bool:
-    return element.find(f"{qn('w:pPr')}/{qn('w:numPr')}") is not None
-
-
-def _blocks(parent: Any, styles: _Styles) -> Iterator[Block]:
-    in_list = False
-    for element in parent:
-        if element.tag == qn("w:p"):
-            block = _paragraph(element, styles)
-            if block.text:
-                is_item = block.text.startswith("- ") and block.level is None
-                yield Block(block.text, 1 if is_item and in_list else 2, block.level)
-                in_list = is_item
-        elif element.tag == qn("w:tbl"):
-            if text := _table_text(element):
-                yield Block(text)
-            in_list = False
-        elif element.tag in (qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:customXml")):
-            yield from _blocks(element, styles)
-
-
-def _paragraph(element: Any, styles: _Styles) -> Block:
-    text = _text(element)
-    found = element.find(f"{qn('w:pPr')}/{qn('w:pStyle')}")
-    style = "" if found is None else found.get(qn("w:val"))
-    level = _outline_level(element)
-    if level is None:
-        level = styles.levels.get(style)
-    is_item = text and level is None and (_has_numbering(element) or style in styles.lists)
-    return Block(f"- {text}" if is_item else text, level=level)
-
-
-def _text(element: Any) -> str:
-    """Return the text of a paragraph, with tracked insertions, without tracked deletions."""
-    parts: list[str] = []
-    stack = [element]
-    while stack:
-        current = stack.pop()
-        if current.tag in _SKIPPED:
-            continue
-        if current.tag == qn("w:t"):
-            parts.append(current.text or "")
-        elif current.tag in _BREAKS and current.getparent().tag == qn("w:r"):
-            parts.append(_BREAKS[current.tag])
-        elif current.tag == qn("w:p") and current is not element:
-            parts.append("\n")
-        stack += reversed(current)
-    return "".join(parts).replace("\xad", "").strip()
-
-
-def _table_text(table: Any) -> str:
-    """Return one line per row, with cells separated by ``|``."""
-    rows = [
-        " | ".join(_cell_text(cell) for cell in row.iter(qn("w:tc")))
-        for row in table.iter(qn("w:tr"))
-    ]
-    return "\n".join(row for row in rows if row.strip(" |"))
-
-
-def _cell_text(cell: Any) -> str:
-    return " ".join(" ".join(_text(p) for p in cell.iter(qn("w:p"))).split())
+def _is_deleted(paragraph: Any, text: str) -> bool:
+    """Return whether a paragraph was deleted with changes tracked."""
+    mark = paragraph.find(f"{qn('w:pPr')}/{qn('w:rPr')}/{qn('w:del')}")
+    return not text and mark is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import replace
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ingest.loaders.blocks import Block, join_blocks
+from ingest.loaders.html_depth import limit_depth
 from ingest.loaders.metadata import stated
 from ingest.loaders.options import LoadOptions
 from ingest.loaders.text import decode
@@ -36,22 +38,72 @@ _DATES = ", ".join(
         ("name", "date"),
     )
 )
-_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_CHARSET = re.compile(
+    rb"""<\?xml[^>]{1,100}?encoding\s*=\s*["']([\w.:-]+)|<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)""",
+    re.IGNORECASE,
+)
+# Encodings that browsers read as a larger one (WHATWG Encoding Standard, 4.2).
+_BROWSER_ENCODINGS = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+}
 _CHARSET_BYTES = 2048  # twice the 1024 bytes in which HTML requires the declaration
 _LONGEST_CELL = 400  # longer cells make a table one for layout; chosen by hand
+_XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml\b")
+_SELF_CLOSED = re.compile(
+    r"""<([A-Za-z][\w.:-]*)((?:\s(?:[^<>"'/]|/(?!>)|"[^"<]*"|'[^'<]*')*)?)/>"""
+)
+_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+_FILE_NAME = re.compile(r"\S+\.(?:jpe?g|png|gif|svg|webp|bmp|tiff?)", re.IGNORECASE)
 
 
 def load_html(content: bytes, options: LoadOptions) -> Document:
     """Return the readable text of a page, with its headings and title."""
-    declared = _CHARSET.search(content, 0, _CHARSET_BYTES)
-    tree = LexborHTMLParser(decode(content, declared[1].decode() if declared else None))
-    blocks = _Reader().read(tree.root) if tree.root else []
-    text, headings = join_blocks(blocks)
+    tree = parse_html(content)
+    text, headings = join_blocks(html_blocks(tree))
     title = tree.css_first("head title")
     name = " ".join(title.text().split()) if title else ""
     dates = (tag.attributes.get("content") or "" for tag in tree.css(_DATES))
     changed = max((text for text in dates if text[:1].isdigit()), default="")
     return Document(text, headings=headings, metadata=stated(name, changed))
+
+
+def parse_html(content: bytes) -> LexborHTMLParser:
+    """Return the tree of a page in HTML or XHTML."""
+    text = decode(content, _declared_encoding(content))
+    if _XML.match(content):
+        text = _SELF_CLOSED.sub(_close, text)
+    return LexborHTMLParser(limit_depth(text))
+
+
+def html_blocks(tree: LexborHTMLParser) -> list[Block]:
+    """Return the paragraphs, headings, items and rows of a page."""
+    return _Reader().read(tree.root) if tree.root else []
+
+
+def _declared_encoding(content: bytes) -> str | None:
+    """Return the encoding that a page names, as browsers understand it; None if it names none."""
+    declared = _CHARSET.search(content, 0, _CHARSET_BYTES)
+    try:
+        name = codecs.lookup((declared[1] or declared[2]).decode()).name if declared else ""
+    except LookupError:
+        return None
+    # A name that could be read in ASCII is not UTF-16.
+    return _BROWSER_ENCODINGS.get(name, name) if not name.startswith(("utf-16", "utf-32")) else None
+
+
+def _close(match: re.Match[str]) -> str:
+    """Return an XHTML element without content as HTML understands it."""
+    name, attributes = match.groups()
+    if name.lower() in _VOID:
+        return match[0]
+    return f"<{name}{attributes}></{name}>"
 
 
 class _Reader:
@@ -71,6 +123,8 @@ class _Reader:
         for node, entering in _walk(root):
             if node.is_text_node:
                 self.run.append(node.text_content or "")
+            elif node.tag == "img":
+                self.run += (" ", _description(node), " ") if entering else ()
             elif entering:
                 self.enter(node, node.tag or "")
             else:
@@ -137,6 +191,13 @@ class _Reader:
             texts = [" ".join(" ".join(b.text for b in cell).split()) for cell in cells]
             row = replace(first, text=" | ".join(texts).strip(), gap=min(first.gap, 2))
             self.blocks[starts[0] :] = [row]
+
+
+def _description(image: LexborNode) -> str:
+    """Return the alternative text of an image; empty if it only decorates."""
+    text = (image.attributes.get("alt") or "").strip()
+    decorates = image.attributes.get("role") in ("presentation", "none")
+    return "" if decorates or _FILE_NAME.fullmatch(text) else text
 
 
 def _is_data(cell: list[Block]) -> bool:

@@ -432,7 +432,7 @@ def test_a_word_document_keeps_the_order_of_paragraphs_and_tables() -> None:
 
     document = load_document("a.docx", word(build))
     assert document.text == (
-        "Title\n\nBefore.\n\nSection\n\na | b\n1 | 2\n\n- one\n- two\n\nAfter."
+        "Title\n\nBefore.\n\nSection\n\na | b\n1 | 2\n\n- one\n1. two\n\nAfter."
     )
     assert titles(document) == [(0, "Title"), (1, "Section")]
     assert heading_lines(document) == ["Title", "Section"]
