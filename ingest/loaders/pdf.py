@@ -19,6 +19,7 @@ from ingest.loaders.options import LoadOptions
 from ingest.loaders.pdf_layout import pdf_document
 from ingest.loaders.pdf_pages import Bookmark, Line, Page, PageState, PdfPages
 from ingest.loaders.pdf_text import read_page
+from ingest.loaders.pdf_words import mapped_page
 from ingest.types import Document
 
 # PDFium has global state: only one thread may use it at a time.
@@ -35,8 +36,9 @@ _UNREADABLE = frozenset((PageState.SCANNED, PageState.UNMAPPED))
 def load_pdf(content: bytes, options: LoadOptions) -> Document:
     """Return the text of a PDF with its pages; raises LoadError if it is encrypted or damaged."""
     pdf = _read_with_pdfium(content, options)
-    if pdf is None or not (pdf.has_text or pdf.ranges(PageState.SCANNED)):
-        pdf = _read_with_pypdf(content, options) or pdf
+    if pdf is None or not pdf.has_text:
+        other = _read_with_pypdf(content, options)
+        pdf = other if pdf is None or (other and other.has_text) else pdf
     if pdf is None or not pdf.count:
         raise LoadError("is damaged or not really pdf")
     return pdf_document(pdf, len(content))
@@ -50,6 +52,7 @@ def _read_with_pdfium(content: bytes, options: LoadOptions) -> PdfPages | None:
         if file is None:
             return None
         with closing(file):
+            file.init_forms()
             pages = _read_pages(len(file), lambda number: read_page(file, number), options)
             title, *changed = map(file.get_metadata_value, ("Title", "ModDate", "CreationDate"))
             outline = tuple(_outline(file))
@@ -160,4 +163,4 @@ def _pypdf_page(reader: object, number: int) -> Page:
         text = reader.pages[number].extract_text()  # type: ignore[attr-defined]
     except Exception:  # as above, for one page
         return Page(state=PageState.FAILED)
-    return Page(tuple(Line(line.encode(errors="ignore").decode()) for line in text.split("\n")))
+    return mapped_page([Line(line.encode(errors="ignore").decode()) for line in text.split("\n")])

@@ -19,11 +19,10 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a page, the height of its letters in points, 0 if unknown, and where it is."""
+    """A line of a page and the height of its letters, in points; 0 if unknown."""
 
     text: str
     height: float = 0.0
-    box: Box | None = None
 
 
 class PageState(Enum):

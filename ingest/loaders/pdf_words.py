@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
-from ingest.loaders.pdf_pages import Line
+from ingest.loaders.pdf_pages import Line, Page, PageState
 
-# A line with a larger share of unmapped glyphs is set in a font without a code table. Chosen by
-# hand.
-MOST_UNMAPPED = 0.1
-UNMAPPED = re.compile(r"[\x00\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
+# Chosen by hand: a line with a larger share of glyphs without a character may be set in a font
+# without a code table; it is if all such lines of the page have a larger share than the second,
+# for some parsers know no code table where there is one; and the page can't be read if they are a
+# larger share of it than the third.
+_MOST_UNMAPPED = 0.1
+_MOST_UNMAPPED_OF_SUCH = 0.03
+_MOST_UNMAPPED_LINES = 0.05
+_UNMAPPED = re.compile(r"[\x00\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
 # Symbol fonts put their glyphs into the private-use area; one that opens a line is a bullet.
 _BULLET = re.compile(r"^(\s*)[\ue000-\uf8ff](?=\s|$)")
 
@@ -27,27 +31,37 @@ LETTERS = str.maketrans(
 )
 
 
-def tidy(lines: Iterable[Line]) -> list[Line]:
-    """Return the lines with ligatures expanded and hyphenated words rejoined.
+def mapped_page(lines: Sequence[Line], unmapped: Collection[int] = ()) -> Page:
+    """Return a page without the lines in fonts without a code table.
 
-    Lines in a font without a code table are left out.
+    Args:
+        lines: All its lines.
+        unmapped: Indexes of those in a font that seems to have none.
     """
+    texts = [_BULLET.sub("", line.text) for line in lines]
+    glyphs = [len(_UNMAPPED.findall(text)) for text in texts]
+    such = [
+        i for i, text in enumerate(texts) if i in unmapped or glyphs[i] > len(text) * _MOST_UNMAPPED
+    ]
+    lost = sum(len(texts[i]) for i in such)
+    if lost <= _MOST_UNMAPPED_LINES * sum(map(len, texts)):
+        return Page(tuple(lines))
+    if sum(glyphs[i] for i in such) <= lost * _MOST_UNMAPPED_OF_SUCH:
+        return Page(tuple(lines))
+    mapped = (line for i, line in enumerate(lines) if i not in such)
+    return Page(tuple(mapped), PageState.UNMAPPED)
+
+
+def tidy(lines: Iterable[Line]) -> list[Line]:
+    """Return the visible lines with ligatures expanded and hyphenated words rejoined."""
     lines = list(lines)
     hyphenated = {word for line in lines for word in _HYPHENATED.findall(line.text)}
     return [
-        Line(UNMAPPED.sub(" ", text).strip(), line.height, line.box)
+        Line(visible, line.height)
         for line in lines
         for text in _rejoin(line.text.translate(LETTERS), hyphenated).splitlines()
-        if text.strip() and not is_unmapped(text)
-        for text in (_BULLET.sub(r"\1•", text),)
+        if (visible := _UNMAPPED.sub(" ", _BULLET.sub(r"\1•", text)).strip())
     ]
-
-
-def is_unmapped(text: str) -> bool:
-    """Return whether too many glyphs of a line have no character; a bullet does not count."""
-    if not UNMAPPED.search(text):
-        return False
-    return len(UNMAPPED.findall(_BULLET.sub("", text))) > len(text) * MOST_UNMAPPED
 
 
 def _rejoin(text: str, hyphenated: set[str]) -> str:

@@ -8,11 +8,14 @@ from typing import NamedTuple
 
 from ingest.loaders.pdf_pages import Line
 
-# Chosen by hand: lines at each edge of a page that may be running, pages on which a line has to
-# return, and how many pages further it may do so, for left and right pages differ.
+# Chosen by hand: lines at each edge of a page that may be running, share of the pages that then
+# have one, pages on which a line has to return, and how many pages further it may do so, for left
+# and right pages differ.
 _RUNNING_LINES = 2
+_RUNNING_SHARE = 0.5
 _RUNNING_PAGES = 3
 _FURTHEST = 2
+_LETTER = re.compile(r"[^\W\d_]")
 _NUMBER = re.compile(r"\d+")
 # What a page number may stand beside: words for it, or a sign that parts it from other words.
 _PAGE_WORDS = re.compile(
@@ -27,6 +30,18 @@ class _Shape(NamedTuple):
 
     text: str
     ahead: int | None = None
+
+
+class _Chain(NamedTuple):
+    """A line that returns page by page, and the pages that it is on."""
+
+    shape: _Shape
+    pages: list[int]
+
+    @property
+    def is_bare_number(self) -> bool:
+        """Whether it is a page number without words."""
+        return self.shape.ahead is not None and not _LETTER.search(self.shape.text)
 
 
 def without_running_lines(pages: Sequence[Sequence[Line]]) -> list[Sequence[Line]]:
@@ -49,28 +64,27 @@ def without_running_lines(pages: Sequence[Sequence[Line]]) -> list[Sequence[Line
 
 
 def _running(texts: Sequence[str]) -> list[bool]:
-    """Return of each page whether its line repeats one on a page before."""
-    shapes = [set(_shapes(text, page)) for page, text in enumerate(texts)]
-    chains: dict[_Shape, list[int]] = {}
-    running = [False] * len(texts)
-    for page, found in enumerate(shapes):
-        for shape in found:
-            chain = chains.setdefault(shape, [])
-            if chain and page - chain[-1] > _FURTHEST:
-                _mark(shape, chain, running)
-                chain.clear()
-            chain.append(page)
-    for shape, chain in chains.items():
-        _mark(shape, chain, running)
-    return running
+    """Return of each page whether to leave out its line, which repeats one on a page before."""
+    chains = [chain for chain in _chains(texts) if len(chain.pages) >= _RUNNING_PAGES]
+    pages = {page for chain in chains for page in chain.pages}
+    if len(pages) <= len(texts) * _RUNNING_SHARE:
+        return []
+    repeated = {page for chain in chains for page in chain.pages[not chain.is_bare_number :]}
+    return [page in repeated for page in range(len(texts))]
 
 
-def _mark(shape: _Shape, chain: Sequence[int], running: list[bool]) -> None:
-    """Mark the pages of a running line, the first one only if it is nothing but a page number."""
-    if len(chain) >= _RUNNING_PAGES:
-        bare = shape.ahead is not None and not re.search(r"[^\W\d_]", shape.text)
-        for page in chain if bare else chain[1:]:
-            running[page] = True
+def _chains(texts: Sequence[str]) -> list[_Chain]:
+    """Return the lines of the same shape that follow each other."""
+    chains: list[_Chain] = []
+    last: dict[_Shape, _Chain] = {}
+    for page, text in enumerate(texts):
+        for shape in _shapes(text, page):
+            chain = last.get(shape)
+            if chain is None or page - chain.pages[-1] > _FURTHEST:
+                chain = last[shape] = _Chain(shape, [])
+                chains.append(chain)
+            chain.pages.append(page)
+    return chains
 
 
 def _shapes(text: str, page: int) -> Iterator[_Shape]:
