@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import Any
 
 from ingest.errors import LoadError
-from ingest.loaders.detection import detect, kind_of_name
+from ingest.loaders.detection import detect
+from ingest.loaders.file_names import kind_of_name
 from ingest.loaders.options import LoadOptions
 from ingest.types import Document
 

@@ -1,0 +1,195 @@
+"""The text of a page of a PDF and where its characters are, as PDFium finds them."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, starmap
+from typing import NamedTuple
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from ingest.loaders.pdf_pages import Box, Line
+from ingest.loaders.reading_order import Piece, in_reading_order
+
+# Chosen by hand: a gap of so many times the height of the letters parts two pieces of a line; the
+# middles of so many long lines are searched for one, and a third of them has it in columns.
+_WIDE_GAP = 0.9
+_SAMPLE = 6
+_LONG = 50
+# A character this many heights higher or lower than another is in another row, and so many heights
+# higher at the top of another column. Such a share of the lines goes along the page, not down.
+_RISE = 0.5
+_STEEP = 5.0
+_TO_THE_TOP = 3.0
+_MOSTLY = 0.8
+_NOWHERE = Box(0.0, 0.0, 0.0, 0.0)
+# A part of a line without white space, hyphens at a line end and their second halves.
+_WORD = re.compile("[^\\s\x02\ufffe]+[\x02\ufffe]?")
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+_HYPHENS = "\x02\ufffe"
+
+
+class Characters:
+    """The characters of a page."""
+
+    def __init__(self, text_page: pypdfium2.PdfTextPage) -> None:
+        # The call for the text within a box leaves out line breaks, so that offsets do not agree.
+        self.text = str(text_page.get_text_range())
+        self._astral = [match.start() for match in _ASTRAL.finditer(self.text)]
+        self._text_page = text_page
+        self._page = text_page.raw
+        self._box = pdfium.FS_RECTF()
+        self._reference = ctypes.byref(self._box)
+
+    def is_unmapped(self, offset: int) -> bool:
+        """Return whether the font has no code table for the character at an offset."""
+        return bool(pdfium.FPDFText_HasUnicodeMapError(self._page, self._index(offset)) == 1)
+
+    def box(self, offset: int) -> Box | None:
+        """Return the box of a character, including ascent and descent; None if it has none."""
+        index = self._index(offset)
+        if index < 0 or not pdfium.FPDFText_GetLooseCharBox(self._page, index, self._reference):
+            return None
+        return Box(self._box.left, self._box.bottom, self._box.right, self._box.top)
+
+    def _index(self, offset: int) -> int:
+        units = offset + bisect_left(self._astral, offset)  # of UTF-16
+        return int(pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, units))
+
+
+class Span(NamedTuple):
+    """A visible line: its offsets in the text, and the boxes of its first and last character."""
+
+    start: int
+    end: int
+    first: Box
+    last: Box
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether it goes down the page instead of along it."""
+        along, down = self.last.left - self.first.left, self.last.top - self.first.top
+        return abs(down) > _STEEP * abs(along)
+
+
+def spans(characters: Characters, page: Box) -> Iterator[Span]:
+    """Yield the lines that are seen on a page."""
+    offset = 0
+    for text in characters.text.split("\r\n"):
+        if visible := text.strip():
+            start = offset + text.index(visible[0])
+            end = start + len(visible)
+            first, last = characters.box(start), characters.box(end - 1)
+            span = Span(start, end, first or last or _NOWHERE, last or first or _NOWHERE)
+            if _is_on(page, span):
+                yield span
+        offset += len(text) + 2
+
+
+def _is_on(page: Box, span: Span) -> bool:
+    """Return whether a part of a line is on the page; one without a box is."""
+    box = _around(span.first, span.last)
+    across = box.left < page.right and box.right > page.left
+    return (across and box.bottom < page.top and box.top > page.bottom) or not any(box)
+
+
+def ordered_lines(characters: Characters, found: Sequence[Span]) -> list[Line] | None:
+    """Return the lines in reading order; None if the page draws them in it."""
+    along = [span for span in found if not span.is_upright]
+    if len(along) < _MOSTLY * len(found):
+        return None
+    is_ordered = all(starmap(_follows, pairwise(along))) and all(
+        _is_row(characters, span) for span in along
+    )
+    if is_ordered and not _has_gaps(characters, along):
+        return None
+    pieces = [piece for span in along for piece in _pieces(characters, span)]
+    lines = in_reading_order(pieces, is_ordered=is_ordered)
+    upright = [line(characters, span) for span in found if span.is_upright]
+    return lines and [*lines, *upright]
+
+
+def line(characters: Characters, span: Span) -> Line:
+    """Return a line; the smaller of its ends counts, for a drop cap does not make a heading."""
+    height = min(box.top - box.bottom for box in (span.first, span.last))
+    return Line(characters.text[span.start : span.end], round(height, 1))
+
+
+def _follows(before: Span, after: Span) -> bool:
+    """Return whether a line is not the top of another column."""
+    return _rise(before.last, after.first) < _TO_THE_TOP
+
+
+def _is_row(characters: Characters, span: Span) -> bool:
+    """Return whether a line ends at the height at which it begins, or below with a hyphen."""
+    rise = _rise(span.first, span.last)
+    if rise > -1.0:
+        return rise < 1.0
+    return any(mark in characters.text[span.start : span.end] for mark in _HYPHENS)
+
+
+def _rise(before: Box, after: Box) -> float:
+    """Return how far one character is above another, as a multiple of its height."""
+    higher = (after.top + after.bottom - before.top - before.bottom) / 2
+    return higher / max(after.top - after.bottom, 1.0)
+
+
+def _has_gaps(characters: Characters, found: Sequence[Span]) -> bool:
+    """Return whether long lines have wide gaps, as those that go through two columns."""
+    long = [span for span in found if span.end - span.start >= _LONG]
+    sample = long[:: -(-len(long) // _SAMPLE) or 1]
+    return 3 * sum(_has_gap(characters, span) for span in sample) > len(sample)
+
+
+def _has_gap(characters: Characters, span: Span) -> bool:
+    quarter = (span.end - span.start) // 4
+    for space in re.finditer(" ", characters.text[span.start + quarter : span.end - quarter]):
+        at = span.start + quarter + space.start()
+        before, after = characters.box(at - 1), characters.box(at + 1)
+        if before and after and _parts(before, after):
+            return True
+    return False
+
+
+def _parts(before: Box, after: Box) -> bool:
+    """Return whether there is a wide gap or another row between two characters."""
+    height = before.top - before.bottom
+    gap = after.left - before.right
+    return not -height < gap < _WIDE_GAP * height or abs(_rise(before, after)) > _RISE
+
+
+def _pieces(characters: Characters, span: Span) -> Iterator[Piece]:
+    """Yield the parts of a line between wide gaps."""
+    words: list[str] = []
+    first = last = _NOWHERE
+    for match in _WORD.finditer(characters.text, span.start, span.end):
+        start = characters.box(match.start())
+        end = characters.box(match.end() - 1 - (match[0][-1] in _HYPHENS))
+        if not start or not end:
+            continue
+        if words and (_parts(last, start) or words[-1][-1] in _HYPHENS):
+            yield _piece(words, first, last)
+            words.clear()
+        first = first if words else start
+        words.append(match[0])
+        last = end
+    if words:
+        yield _piece(words, first, last)
+
+
+def _piece(words: Sequence[str], first: Box, last: Box) -> Piece:
+    text = " ".join(words)
+    return Piece(
+        f"{text[:-1]}-" if text[-1] in _HYPHENS else text,
+        round(min(first.top - first.bottom, last.top - last.bottom), 1),
+        _around(first, last),
+    )
+
+
+def _around(first: Box, last: Box) -> Box:
+    lefts, bottoms, rights, tops = zip(first, last, strict=True)
+    return Box(min(lefts), min(bottoms), max(rights), max(tops))
