@@ -25,7 +25,8 @@ _ITEM = re.compile(
 _TITLE = re.compile(r"#{1,6}\s")
 _NUMBER = r"[(\-−+]?(?:[$€£]|R\$|US\$)?\d[\d.,]*(?<![.,])[%)]*"
 _ROW = re.compile(
-    rf".*\s\|(?:\s|$)|\|.*\||.*\t|.*\S {{3,}}\S|.*(?<!\S){_NUMBER}(?:\s+[$€£—–-])*\s+{_NUMBER}$"
+    rf".*\s\|(?:\s|$)|\|.*\||[{{\[<].*[}}\]>],?$|.*\t|.*\S {{3,}}\S"
+    rf"|.*(?<!\S){_NUMBER}(?:\s+[$€£—–-])*\s+{_NUMBER}$"
 )
 _RULE = re.compile(r"[\W_]*$")
 
