@@ -75,6 +75,14 @@ def test_a_few_bad_bytes_leave_utf_8_as_it_is(bad: bytes, problem: str) -> None:
     assert document.problems == (problem,)
 
 
+def test_a_log_stays_readable_around_what_a_crash_left_in_it() -> None:
+    line = b"10:15 pump 4 stopped, pressure 3.1 bar\n"
+    assert decode(line * 9 + b"\0\0\0" + line) == line.decode() * 10
+    junk = random.Random(1).randbytes(30).replace(b"\0", b"\xff")
+    document = load_text(line * 40 + junk + line * 40, LoadOptions())
+    assert document.text.count(line.decode()) == 80
+
+
 def test_a_guess_is_metadata_and_no_problem() -> None:
     document = load_code(CONTRACT.encode("cp1252"), LoadOptions())
     assert document.metadata == {"encoding": "Windows-1252 (guessed)"}
