@@ -19,7 +19,7 @@ from python_calamine import (
 
 from ingest.errors import LoadError
 from ingest.loaders.options import LoadOptions
-from ingest.loaders.sheet_sizes import check_sizes
+from ingest.loaders.sheet_sizes import check_old_sizes, check_sizes
 from ingest.loaders.sheets import Sheet, sheets_document
 from ingest.loaders.table_rows import Row, one_line
 from ingest.types import Document
@@ -55,6 +55,7 @@ def load_xls(content: bytes, options: LoadOptions) -> Document:
     """Return the rows of an Excel workbook of before 2007; see :func:`load_xlsx`."""
     if _ENCRYPTED in content:
         raise LoadError("is encrypted: save it without a password")
+    check_old_sizes(content)
     return _load(content, options)
 
 
