@@ -11,6 +11,7 @@ from olefile import OleFileIO
 
 from ingest.errors import LoadError
 from ingest.loaders.excel_records import xls_cells, xlsb_cells
+from ingest.loaders.number_formats import column_number
 from ingest.loaders.options import LoadOptions
 
 _CELL = re.compile(rb'<(?:\w+:)?c\s[^<>]*?\br="([A-Z]{1,3})(\d{1,7})"')
@@ -89,16 +90,9 @@ def _add_cells(area: _Area, xml: bytes) -> None:
     if not found:
         return
     rows = [int(row) for _, row in found]
-    columns = [_column(letters) for letters in {letters for letters, _ in found}]
+    columns = [column_number(letters) for letters in {letters for letters, _ in found}]
     area.add(min(rows), min(columns))
     area.add(max(rows), max(columns))
-
-
-def _column(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
 
 
 class _Area:
