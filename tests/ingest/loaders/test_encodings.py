@@ -49,6 +49,7 @@ def test_portuguese_is_read_in_the_encoding_that_makes_words(
         ("El año pasado, ¿quién ganó?", "cp850"),
         ("15 °C ± 2; 3 × 5 mm; © 2024", "cp1252"),
         ("Café: 3 €", "iso-8859-15"),
+        ("<td>Miller’s Ltd © 2024</td>", "cp1252"),
     ],
 )
 def test_signs_and_names_are_read_in_their_place(text: str, encoding: str) -> None:
