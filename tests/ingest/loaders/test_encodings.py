@@ -127,3 +127,19 @@ def test_public_documents_of_ten_encodings_come_out_right() -> None:
         judged = [is_right(text, content) for text, content in encoded(texts, encoding)]
         assert len(judged) > 100
         assert sum(judged) >= least * len(judged), encoding
+
+
+@pytest.mark.skipif("RAG_CASES" not in os.environ, reason="RAG_CASES names no folder of files")
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("copyright_cp1252.txt", "±5 °C; 4 × 6 mm; µ"),
+        ("units_cp1252.txt", "120 m² and 3½ rooms"),
+        ("one_bad_byte_utf8.txt", "A reunião é às nove horas — não às dez."),
+        ("utf16le_nobom.txt", "A reunião é às nove horas."),
+        ("macroman_pt.txt", "Formulário: o usuário assina a declaração e a informação."),
+        ("cp850_pt.txt", "O usuário final assina a declaração."),
+    ],
+)
+def test_small_files_of_rare_encodings_come_out_right(name: str, held: str) -> None:
+    assert held in decode(Path(os.environ["RAG_CASES"], "files", name).read_bytes())
