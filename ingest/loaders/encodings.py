@@ -29,6 +29,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f\ufffd]")
 _MOST_CONTROL = 0.05
 _FEWEST_ZEROS, _MOST_OTHER_ZEROS = 0.1, 0.02
 _SURE_MARGIN = 0.1
+# As a crash may leave them in a log.
+_MOST_NULS, _MOST_FOREIGN = 0.01, 0.05
 
 _MULTIBYTE = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
@@ -90,7 +92,11 @@ def _decode(content: bytes, declared: str | None) -> Decoded:
     if encoding := _marked(content):
         return Decoded(content.decode(encoding, errors="replace"))
     if b"\0" in content:
-        return _decode_wide(content)
+        if wide := _decode_wide(content):
+            return wide
+        if content.count(0) > len(content) * _MOST_NULS:
+            raise LoadError("is not text: it holds NUL bytes, like a binary file")
+        content = content.replace(b"\0", b"")
     if (text := _try_decode(content, "utf-8")) is not None:
         return Decoded(text)
     if _is_mostly_utf8(content):
@@ -106,15 +112,15 @@ def _marked(content: bytes) -> str:
     return next(marks, "")
 
 
-def _decode_wide(content: bytes) -> Decoded:
-    """Return UTF-16 or UTF-32 without a mark."""
+def _decode_wide(content: bytes) -> Decoded | None:
+    """Return the text of UTF-16 or UTF-32 without a mark; None if it is neither."""
     sample = content[:_DETECTION_BYTES]
     zeros = [sample[at::4].count(0) / max(1, len(sample[at::4])) for at in range(4)]
     for encoding, (often, never) in _WIDE.items():
         many, few = min(zeros[at] for at in often), max(zeros[at] for at in never)
         if many >= _FEWEST_ZEROS and few <= _MOST_OTHER_ZEROS:
             return Decoded(content.decode(encoding, errors="replace"), encoding.upper())
-    raise LoadError("is not text: it holds NUL bytes, like a binary file")
+    return None
 
 
 def _try_decode(content: bytes, encoding: str) -> str | None:
@@ -129,8 +135,12 @@ def _try_decode(content: bytes, encoding: str) -> str | None:
 def _is_mostly_utf8(content: bytes) -> bool:
     """Return whether most characters beyond ASCII are valid UTF-8, as by chance few would be."""
     valid = _MULTIBYTE.findall(content)
-    foreign = len(content) - len(content.translate(None, bytes(range(0x80, 0x100))))
-    return len(valid) > foreign - sum(map(len, valid))
+    return len(valid) > _count_foreign(content) - sum(map(len, valid))
+
+
+def _count_foreign(content: bytes) -> int:
+    """Return the number of bytes beyond ASCII."""
+    return len(content) - len(content.translate(None, bytes(range(0x80, 0x100))))
 
 
 def _decode_damaged_utf8(content: bytes) -> Decoded:
@@ -157,6 +167,8 @@ def _decode_guessed(content: bytes) -> Decoded:
     from charset_normalizer import from_bytes
 
     best = from_bytes(content[:_DETECTION_BYTES]).best()
+    if best is None and _count_foreign(content) <= len(content) * _MOST_FOREIGN:
+        return _decode_damaged_utf8(content)
     if best is None:
         raise LoadError("is not text: no character encoding fits it")
     text = content.decode(best.encoding, errors="replace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
 from python_calamine import (
@@ -18,8 +18,9 @@ from python_calamine import (
 )
 
 from ingest.errors import LoadError
+from ingest.loaders.number_formats import CellFormats, NumberFormat, cell_formats
 from ingest.loaders.options import LoadOptions
-from ingest.loaders.sheet_sizes import check_sizes
+from ingest.loaders.sheet_sizes import check_old_sizes, check_sizes
 from ingest.loaders.sheets import Sheet, sheets_document
 from ingest.loaders.table_rows import Row, one_line
 from ingest.types import Document
@@ -43,22 +44,28 @@ def load_xlsx(content: bytes, options: LoadOptions) -> Document:
     if content.startswith(_OLE):
         raise LoadError("is encrypted: save it without a password")
     check_sizes(content, options)
-    return _load(content, options)
+    try:
+        formats = cell_formats(content)
+    except Exception:  # of an unusual writer; the values can be read without them
+        formats = {}
+    return _load(content, options, formats)
 
 
 def load_xlsb(content: bytes, options: LoadOptions) -> Document:
     """Return the rows of a binary Excel workbook; see :func:`load_xlsx`."""
-    return load_xlsx(content, options)
+    check_sizes(content, options)
+    return _load(content, options, {})
 
 
 def load_xls(content: bytes, options: LoadOptions) -> Document:
     """Return the rows of an Excel workbook of before 2007; see :func:`load_xlsx`."""
     if _ENCRYPTED in content:
         raise LoadError("is encrypted: save it without a password")
-    return _load(content, options)
+    check_old_sizes(content)
+    return _load(content, options, {})
 
 
-def _load(content: bytes, options: LoadOptions) -> Document:
+def _load(content: bytes, options: LoadOptions, formats: Mapping[str, CellFormats]) -> Document:
     try:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
     except PasswordError as error:
@@ -66,7 +73,11 @@ def _load(content: bytes, options: LoadOptions) -> Document:
     except BaseException as error:
         raise _damage(error) from error
     sheets = [
-        Sheet(one.name, one.visible != SheetVisibleEnum.Visible, _rows(workbook, one))
+        Sheet(
+            one.name,
+            one.visible != SheetVisibleEnum.Visible,
+            _rows(workbook, one, formats.get(one.name, {})),
+        )
         for one in workbook.sheets_metadata
         if one.typ == SheetTypeEnum.WorkSheet
     ]
@@ -81,14 +92,16 @@ def _damage(error: BaseException) -> BaseException:
     return error
 
 
-def _rows(workbook: CalamineWorkbook, metadata: SheetMetadata) -> Iterator[Row]:
+def _rows(
+    workbook: CalamineWorkbook, metadata: SheetMetadata, formats: CellFormats
+) -> Iterator[Row]:
     """Yield the rows of a sheet, a merged cell in each of the rows that it covers."""
     try:
         sheet = workbook.get_sheet_by_name(metadata.name)
         merged, shown = _merged(sheet), dict[tuple[int, int], str]()
         first = sheet.start[1] if sheet.start else 0
         for at, values in enumerate(sheet.iter_rows()):
-            cells = list(map(_text, values))
+            cells = [_shown(one, formats.get((at, first + i))) for i, one in enumerate(values)]
             _fill(cells, merged.get(at, ()), shown, at, first)
             yield Row(at + 1, cells)
     except BaseException as error:
@@ -124,6 +137,12 @@ def _fill(
         is_title = not any(cells[:at]) and not any(cells[stop:])
         if row == top and right > left and not is_title:
             cells[at:stop] = [cells[at]] * (stop - at)
+
+
+def _shown(value: _Value, shown_as: NumberFormat | None) -> str:
+    if shown_as and isinstance(value, int | float) and not isinstance(value, bool):
+        return shown_as.show(value, _text(value))
+    return _text(value)
 
 
 def _text(value: _Value) -> str:

@@ -71,7 +71,7 @@ _USUAL_SIGN = re.compile(
     | (?<!\w)µ(?=[a-z]{0,2}(?!\w))
     | (?<!\w)§(?=[\d\s§])
     | (?<![a-z])©(?=[\s\d]) | (?<=\w)[®™](?!\w)
-    | (?<![a-z])\xa0 | \xa0(?![a-z])
+    | (?<![a-z])\xa0(?![a-z]) | (?<=\d)\xa0 | \xa0(?=\d)
     """,
     re.VERBOSE,
 )
@@ -79,6 +79,7 @@ _SIGN = re.compile(
     r"""
       (?<=[a-z])[’\xad](?=[a-zé])
     | (?<!\w)[¿¡](?=\w) | (?<=\s)…(?=\s) | (?<=\d)¹ | £ | (?<=\s)[≠≤≥≈](?=\s)
+    | (?<![a-z])\xa0 | \xa0(?![a-z])
     """,
     re.VERBOSE,
 )
@@ -87,7 +88,7 @@ _BEFORE_NAME = re.compile("–(?=[A-Z])")
 _DASH = re.compile(r"""(?<=[\w"”)])—(?=["“(\w])""")
 
 # From the least to the most certain.
-_OTHER = {
+_PORTUGUESE = {
     _SIGN: 0.4,
     _DASH: 0.4,
     _CONTRACTION: 0.4,
@@ -95,6 +96,7 @@ _OTHER = {
     _USUAL_LETTER: 1.0,
     _USUAL_SIGN: 1.0,
 }
+_OTHER = _PORTUGUESE | {_CONTRACTION: 1.0}
 _ENGLISH = {
     _SIGN: 0.4,
     _NORTHERN_LETTER: 0.5,
@@ -105,6 +107,7 @@ _ENGLISH = {
     _CONTRACTION: 1.0,
     _USUAL_SIGN: 1.0,
 }
+_WEIGHTS = {"en": _ENGLISH, "pt": _PORTUGUESE}
 
 
 class Reading(NamedTuple):
@@ -155,6 +158,6 @@ def _score(text: str, language: str) -> float:
     text = _BEFORE_NAME.sub("—", _WRONG_CASE.sub("\ufffd", text))
     lowered = text.lower()
     weights = {match.start(): -1.0 for match in _FOREIGN.finditer(lowered)}
-    for pattern, weight in (_ENGLISH if language == "en" else _OTHER).items():
+    for pattern, weight in _WEIGHTS.get(language, _OTHER).items():
         weights |= {match.start(): weight for match in pattern.finditer(lowered)}
     return sum(weights.values()) / max(len(weights), 1)

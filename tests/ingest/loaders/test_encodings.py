@@ -49,6 +49,7 @@ def test_portuguese_is_read_in_the_encoding_that_makes_words(
         ("El año pasado, ¿quién ganó?", "cp850"),
         ("15 °C ± 2; 3 × 5 mm; © 2024", "cp1252"),
         ("Café: 3 €", "iso-8859-15"),
+        ("<td>Miller’s Ltd © 2024</td>", "cp1252"),
     ],
 )
 def test_signs_and_names_are_read_in_their_place(text: str, encoding: str) -> None:
@@ -73,6 +74,14 @@ def test_a_few_bad_bytes_leave_utf_8_as_it_is(bad: bytes, problem: str) -> None:
     document = load_text(content, LoadOptions())
     assert document.text == f"{CONTRACT}{chr(0xFFFD) * len(bad)}\nSó isto — é tudo."
     assert document.problems == (problem,)
+
+
+def test_a_log_stays_readable_around_what_a_crash_left_in_it() -> None:
+    line = b"10:15 pump 4 stopped, pressure 3.1 bar\n"
+    assert decode(line * 9 + b"\0\0\0" + line) == line.decode() * 10
+    junk = random.Random(1).randbytes(30).replace(b"\0", b"\xff")
+    document = load_text(line * 40 + junk + line * 40, LoadOptions())
+    assert document.text.count(line.decode()) == 80
 
 
 def test_a_guess_is_metadata_and_no_problem() -> None:
@@ -118,3 +127,19 @@ def test_public_documents_of_ten_encodings_come_out_right() -> None:
         judged = [is_right(text, content) for text, content in encoded(texts, encoding)]
         assert len(judged) > 100
         assert sum(judged) >= least * len(judged), encoding
+
+
+@pytest.mark.skipif("RAG_CASES" not in os.environ, reason="RAG_CASES names no folder of files")
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("copyright_cp1252.txt", "±5 °C; 4 × 6 mm; µ"),
+        ("units_cp1252.txt", "120 m² and 3½ rooms"),
+        ("one_bad_byte_utf8.txt", "A reunião é às nove horas — não às dez."),
+        ("utf16le_nobom.txt", "A reunião é às nove horas."),
+        ("macroman_pt.txt", "Formulário: o usuário assina a declaração e a informação."),
+        ("cp850_pt.txt", "O usuário final assina a declaração."),
+    ],
+)
+def test_small_files_of_rare_encodings_come_out_right(name: str, held: str) -> None:
+    assert held in decode(Path(os.environ["RAG_CASES"], "files", name).read_bytes())
