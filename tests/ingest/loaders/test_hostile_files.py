@@ -14,6 +14,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from ingest.errors import LoadError
 from ingest.loaders import LoadOptions, load_document
@@ -156,23 +157,52 @@ LAUGHS = b"<!DOCTYPE x [<!ENTITY a0 'ha'>" + b"".join(
 OUTSIDE = b'<!DOCTYPE x [<!ENTITY a12 SYSTEM "file://%s">'
 
 
-@pytest.mark.parametrize("kind", ["html", "docx"])
+BODIES = {
+    "html": "<html><p>&a12; x</p></html>",
+    "xml": "<x>&a12; x</x>",
+    "svg": "<svg><text>&a12; x</text></svg>",
+    "docx": "<w:document xmlns:w='http://schemas.openxmlformats.org/wordprocessingml/2006/main'>"
+    "<w:body><w:p><w:r><w:t>&a12; x</w:t></w:r></w:p></w:body></w:document>",
+    "odt": "<o:document-content xmlns:o='urn:oasis:names:tc:opendocument:xmlns:office:1.0' "
+    "xmlns:t='urn:oasis:names:tc:opendocument:xmlns:text:1.0'><o:body><o:text><t:p>&a12; x</t:p>"
+    "</o:text></o:body></o:document-content>",
+    "xlsx": "<sst xmlns='http://schemas.openxmlformats.org/spreadsheetml/2006/main'><si><t>&a12; x"
+    "</t></si></sst>",
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
 def test_entities_are_neither_expanded_nor_fetched(kind: str, tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("the secret")
-    body = b"<w:document xmlns:w='http://schemas.openxmlformats.org/wordprocessingml/2006/main'>"
-    body += b"<w:body><w:p><w:r><w:t>&a12; x</w:t></w:r></w:p></w:body></w:document>"
     for declared in (LAUGHS, OUTSIDE % str(secret).encode()):
-        if kind == "html":
-            content = declared + b"]><html><p>&a12; x</p></html>"
-        else:
-            content = word(declared + b"]>" + body)
+        page = declared + b"]>" + BODIES[kind].encode()
+        pack = {"docx": word, "odt": writer, "xlsx": workbook}.get(kind, bytes)
         try:
-            text = load_document(f"a.{kind}", content, LIMIT).text
+            text = load_document(f"a.{kind}", pack(page), LIMIT).text
         except LoadError as error:
             text = str(error)
         assert "the secret" not in text
         assert len(text) < 2_000
+
+
+def writer(content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.text")
+        archive.writestr("content.xml", content)
+    return buffer.getvalue()
+
+
+def workbook(strings: bytes) -> bytes:
+    buffer, made = io.BytesIO(), io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True})
+    book.add_worksheet().write(0, 0, "text")
+    book.close()
+    with zipfile.ZipFile(buffer) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, strings if name == "xl/sharedStrings.xml" else old.read(name))
+    return made.getvalue()
 
 
 def word(document: bytes) -> bytes:
