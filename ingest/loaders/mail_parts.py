@@ -82,6 +82,11 @@ class Part:
         return len(payload) if isinstance(payload, str) else 1
 
     @property
+    def is_text(self) -> bool:
+        """Whether it is of a type that a message shows; parts without a boundary are as well."""
+        return self.content_type in ("text/plain", "text/html") or _is_multipart(self.message)
+
+    @property
     def is_attached(self) -> bool:
         """Whether it is a file rather than text of the message."""
         return self.message.get_content_disposition() == "attachment" or bool(self.name)
@@ -123,10 +128,10 @@ def leaves(message: Message) -> Iterator[Part]:
         elif part.is_encrypted or not _is_multipart(part.message) or not isinstance(payload, list):
             yield part
             continue
-        chosen = _chosen(part, payload)
+        chosen = set(map(id, _chosen(part, payload)))
         is_related = part.is_related or part.subtype == "related"
         stack += (
-            Part(one, part.is_alternative or one not in chosen, is_related)
+            Part(one, part.is_alternative or id(one) not in chosen, is_related)
             for one in reversed(payload)
         )
 

@@ -314,6 +314,13 @@ def test_parts_that_nest_without_end_are_refused() -> None:
         load_document("a.eml", b"Subject: x\n" + content)
 
 
+def test_parts_without_the_line_between_them_are_text() -> None:
+    content = b"Subject: x\nContent-Type: multipart/mixed\n\n--b\n\nThe crane is due.\n--b--\n"
+    document = load_document("a.eml", content)
+    assert document.text == "Subject: x\n\n--b\n\nThe crane is due.\n--b--"
+    assert located(document, "crane") is None
+
+
 def test_many_parts_are_read_to_a_limit() -> None:
     parts = b"".join(b"--b\n\npart %d\n" % n for n in range(1_500))
     document = load_document(
