@@ -97,7 +97,7 @@ class _Reader:
             return
         elif part.is_attached:
             self._attach(part)
-        elif part.content_type in ("text/plain", "text/html"):
+        elif part.is_text:
             self._add_body(part)
         elif not (part.is_alternative or part.is_related):
             self._attach(part)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
 from typing import Any
 
 from ingest.loaders.mail_text import decode_text
+from ingest.loaders.signed_data import signed_content
 
 _LONGEST_VALUE = 5_000  # characters of a header that are shown; chosen by hand
+_SEALED = ("pkcs7-mime", "x-pkcs7-mime")
 _BAD_PARAMETERS = (ValueError, TypeError, LookupError, AttributeError)
 
 
@@ -79,6 +82,11 @@ class Part:
         return len(payload) if isinstance(payload, str) else 1
 
     @property
+    def is_text(self) -> bool:
+        """Whether it is of a type that a message shows; parts without a boundary are as well."""
+        return self.content_type in ("text/plain", "text/html") or _is_multipart(self.message)
+
+    @property
     def is_attached(self) -> bool:
         """Whether it is a file rather than text of the message."""
         return self.message.get_content_disposition() == "attachment" or bool(self.name)
@@ -96,8 +104,12 @@ class Part:
         """Whether its text can't be read without a key."""
         if self.content_type == "multipart/encrypted":
             return True
-        kind = str(self.message.get_param("smime-type") or "").lower()
-        return self.subtype in ("pkcs7-mime", "x-pkcs7-mime") and kind != "signed-data"
+        return self.subtype in _SEALED and not self.signed
+
+    @property
+    def signed(self) -> bytes:
+        """The message in a part that is signed as a whole; empty if it is none."""
+        return signed_content(self.content) if self.subtype in _SEALED else b""
 
     @property
     def _messages(self) -> list[Message]:
@@ -111,13 +123,15 @@ def leaves(message: Message) -> Iterator[Part]:
     while stack:
         part = stack.pop()
         payload: Any = part.message.get_payload()
-        if part.is_encrypted or not _is_multipart(part.message) or not isinstance(payload, list):
+        if signed := part.signed:
+            payload = [message_from_bytes(signed)]
+        elif part.is_encrypted or not _is_multipart(part.message) or not isinstance(payload, list):
             yield part
             continue
-        chosen = _chosen(part, payload)
+        chosen = set(map(id, _chosen(part, payload)))
         is_related = part.is_related or part.subtype == "related"
         stack += (
-            Part(one, part.is_alternative or one not in chosen, is_related)
+            Part(one, part.is_alternative or id(one) not in chosen, is_related)
             for one in reversed(payload)
         )
 

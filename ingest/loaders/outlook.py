@@ -127,7 +127,7 @@ def _attach(item: _Item, members: Members, options: LoadOptions, load: LoadMembe
     embedded = next((one for one in item.storage.storages if one.name == _EMBEDDED), None)
     name = clean_name(_name(item)) or "attachment"
     content = item.content(ids.PID_ATTACH_DATA_BINARY)
-    if embedded and options.depth <= 0:
+    if embedded and options.depth <= 1:
         members.fail(name, _TOO_DEEP)
     elif embedded:
         message = _Item(embedded, _EMBEDDED_MESSAGE)

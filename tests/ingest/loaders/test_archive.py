@@ -175,6 +175,12 @@ def test_an_archive_is_unpacked_to_a_limit() -> None:
     assert document.problems[-1].startswith("other members were not read: more than")
 
 
+def test_an_archive_is_read_until_the_time_is_over() -> None:
+    for content in (zipped(MEMBERS), tarred(MEMBERS)):
+        with pytest.raises(LoadError, match="other members were not read: the time for this file"):
+            load_document("a", content, LoadOptions(deadline=0))
+
+
 def test_a_tar_that_is_cut_keeps_what_came_before() -> None:
     whole = tarred({"a.txt": b"first", "b.txt": b"second" * 200, "c.txt": b"third"})
     lied = bytearray(whole)

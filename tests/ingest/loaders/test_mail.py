@@ -6,6 +6,7 @@ import base64
 import io
 import os
 import zipfile
+from datetime import UTC, datetime, timedelta
 from email import policy
 from email.message import EmailMessage
 from email.mime.application import MIMEApplication
@@ -16,10 +17,15 @@ from email.mime.text import MIMEText
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs7
 from reportlab.pdfgen.canvas import Canvas
 
 from ingest.errors import LoadError
 from ingest.loaders import LoadOptions, load_document
+from ingest.loaders.mail import load_mbox
 from ingest.types import Document
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -217,6 +223,32 @@ def test_what_is_signed_is_read_and_what_is_encrypted_is_said() -> None:
         assert document.unread > 0
 
 
+def test_a_message_signed_as_a_whole_is_read() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Inês")])
+    day = datetime(2026, 11, 3, tzinfo=UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, day, day + timedelta(1))
+    ).sign(key, hashes.SHA256())
+    inner = MIMEText("The keel is laid.\n" * 20)
+    builder = pkcs7.PKCS7SignatureBuilder().set_data(inner.as_bytes())
+    signed = builder.add_signer(certificate, key, hashes.SHA256()).sign(
+        serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary]
+    )
+    plain = bytes.fromhex("06092a864886f70d010701")
+    chunks = b"\x04\x81\x90" + inner.as_bytes()[:144] + b"\x04\x05" + inner.as_bytes()[144:149]
+    for data, text in (
+        (signed, ("The keel is laid.\n" * 20).strip()),
+        (b"0\x80" + plain + b"\xa0\x80\x24\x80" + chunks + bytes(8), "The keel is laid.\nThe"),
+    ):
+        outer = EmailMessage()
+        outer["Subject"] = "Launch"
+        outer.set_content(data, "application", "pkcs7-mime", filename="smime.p7m")
+        document = load_document("a.eml", outer.as_bytes())
+        assert document.text.startswith(f"Subject: Launch\n\n{text}")
+        assert document.problems == ()
+
+
 def mailbox(*messages: EmailMessage) -> bytes:
     lines = []
     for made in messages:
@@ -242,6 +274,14 @@ def test_a_mailbox_has_each_message_in_its_place() -> None:
         assert located(document, "planks") == "message 2, order.txt, line 1"
         assert located(document, "Third") == "message 3"
         assert document.problems == ()
+
+
+def test_a_mailbox_is_read_until_the_time_is_over() -> None:
+    content = mailbox(message(), message())
+    document = load_mbox(content, LoadOptions(deadline=0), lambda name, member: Document(name))
+    assert document.problems == (
+        "messages from 1 on were not read: the time for this file is over",
+    )
 
 
 def test_a_message_of_a_mailbox_that_fails_is_named() -> None:
@@ -272,6 +312,13 @@ def test_parts_that_nest_without_end_are_refused() -> None:
     )
     with pytest.raises(LoadError, match="nests its parts too deeply"):
         load_document("a.eml", b"Subject: x\n" + content)
+
+
+def test_parts_without_the_line_between_them_are_text() -> None:
+    content = b"Subject: x\nContent-Type: multipart/mixed\n\n--b\n\nThe crane is due.\n--b--\n"
+    document = load_document("a.eml", content)
+    assert document.text == "Subject: x\n\n--b\n\nThe crane is due.\n--b--"
+    assert located(document, "crane") is None
 
 
 def test_many_parts_are_read_to_a_limit() -> None:
