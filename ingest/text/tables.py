@@ -48,6 +48,16 @@ def spell_out(row: str, head: str) -> str:
     return "; ".join(_named(name, cell) for name, cell in named if cell)
 
 
+def own_head(row: str) -> str:
+    """Return the head of a row whose cells begin with their names; empty for another row.
+
+    >>> own_head("Model: K1 | Capacity: 30 l")
+    'Model | Capacity'
+    """
+    names = [cell.partition(": ")[0] for cell in _cells(row) if ": " in cell]
+    return " | ".join(names) if len(names) == len(_cells(row)) > 1 else ""
+
+
 def _named(name: str, cell: str) -> str:
     """Return a cell after the name of its column, which it may begin with itself."""
     return f"{name}: {cell}" if name and not cell.startswith(f"{name}: ") else cell

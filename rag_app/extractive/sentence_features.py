@@ -23,7 +23,7 @@ from ingest import (
     in_different_languages,
     split_sentences,
 )
-from ingest.text.tables import has_rule, is_head, is_row, names_columns
+from ingest.text.tables import has_rule, is_head, is_row, names_columns, own_head
 from ingest.text.terms import content_terms, distinguishing_words, fold, term_keys
 from rag_app.extractive.answer_type import asked_for
 from rag_app.types import ScoredChunk
@@ -282,6 +282,8 @@ class _Above:
         """Move to the next sentence; one that begins no line may belong to an item."""
         if not is_row(text):
             self.head = ""
+        elif head := own_head(text):
+            self.head = head
         elif not is_row(self.before):
             self.head = text if begins_table and is_head(text) else ""
         if _ITEM.match(text):
