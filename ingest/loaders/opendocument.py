@@ -86,7 +86,8 @@ def _slide(page: Any, reader: OdfReader) -> Iterator[Block]:
         if shape not in titles and _class(shape) not in _FIELDS:
             yield from reader.blocks([shape])
     for notes in page.iterchildren(_NOTES):
-        if text := "\n".join(filter(None, map(reader.story, notes))):
+        shown = (shape for shape in notes if _class(shape) not in _FIELDS)
+        if text := "\n".join(filter(None, map(reader.story, shown))):
             yield Block(f"Notes: {text}")
 
 
