@@ -27,7 +27,7 @@ _NAMESPACES = {
     "xml": "http://www.w3.org/XML/1998/namespace",
 }
 _FORMATS = {"1": "decimal", "a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman"}
-_FORMATS["I"] = "upperRoman"
+_FORMATS |= {"I": "upperRoman", "0": "decimalZero"}
 _MOST_LEVELS = 10
 _LARGEST = 1_000_000  # chosen by hand
 
@@ -107,7 +107,7 @@ def _levels(style: Any) -> dict[int, NumberLevel]:
 
 
 def _level(style: Any, depth: int) -> NumberLevel:
-    kind = _FORMATS.get(style.get(odf("style:num-format"), ""), "none")
+    kind = _FORMATS.get(style.get(odf("style:num-format"), "")[:1], "none")
     shown = min(integer(style.get(odf("text:display-levels")), 1), _MOST_LEVELS)
     numbers = ".".join(f"%{n}" for n in range(max(depth + 2 - shown, 1), depth + 2))
     if kind == "none":
