@@ -18,13 +18,13 @@ from ingest.types import Document
 _PAGES = frozenset(("application/xhtml+xml", "text/html", "application/x-dtbook+xml"))
 
 
-def load_epub(file: bytes, options: LoadOptions) -> Document:
+def load_epub(content: bytes, options: LoadOptions) -> Document:
     """Return the chapters in reading order, each a place.
 
     Raises:
         LoadError: If the text is encrypted, or the file can't be read.
     """
-    book = _Book(ZipParts(file, options))
+    book = _Book(ZipParts(content, options))
     text, headings, places = join_parts(book.chapters(options))
     return Document(
         text,

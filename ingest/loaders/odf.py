@@ -38,6 +38,9 @@ def odf(name: str) -> str:
     return f"{{{_NAMESPACES[prefix]}}}{local}"
 
 
+_ENCRYPTION = odf("manifest:encryption-data")
+
+
 class OdfFile:
     """The parts of a file.
 
@@ -52,7 +55,7 @@ class OdfFile:
         self.parts = ZipParts(file, options)
         self.problems: list[str] = []
         manifest = self.optional("META-INF/manifest.xml", "list of parts")
-        if manifest is not None and next(manifest.iter(odf("manifest:encryption-data")), None):
+        if manifest is not None and any(True for _ in manifest.iter(_ENCRYPTION)):
             raise LoadError("is encrypted: save it without a password")
         self.content = self.parts.xml("content.xml")
         self.styles = self.optional("styles.xml", "styles")

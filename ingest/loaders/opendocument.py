@@ -19,12 +19,12 @@ _NOTES = odf("presentation:notes")
 _RUNNING = {"header": "Header", "footer": "Footer"}
 
 
-def load_odt(file: bytes, options: LoadOptions) -> Document:
+def load_odt(content: bytes, options: LoadOptions) -> Document:
     """Return the paragraphs, lists and tables in order; raises LoadError if it can't be read.
 
     The headers and footers come first, notes and comments after the paragraph that they belong to.
     """
-    package = OdfFile(file, options)
+    package = OdfFile(content, options)
     reader = OdfReader(package)
     body = package.content.find(f"{odf('office:body')}/{odf('office:text')}")
     blocks = [*_running_blocks(package, reader), *reader.blocks(body)]
@@ -37,9 +37,9 @@ def load_odt(file: bytes, options: LoadOptions) -> Document:
     )
 
 
-def load_odp(file: bytes, options: LoadOptions) -> Document:
+def load_odp(content: bytes, options: LoadOptions) -> Document:
     """Return the slides in order, each a place: title, text, tables, notes and comments."""
-    package = OdfFile(file, options)
+    package = OdfFile(content, options)
     text, headings, places = join_parts(_slides(package, options), name_untitled=True)
     return Document(text, places, headings, package.metadata(), tuple(package.problems))
 

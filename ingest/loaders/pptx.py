@@ -24,9 +24,9 @@ _FIELDS = frozenset(("dt", "sldNum"))
 _RUNNING = frozenset(("ftr", "hdr"))
 
 
-def load_pptx(file: bytes, options: LoadOptions) -> Document:
+def load_pptx(content: bytes, options: LoadOptions) -> Document:
     """Return the slides in order, each a place: title, text, tables, notes and comments."""
-    deck = _Deck(Package(file, options))
+    deck = _Deck(Package(content, options))
     text, headings, places = join_parts(deck.slides(options), name_untitled=True)
     return Document(
         text,
