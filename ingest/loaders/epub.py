@@ -12,6 +12,7 @@ from ingest.loaders.blocks import Block, join_parts
 from ingest.loaders.html import html_blocks, parse_html
 from ingest.loaders.metadata import stated
 from ingest.loaders.options import LoadOptions
+from ingest.loaders.ranges import numbered
 from ingest.loaders.zip_parts import DAMAGED, ZipParts
 from ingest.types import Document
 
@@ -51,18 +52,16 @@ class _Book:
         """Yield the name and the blocks of each document."""
         pages = self._pages()
         self._refuse_encrypted(pages)
-        lost = 0
+        unread: list[int] = []
         for number, page in enumerate(pages, 1):
-            if options.expired:
-                self.problems.append(f"chapters {number}–{len(pages)} were not read in time")
-                lost += len(pages) - number + 1
-                break
-            blocks = self._blocks(page)
+            blocks = None if options.expired else self._blocks(page)
             if blocks is None:
-                self.problems.append(f"chapter {number} could not be read")
-                lost += 1
+                unread.append(number)
             yield f"chapter {number}", blocks or []
-        self.unread = lost / max(len(pages), 1)
+        if unread:
+            why = "in time" if options.expired else ""
+            self.problems.append(f"{numbered('chapter', unread)} could not be read {why}".rstrip())
+        self.unread = len(unread) / max(len(pages), 1)
 
     def _pages(self) -> list[str]:
         """Return the names of the documents in reading order; all if the order is not stated."""
@@ -79,7 +78,7 @@ class _Book:
         """Return the blocks of a document; None if it can't be read."""
         try:
             return html_blocks(parse_html(self.parts.read(page)))
-        except (KeyError, *DAMAGED):
+        except (KeyError, LoadError, *DAMAGED):
             return None
 
     def _refuse_encrypted(self, pages: list[str]) -> None:

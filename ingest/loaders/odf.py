@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from ingest.errors import LoadError
@@ -32,6 +33,7 @@ _MOST_LEVELS = 10
 _LARGEST = 1_000_000  # chosen by hand
 
 
+@cache
 def odf(name: str) -> str:
     """Return a tag or attribute as lxml writes it: ``text:p`` as ``{urn:…}p``."""
     prefix, _, local = name.partition(":")

@@ -10,6 +10,7 @@ from ingest.loaders.blocks import Block, join_blocks, join_parts
 from ingest.loaders.odf import OdfFile, odf
 from ingest.loaders.odf_text import OdfReader
 from ingest.loaders.options import LoadOptions
+from ingest.loaders.ranges import numbered
 from ingest.loaders.slide_order import Box, reading_order
 from ingest.types import Document
 
@@ -69,7 +70,8 @@ def _slides(package: OdfFile, options: LoadOptions) -> Iterator[tuple[str, list[
     pages = list(package.content.iter(odf("draw:page")))
     for number, page in enumerate(pages, 1):
         if options.expired:
-            package.problems.append(f"slides {number}–{len(pages)} were not read in time")
+            left = numbered("slide", range(number, len(pages) + 1))
+            package.problems.append(f"{left} could not be read in time")
             break
         name = f"slide {number}"
         is_hidden = page.get(odf("draw:style-name")) in hidden

@@ -18,7 +18,7 @@ PACKAGE = """<package xmlns="http://www.idpf.org/2007/opf"><metadata
 <item id="css" href="s.css" media-type="text/css"/>
 <item id="gone" href="gone.xhtml" media-type="application/xhtml+xml"/></manifest>
 <spine><itemref idref="a"/><itemref idref="css"/><itemref idref="b"/>{}</spine></package>"""
-PARTS = {
+PARTS: dict[str, str | bytes] = {
     "META-INF/container.xml": CONTAINER,
     "OPS/book.opf": PACKAGE.format(""),
     "OPS/b two.xhtml": "<?xml version='1.0'?><html><head><title/><script src='x'/></head>"
@@ -39,14 +39,16 @@ def test_chapters_are_places_in_the_order_of_the_spine() -> None:
     assert document.problems == ()
 
 
-def test_a_missing_chapter_is_named() -> None:
+@pytest.mark.parametrize("content", [None, b"\0\1\2" * 99], ids=["missing", "binary"])
+def test_a_chapter_that_can_not_be_read_is_named(content: bytes | None) -> None:
     parts = PARTS | {"OPS/book.opf": PACKAGE.format('<itemref idref="gone"/>')}
+    parts |= {"OPS/gone.xhtml": content} if content else {}
     document = load_epub(zip_file(parts), LoadOptions())
     assert document.problems == ("chapter 3 could not be read",)
     assert document.unread == pytest.approx(1 / 3)
 
 
-def encryption(uri: str) -> dict[str, str]:
+def encryption(uri: str) -> dict[str, str | bytes]:
     reference = f"<e><EncryptedData><CipherReference URI='{uri}'/></EncryptedData></e>"
     return PARTS | {"META-INF/encryption.xml": reference}
 

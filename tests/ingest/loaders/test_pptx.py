@@ -141,14 +141,14 @@ def test_a_damaged_slide_is_named_and_the_rest_is_read() -> None:
     document = read(changed(content, "ppt/slides/slide3.xml", lambda xml: xml[:200]))
     assert document.text == "one\n\ntwo\n\nfour"
     assert [one.name for one in document.places] == ["slide 1", "slide 2", "slide 4"]
-    assert document.problems == ("its slide 3 could not be read",)
+    assert document.problems == ("slide 3 could not be read",)
     assert document.unread == pytest.approx(0.25)
 
 
 def test_slides_left_when_the_time_is_up_are_named() -> None:
     document = load_pptx(deck(titled("one"), titled("two")), LoadOptions(deadline=0))
     assert (document.text, document.unread) == ("", 1.0)
-    assert document.problems == ("slides 1–2 were not read in time",)
+    assert document.problems == ("slides 1–2 could not be read in time",)
 
 
 def test_large_media_do_not_count_and_large_text_does() -> None:
