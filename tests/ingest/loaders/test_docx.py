@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from pathlib import Path
 
+import docx
 import pytest
 from office_files import NAMESPACES, links, p, table, word_file, zip_file
 
@@ -336,3 +339,17 @@ def test_an_entity_bomb_is_refused() -> None:
     )
     with pytest.raises(LoadError, match="declares XML entities"):
         load_document("a.docx", content)
+
+
+def test_no_word_of_the_public_documents_is_lost() -> None:
+    if "RAG_BENCH" not in os.environ:
+        pytest.skip("needs the public benchmark documents: set RAG_BENCH to their folder")
+    paths = sorted(Path(os.environ["RAG_BENCH"]).rglob("*.docx"))
+    assert paths
+    for path in paths:
+        plain = docx.Document(str(path))
+        cells = {cell._tc: cell for one in plain.tables for row in one.rows for cell in row.cells}
+        texts = [*plain.paragraphs, *(p for cell in cells.values() for p in cell.paragraphs)]
+        expected = Counter(word for one in texts for word in re.findall(r"\w+", one.text))
+        found = Counter(re.findall(r"\w+", read(path.read_bytes()).text))
+        assert (expected & found).total() >= 0.99 * expected.total(), path
