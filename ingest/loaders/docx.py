@@ -8,7 +8,7 @@ from typing import Any
 from ingest.loaders.blocks import Block, join_blocks, lines_block, row_line
 from ingest.loaders.docx_styles import Numbering, Styles, outline_level, value
 from ingest.loaders.docx_tables import is_layout, row_texts, table_rows
-from ingest.loaders.docx_text import ParagraphText, content, read_paragraph
+from ingest.loaders.docx_text import ParagraphText, contents, read_paragraph
 from ingest.loaders.list_numbers import BULLET, format_number
 from ingest.loaders.ooxml import Package, graphic_text, qn
 from ingest.loaders.options import LoadOptions
@@ -18,12 +18,12 @@ _NOTES = {"footnotes": "Footnote", "endnotes": "Endnote", "comments": "Comment"}
 _NUMBER_FORMATS = {"footnotes": "decimal", "endnotes": "lowerRoman"}  # what Word starts with
 
 
-def load_docx(file: bytes, options: LoadOptions) -> Document:
+def load_docx(content: bytes, options: LoadOptions) -> Document:
     """Return the paragraphs and tables in order; raises LoadError if the file can't be read.
 
     The headers and footers come first, notes and comments after the paragraph that they belong to.
     """
-    package = Package(file, options)
+    package = Package(content, options)
     reader = _Reader(package)
     body = package.xml(reader.part).find(qn("w:body"))
     blocks = list(reader.blocks(body))
@@ -60,7 +60,7 @@ class _Reader:
     def blocks(self, parent: Any) -> Iterator[Block]:
         """Yield the paragraphs and tables in an element."""
         in_list = False
-        for element in content(parent):
+        for element in contents(parent):
             if element.tag == qn("w:p"):
                 found = read_paragraph(element)
                 label, block = self._paragraph(element, found.text)
@@ -154,7 +154,7 @@ class _Reader:
     def _cell_text(self, cell: Any, anchored: ParagraphText) -> str:
         """Return the text of a cell; what is anchored in it is added to ``anchored``."""
         texts: list[str] = []
-        for element in content(cell):
+        for element in contents(cell):
             if element.tag == qn("w:p"):
                 found = read_paragraph(element)
                 texts.append(self._paragraph(element, found.text)[1].text)

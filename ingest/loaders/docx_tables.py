@@ -7,7 +7,7 @@ from typing import Any
 
 from ingest.loaders.blocks import LONGEST_REPEAT
 from ingest.loaders.docx_styles import value
-from ingest.loaders.docx_text import content
+from ingest.loaders.docx_text import contents
 from ingest.loaders.ooxml import qn
 
 _MOST_SPAN = 1000  # Word has 63 columns
@@ -16,8 +16,8 @@ _MOST_SPAN = 1000  # Word has 63 columns
 def table_rows(table: Any) -> list[list[Any]]:
     """Return the cells of each row, without rows that were deleted with changes tracked."""
     return [
-        [cell for cell in content(row) if cell.tag == qn("w:tc")]
-        for row in content(table)
+        [cell for cell in contents(row) if cell.tag == qn("w:tc")]
+        for row in contents(table)
         if row.tag == qn("w:tr") and row.find(f"{qn('w:trPr')}/{qn('w:del')}") is None
     ]
 
@@ -26,7 +26,7 @@ def is_layout(row: list[Any], rows: list[list[Any]]) -> bool:
     """Return whether a row only arranges text: the table has one column, or a cell a table."""
     if all(len(cells) <= 1 for cells in rows):
         return True
-    return any(part.tag == qn("w:tbl") for cell in row for part in content(cell))
+    return any(part.tag == qn("w:tbl") for cell in row for part in contents(cell))
 
 
 def row_texts(

@@ -104,7 +104,7 @@ def _symbol(element: Any) -> str:
     return _WINGDINGS.get(character, "") if font.startswith("wingdings") else ""
 
 
-def content(parent: Any) -> Iterator[Any]:
+def contents(parent: Any) -> Iterator[Any]:
     """Yield the paragraphs, tables, rows or cells in an element, also in content controls."""
     stack = list(reversed(parent))
     while stack:

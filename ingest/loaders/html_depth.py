@@ -14,6 +14,7 @@ _UNCOUNTED = frozenset(
     "area base br col embed hr img input link meta param source track wbr html head body "
     "p li dt dd tr td th thead tbody tfoot colgroup caption rp rt".split()
 )
+_INLINE = _FORMATTING | frozenset("abbr cite del ins kbd label mark q span sub sup time".split())
 _CHOICES = frozenset(("option", "optgroup"))  # not shown; they may nest, but are rarely closed
 _RAW = frozenset("script style textarea title xmp".split())
 _TOKEN = re.compile(r"<!--|<(/?)([a-zA-Z][^\s/<>]*)[^<>]*>")
@@ -22,14 +23,14 @@ _TOKEN = re.compile(r"<!--|<(/?)([a-zA-Z][^\s/<>]*)[^<>]*>")
 def limit_depth(text: str) -> str:
     """Return HTML without the tags of elements that are nested too deeply, with a line break each.
 
-    Lexbor takes quadratic time for nested elements. Formatting leaves no line break.
+    Lexbor takes quadratic time for nested elements. Inline ones leave no line break.
     """
     if text.count("<") <= _MOST_FORMATTING:
         return text
     parts: list[str] = []
     done = 0
     for start, end, instead in _deep_tags(text):
-        parts += (text[done:start], instead)
+        parts += (text[done:start], instead if start > done else "")
         done = end
     return "".join((*parts, text[done:])) if parts else text
 
@@ -46,7 +47,7 @@ def _deep_tags(text: str) -> Iterator[tuple[int, int, str]]:
         elif name not in _UNCOUNTED:
             depths[kind] += opens
             if depths[kind] > limits[kind]:
-                yield *token.span(), "" if kind else "<br>"
+                yield *token.span(), "" if name in _INLINE else "<br>"
             depths[kind] = max(depths[kind] - (not opens), 0)
 
 

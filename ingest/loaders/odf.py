@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from ingest.errors import LoadError
@@ -27,15 +28,19 @@ _NAMESPACES = {
     "xml": "http://www.w3.org/XML/1998/namespace",
 }
 _FORMATS = {"1": "decimal", "a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman"}
-_FORMATS["I"] = "upperRoman"
+_FORMATS |= {"I": "upperRoman", "0": "decimalZero"}
 _MOST_LEVELS = 10
 _LARGEST = 1_000_000  # chosen by hand
 
 
+@cache
 def odf(name: str) -> str:
     """Return a tag or attribute as lxml writes it: ``text:p`` as ``{urn:…}p``."""
     prefix, _, local = name.partition(":")
     return f"{{{_NAMESPACES[prefix]}}}{local}"
+
+
+_ENCRYPTION = odf("manifest:encryption-data")
 
 
 class OdfFile:
@@ -52,7 +57,7 @@ class OdfFile:
         self.parts = ZipParts(file, options)
         self.problems: list[str] = []
         manifest = self.optional("META-INF/manifest.xml", "list of parts")
-        if manifest is not None and next(manifest.iter(odf("manifest:encryption-data")), None):
+        if manifest is not None and any(True for _ in manifest.iter(_ENCRYPTION)):
             raise LoadError("is encrypted: save it without a password")
         self.content = self.parts.xml("content.xml")
         self.styles = self.optional("styles.xml", "styles")
@@ -107,7 +112,7 @@ def _levels(style: Any) -> dict[int, NumberLevel]:
 
 
 def _level(style: Any, depth: int) -> NumberLevel:
-    kind = _FORMATS.get(style.get(odf("style:num-format"), ""), "none")
+    kind = _FORMATS.get(style.get(odf("style:num-format"), "")[:1], "none")
     shown = min(integer(style.get(odf("text:display-levels")), 1), _MOST_LEVELS)
     numbers = ".".join(f"%{n}" for n in range(max(depth + 2 - shown, 1), depth + 2))
     if kind == "none":

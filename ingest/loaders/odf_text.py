@@ -185,11 +185,13 @@ class OdfReader:
         style = element.get(odf("text:style-name"), "")
         if outer:
             return _List(style or outer.style, outer.depth + 1, outer.counter)
-        counter = self._by_id.get(element.get(odf("text:continue-list"), ""))
+        counter = self._by_id.get(element.get(odf("text:continue-list")))
         if counter is None and element.get(odf("text:continue-numbering")) == "true":
             counter = self._by_style.get(style)
         counter = counter or ListCounter()
-        self._by_style[style] = self._by_id[element.get(odf("xml:id"), "")] = counter
+        self._by_style[style] = counter
+        if list_id := element.get(odf("xml:id")):
+            self._by_id[list_id] = counter
         return _List(style, 0, counter)
 
     def _label(self, here: _List) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -40,6 +41,7 @@ class Relationship(NamedTuple):
     part: str
 
 
+@cache
 def qn(name: str) -> str:
     """Return a tag or attribute as lxml writes it: ``w:p`` as ``{http://…/main}p``."""
     prefix, _, local = name.partition(":")

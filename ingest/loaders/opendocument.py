@@ -10,6 +10,7 @@ from ingest.loaders.blocks import Block, join_blocks, join_parts
 from ingest.loaders.odf import OdfFile, odf
 from ingest.loaders.odf_text import OdfReader
 from ingest.loaders.options import LoadOptions
+from ingest.loaders.ranges import numbered
 from ingest.loaders.slide_order import Box, reading_order
 from ingest.types import Document
 
@@ -19,12 +20,12 @@ _NOTES = odf("presentation:notes")
 _RUNNING = {"header": "Header", "footer": "Footer"}
 
 
-def load_odt(file: bytes, options: LoadOptions) -> Document:
+def load_odt(content: bytes, options: LoadOptions) -> Document:
     """Return the paragraphs, lists and tables in order; raises LoadError if it can't be read.
 
     The headers and footers come first, notes and comments after the paragraph that they belong to.
     """
-    package = OdfFile(file, options)
+    package = OdfFile(content, options)
     reader = OdfReader(package)
     body = package.content.find(f"{odf('office:body')}/{odf('office:text')}")
     blocks = [*_running_blocks(package, reader), *reader.blocks(body)]
@@ -37,9 +38,9 @@ def load_odt(file: bytes, options: LoadOptions) -> Document:
     )
 
 
-def load_odp(file: bytes, options: LoadOptions) -> Document:
+def load_odp(content: bytes, options: LoadOptions) -> Document:
     """Return the slides in order, each a place: title, text, tables, notes and comments."""
-    package = OdfFile(file, options)
+    package = OdfFile(content, options)
     text, headings, places = join_parts(_slides(package, options), name_untitled=True)
     return Document(text, places, headings, package.metadata(), tuple(package.problems))
 
@@ -69,7 +70,8 @@ def _slides(package: OdfFile, options: LoadOptions) -> Iterator[tuple[str, list[
     pages = list(package.content.iter(odf("draw:page")))
     for number, page in enumerate(pages, 1):
         if options.expired:
-            package.problems.append(f"slides {number}–{len(pages)} were not read in time")
+            left = numbered("slide", range(number, len(pages) + 1))
+            package.problems.append(f"{left} could not be read in time")
             break
         name = f"slide {number}"
         is_hidden = page.get(odf("draw:style-name")) in hidden
@@ -86,7 +88,8 @@ def _slide(page: Any, reader: OdfReader) -> Iterator[Block]:
         if shape not in titles and _class(shape) not in _FIELDS:
             yield from reader.blocks([shape])
     for notes in page.iterchildren(_NOTES):
-        if text := "\n".join(filter(None, map(reader.story, notes))):
+        shown = (shape for shape in notes if _class(shape) not in _FIELDS)
+        if text := "\n".join(filter(None, map(reader.story, shown))):
             yield Block(f"Notes: {text}")
 
 

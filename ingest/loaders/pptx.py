@@ -17,6 +17,8 @@ from ingest.loaders.pptx_shapes import (
     shapes_in_order,
     table_lines,
 )
+from ingest.loaders.ranges import numbered
+from ingest.loaders.zip_parts import DAMAGED
 from ingest.types import Document
 
 _TITLES = frozenset(("title", "ctrTitle"))
@@ -24,9 +26,9 @@ _FIELDS = frozenset(("dt", "sldNum"))
 _RUNNING = frozenset(("ftr", "hdr"))
 
 
-def load_pptx(file: bytes, options: LoadOptions) -> Document:
+def load_pptx(content: bytes, options: LoadOptions) -> Document:
     """Return the slides in order, each a place: title, text, tables, notes and comments."""
-    deck = _Deck(Package(file, options))
+    deck = _Deck(Package(content, options))
     text, headings, places = join_parts(deck.slides(options), name_untitled=True)
     return Document(
         text,
@@ -52,21 +54,27 @@ class _Deck:
     def slides(self, options: LoadOptions) -> Iterator[tuple[str, list[Block]]]:
         """Yield the name and the blocks of each slide."""
         found = list(self.package.xml(self.part).iter(qn("p:sldId")))
-        lost = 0
+        unread: list[int] = []
         for number, one in enumerate(found, 1):
-            if options.expired:
-                self.package.problems.append(f"slides {number}–{len(found)} were not read in time")
-                lost += len(found) - number + 1
-                break
             part = self.package.target(self.part, one.get(qn("r:id")))
-            name = f"slide {number}"
-            root = self.package.optional(part, name) if part else None
+            root = self._root(part) if part and not options.expired else None
             if root is None:
-                lost += 1
+                unread.append(number)
                 continue
             hidden = root.get("show") in ("0", "false")
-            yield f"{name} (hidden)" if hidden else name, list(self._slide(root, part or ""))
-        self.unread = lost / max(len(found), 1)
+            name = f"slide {number} (hidden)" if hidden else f"slide {number}"
+            yield name, list(self._slide(root, part or ""))
+        if unread:
+            why = "in time" if options.expired else ""
+            problem = f"{numbered('slide', unread)} could not be read {why}".rstrip()
+            self.package.problems.append(problem)
+        self.unread = len(unread) / max(len(found), 1)
+
+    def _root(self, part: str) -> Any:
+        try:
+            return self.package.xml(part)
+        except DAMAGED:
+            return None
 
     def _slide(self, root: Any, part: str) -> Iterator[Block]:
         layout = self._layout(part)
