@@ -12,10 +12,12 @@ from ingest.loaders.pdf_pages import Box, Line
 
 # The numbers below were chosen by hand. Columns of text have this many lines side by side, of this
 # many characters, most of which fill the column; a strip of this width, in points, is between them.
+# Columns of a table have as many lines with numbers, or more with single words.
 _COLUMN_LINES = 4
 _COLUMN_CHARACTERS = 16
 _FILLING = 0.7
 _MOSTLY = 0.6
+_WORD_LINES = 6
 _GUTTER = 6.0
 _EDGE = 2.0
 _CANDIDATES = 6
@@ -24,6 +26,7 @@ _MOST_COLUMNS = 6
 _SAME_ROW = 0.5
 # More than that are a drawing, and take long.
 _MOST_PIECES = 1500
+_LETTER = re.compile(r"[^\W\d_]")
 _CUT_WORD = re.compile(r"[^\W\d_]-$")
 
 
@@ -155,10 +158,15 @@ def _blocks(region: Sequence[Piece]) -> Iterator[list[Row]]:
 
 
 def _are_cells(block: Sequence[Row]) -> bool:
-    """Return whether each row is a cell; a few short rows are the lines of one cell."""
-    if 1 < len(block) < _COLUMN_LINES:
-        return False
-    return median(sum(len(piece.text) for piece in row) for row in block) < _COLUMN_CHARACTERS
+    """Return whether each row is a cell of its own; a few words are the lines of one cell."""
+    texts = [" ".join(piece.text for piece in row) for row in block]
+    numbers = sum(not _LETTER.search(text) for text in texts)
+    words = sum(" " not in text for text in texts)
+    return (
+        len(block) == 1
+        or (len(block) >= _COLUMN_LINES and numbers >= _MOSTLY * len(block))
+        or (len(block) >= _WORD_LINES and words >= _MOSTLY * len(block))
+    )
 
 
 def _beside(piece: Piece, rows: Sequence[Row]) -> int | None:
