@@ -52,7 +52,7 @@ def load_image(content: bytes, options: LoadOptions) -> Document:
         _PAGE_BREAK.join(pages),
         places=tuple(Place(at, f"page {n}") for n, at in enumerate(starts, 1) if count > 1),
         metadata=stated("", changed) | ({"ocr": recognised} if recognised else {}),
-        problems=(f"{late} of {count} could not be read within the limits",) if late else (),
+        problems=(f"{late} of {count} were not read within the time limit",) if late else (),
         unread=(count - len(pages)) / count,
     )
 

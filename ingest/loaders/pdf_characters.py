@@ -132,8 +132,10 @@ def line(characters: Characters, span: Span) -> Line:
 
 
 def _follows(before: Span, after: Span) -> bool:
-    """Return whether a line is not the top of another column."""
-    return _rise(before.last, after.first) < _TO_THE_TOP
+    """Return whether a line is neither the top of another column nor the rest of a row."""
+    rise = _rise(before.last, after.first)
+    is_rest = abs(rise) < _RISE and after.first.left > before.last.left
+    return rise < _TO_THE_TOP and not is_rest
 
 
 def _is_row(characters: Characters, span: Span) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -24,10 +25,12 @@ _CANDIDATES = 6
 _MOST_COLUMNS = 6
 # Pieces are in one row if they share this much of their height.
 _SAME_ROW = 0.5
+# They touch if the gap is this share of the height.
+_TOUCHING = 0.1
 # More than that are a drawing, and take long.
 _MOST_PIECES = 1500
 _LETTER = re.compile(r"[^\W\d_]")
-_CUT_WORD = re.compile(r"[^\W\d_]-$")
+_CUT_WORD = re.compile(r"[^\W_]-$")
 
 
 class Piece(NamedTuple):
@@ -199,7 +202,11 @@ def _centre(piece: Piece) -> float:
 
 
 def _line(row: Row) -> Line:
-    text = " ".join(piece.text for piece in row)
+    text = row[0].text
+    for at, (before, piece) in enumerate(pairwise(row)):
+        is_mark = at == 0 and text.isdigit()  # of a footnote
+        touches = abs(piece.box.left - before.box.right) < _TOUCHING * piece.height
+        text += f"{'' if touches and not is_mark else ' '}{piece.text}"
     return Line(text, min(row[0].height, row[-1].height))
 
 
@@ -208,7 +215,7 @@ def _rejoined(lines: Sequence[Line]) -> list[Line]:
     joined: list[Line] = []
     for line in lines:
         last = joined[-1] if joined else None
-        if last and _CUT_WORD.search(last.text) and line.text[:1].islower():
+        if last and _CUT_WORD.search(last.text) and line.text[:1].isalnum():
             joined[-1] = Line(f"{last.text[:-1]}\x02{line.text}", last.height)
         else:
             joined.append(line)
