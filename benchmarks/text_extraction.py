@@ -18,10 +18,12 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import mean
 
 from pypdf import PdfReader
+from pypdf.errors import PyPdfError
 from rapidfuzz.distance import LCSseq
 
 from ingest.loaders import load_document
@@ -106,8 +108,13 @@ def _read(path: Path) -> int:
 
 
 def _read_with_pypdf(path: Path) -> int:
-    """Read a file as PyPDFLoader does, page by page with pypdf's own order of text."""
-    return sum(1 for page in PdfReader(path).pages if page.extract_text() is not None)
+    """Return the number of pages that pypdf reads, as PyPDFLoader does, up to its own limits."""
+    count = 0
+    with suppress(PyPdfError):
+        for page in PdfReader(path).pages:
+            page.extract_text()
+            count += 1
+    return count
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class Span(NamedTuple):
     def is_upright(self) -> bool:
         """Whether it goes down the page instead of along it."""
         along, down = self.last.left - self.first.left, self.last.top - self.first.top
-        return abs(down) > _STEEP * abs(along)
+        return abs(down) > max(_STEEP * abs(along), 2 * _height(self.first))
 
 
 def spans(characters: Characters, page: Box) -> Iterator[Span]:
@@ -182,12 +182,10 @@ def _pieces(characters: Characters, span: Span, *, whole: bool) -> Iterator[Piec
         yield _piece([characters.text[span.start : span.end]], span.first, span.last)
         return
     words: list[str] = []
-    first = last = _NOWHERE
+    first = last = span.first
     for match in _WORD.finditer(characters.text, span.start, span.end):
-        start = characters.box(match.start())
-        end = characters.box(match.end() - 1 - (match[0][-1] in _HYPHENS))
-        if not start or not end:
-            continue
+        start = characters.box(match.start()) or last
+        end = characters.box(match.end() - 1 - (match[0][-1] in _HYPHENS)) or start
         if words and (_parts(last, start) or words[-1][-1] in _HYPHENS):
             yield _piece(words, first, last)
             words.clear()

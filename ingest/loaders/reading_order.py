@@ -28,7 +28,7 @@ _SAME_ROW = 0.5
 # They touch if the gap is this share of the height.
 _TOUCHING = 0.1
 # More than that are a drawing, and take long.
-_MOST_PIECES = 1500
+_MOST_PIECES = 1000
 _LETTER = re.compile(r"[^\W\d_]")
 _CUT_WORD = re.compile(r"[^\W_]-$")
 
@@ -98,7 +98,9 @@ def _columns(region: Sequence[Piece], edge: float) -> Iterator[_Columns]:
         for at, i in enumerate(order)
         if region[i].box.left < right and region[i].box.right > left
     ]
-    for before, after in zip([-1, *crossing], [*crossing, len(order)], strict=True):
+    for before, after in pairwise([-1, *crossing, len(order)]):
+        if after - before <= 2 * _COLUMN_LINES:
+            continue
         inside = [region[i] for i in sorted(order[before + 1 : after])]
         columns = _Columns(
             [region[i] for i in sorted(order[: before + 1])],
