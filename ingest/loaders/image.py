@@ -48,11 +48,12 @@ def load_image(content: bytes, options: LoadOptions) -> Document:
     starts = list(accumulate((len(page) + len(_PAGE_BREAK) for page in pages), initial=0))[:-1]
     recognised = page_ranges(number for number, page in enumerate(pages, 1) if page)
     late = page_ranges((), [(len(pages) + 1, count)] if len(pages) < count else ())
+    were = "were" if count - len(pages) > 1 else "was"
     return Document(
         _PAGE_BREAK.join(pages),
         places=tuple(Place(at, f"page {n}") for n, at in enumerate(starts, 1) if count > 1),
         metadata=stated("", changed) | ({"ocr": recognised} if recognised else {}),
-        problems=(f"{late} of {count} could not be read within the limits",) if late else (),
+        problems=(f"{late} of {count} {were} not read within the time limit",) if late else (),
         unread=(count - len(pages)) / count,
     )
 
@@ -71,11 +72,11 @@ def _open(content: bytes) -> Image:
 
 def _pages(image: Image, count: int, reader: PageReader, options: LoadOptions) -> Iterator[str]:
     for number in range(count):
-        if options.expired:
-            return
         image.seek(number)
         page = _readable(image)
         text = reader.read(page, max(page.size) / _PAGE_INCHES, options.deadline - time.monotonic())
+        if options.expired:
+            return
         yield "\n".join(line.text for line in tidy([Line(line) for line in text.split("\n")]))
 
 

@@ -50,7 +50,7 @@ class PageReader(AbstractContextManager["PageReader"]):
         """
         self._tesseract.SetImage(image)
         self._tesseract.SetSourceResolution(round(dpi))
-        self._tesseract.Recognize(int(min(seconds * 1000, _LONGEST_WAIT)))
+        self._tesseract.Recognize(int(min(max(seconds * 1000, 1), _LONGEST_WAIT)))
         if self._tesseract.MeanTextConf() < _LEAST_CONFIDENCE:
             return ""
         return _LINE_END.sub("\x02", str(self._tesseract.GetUTF8Text())).rstrip()

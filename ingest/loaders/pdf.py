@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import pypdfium2
@@ -25,6 +25,7 @@ from ingest.types import Document
 # PDFium has global state: only one thread may use it at a time.
 _PDFIUM = threading.Lock()
 _ENCRYPTED = "is encrypted: add its password to RAG_PASSWORDS"
+_NO_TIME = "text recognition did not finish within the time limit"
 # Chosen by hand.
 _PYPDF_SECONDS = 15.0
 _MOST_FAILURES = 1000
@@ -52,7 +53,8 @@ def _read_with_pdfium(content: bytes, options: LoadOptions) -> PdfPages | None:
         if file is None:
             return None
         with closing(file):
-            file.init_forms()
+            with suppress(pypdfium2.PdfiumError):
+                file.init_forms()
             pages = _read_pages(len(file), lambda number: read_page(file, number), options)
             title, *changed = map(file.get_metadata_value, ("Title", "ModDate", "CreationDate"))
             outline = tuple(_outline(file))
@@ -108,11 +110,10 @@ def _with_recognised_text(
     try:
         with PageReader() as reader:
             for i in without:
+                page = _recognised(pages[i], file, i, reader, options)
                 if options.expired:
-                    return replace(
-                        pdf, pages=tuple(pages), unrecognised="time ran out for text recognition"
-                    )
-                pages[i] = _recognised(pages[i], file, i, reader, options)
+                    return replace(pdf, pages=tuple(pages), unrecognised=_NO_TIME)
+                pages[i] = page
     except UnsupportedError as error:
         return replace(pdf, unrecognised=str(error))
     return replace(pdf, pages=tuple(pages))

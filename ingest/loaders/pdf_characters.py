@@ -6,7 +6,7 @@ import ctypes
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import pairwise, starmap
+from itertools import chain, pairwise, starmap
 from typing import NamedTuple
 
 import pypdfium2
@@ -18,11 +18,12 @@ from ingest.loaders.reading_order import Piece, in_reading_order
 # Chosen by hand: a gap of so many times the height of the letters parts two pieces of a line; the
 # middles of so many long lines are searched for one, and a third of them has it in columns.
 _WIDE_GAP = 0.9
-_SAMPLE = 6
+_SAMPLE = 4
 _LONG = 50
 # A character this many heights higher or lower than another is in another row, and so many heights
 # higher at the top of another column. Such a share of the lines goes along the page, not down.
 _RISE = 0.5
+_BESIDE = 0.7
 _STEEP = 5.0
 _TO_THE_TOP = 3.0
 _MOSTLY = 0.8
@@ -73,7 +74,7 @@ class Span(NamedTuple):
     def is_upright(self) -> bool:
         """Whether it goes down the page instead of along it."""
         along, down = self.last.left - self.first.left, self.last.top - self.first.top
-        return abs(down) > _STEEP * abs(along)
+        return abs(down) > max(_STEEP * abs(along), 2 * _height(self.first))
 
 
 def spans(characters: Characters, page: Box) -> Iterator[Span]:
@@ -92,9 +93,10 @@ def spans(characters: Characters, page: Box) -> Iterator[Span]:
 
 def _is_on(page: Box, span: Span) -> bool:
     """Return whether a part of a line is on the page; one without a box is."""
-    box = _around(span.first, span.last)
-    across = box.left < page.right and box.right > page.left
-    return (across and box.bottom < page.top and box.top > page.bottom) or not any(box)
+    first, last = span.first, span.last
+    across = first.left < page.right and last.right > page.left
+    along = min(first.bottom, last.bottom) < page.top and max(first.top, last.top) > page.bottom
+    return (across and along) or not any(first)
 
 
 def ordered_lines(characters: Characters, found: Sequence[Span]) -> list[Line] | None:
@@ -105,23 +107,35 @@ def ordered_lines(characters: Characters, found: Sequence[Span]) -> list[Line] |
     is_ordered = all(starmap(_follows, pairwise(along))) and all(
         _is_row(characters, span) for span in along
     )
-    if is_ordered and not _has_gaps(characters, along):
+    has_gaps = _has_gaps(characters, along)
+    if is_ordered and not has_gaps:
         return None
-    pieces = [piece for span in along for piece in _pieces(characters, span)]
-    lines = in_reading_order(pieces, is_ordered=is_ordered)
+    whole = set() if has_gaps else _alone(along)
+    pieces = (_pieces(characters, span, whole=span in whole) for span in along)
+    lines = in_reading_order([*chain.from_iterable(pieces)], is_ordered=is_ordered)
     upright = [line(characters, span) for span in found if span.is_upright]
     return lines and [*lines, *upright]
 
 
+def _alone(found: Sequence[Span]) -> set[Span]:
+    """Return the lines in one row with no other line beside them, which need not be split."""
+    alone = {span for span in found if abs(_rise(span.first, span.last)) < _RISE}
+    for below, above in pairwise(sorted(found, key=lambda span: span.first.bottom)):
+        if above.first.bottom < below.first.bottom + _BESIDE * _height(below.first):
+            alone -= {below, above}
+    return alone
+
+
 def line(characters: Characters, span: Span) -> Line:
     """Return a line; the smaller of its ends counts, for a drop cap does not make a heading."""
-    height = min(box.top - box.bottom for box in (span.first, span.last))
-    return Line(characters.text[span.start : span.end], round(height, 1))
+    return Line(characters.text[span.start : span.end], _letters(span.first, span.last))
 
 
 def _follows(before: Span, after: Span) -> bool:
-    """Return whether a line is not the top of another column."""
-    return _rise(before.last, after.first) < _TO_THE_TOP
+    """Return whether a line is neither the top of another column nor the rest of a row."""
+    rise = _rise(before.last, after.first)
+    is_rest = abs(rise) < _RISE and after.first.left > before.last.left
+    return rise < _TO_THE_TOP and not is_rest
 
 
 def _is_row(characters: Characters, span: Span) -> bool:
@@ -135,7 +149,7 @@ def _is_row(characters: Characters, span: Span) -> bool:
 def _rise(before: Box, after: Box) -> float:
     """Return how far one character is above another, as a multiple of its height."""
     higher = (after.top + after.bottom - before.top - before.bottom) / 2
-    return higher / max(after.top - after.bottom, 1.0)
+    return higher / max(_height(after), 1.0)
 
 
 def _has_gaps(characters: Characters, found: Sequence[Span]) -> bool:
@@ -157,20 +171,21 @@ def _has_gap(characters: Characters, span: Span) -> bool:
 
 def _parts(before: Box, after: Box) -> bool:
     """Return whether there is a wide gap or another row between two characters."""
-    height = before.top - before.bottom
+    height = _height(before)
     gap = after.left - before.right
     return not -height < gap < _WIDE_GAP * height or abs(_rise(before, after)) > _RISE
 
 
-def _pieces(characters: Characters, span: Span) -> Iterator[Piece]:
-    """Yield the parts of a line between wide gaps."""
+def _pieces(characters: Characters, span: Span, *, whole: bool) -> Iterator[Piece]:
+    """Yield the parts of a line between wide gaps, or the whole line."""
+    if whole:
+        yield _piece([characters.text[span.start : span.end]], span.first, span.last)
+        return
     words: list[str] = []
-    first = last = _NOWHERE
+    first = last = span.first
     for match in _WORD.finditer(characters.text, span.start, span.end):
-        start = characters.box(match.start())
-        end = characters.box(match.end() - 1 - (match[0][-1] in _HYPHENS))
-        if not start or not end:
-            continue
+        start = characters.box(match.start()) or last
+        end = characters.box(match.end() - 1 - (match[0][-1] in _HYPHENS)) or start
         if words and (_parts(last, start) or words[-1][-1] in _HYPHENS):
             yield _piece(words, first, last)
             words.clear()
@@ -185,9 +200,18 @@ def _piece(words: Sequence[str], first: Box, last: Box) -> Piece:
     text = " ".join(words)
     return Piece(
         f"{text[:-1]}-" if text[-1] in _HYPHENS else text,
-        round(min(first.top - first.bottom, last.top - last.bottom), 1),
+        _letters(first, last),
         _around(first, last),
     )
+
+
+def _letters(first: Box, last: Box) -> float:
+    """Return the height of letters between two characters."""
+    return round(min(_height(first), _height(last)), 1)
+
+
+def _height(box: Box) -> float:
+    return box.top - box.bottom
 
 
 def _around(first: Box, last: Box) -> Box:

@@ -40,9 +40,9 @@ def mapped_page(lines: Sequence[Line], unmapped: Collection[int] = ()) -> Page:
     """
     texts = [_BULLET.sub("", line.text) for line in lines]
     glyphs = [len(_UNMAPPED.findall(text)) for text in texts]
-    such = [
+    such = {
         i for i, text in enumerate(texts) if i in unmapped or glyphs[i] > len(text) * _MOST_UNMAPPED
-    ]
+    }
     lost = sum(len(texts[i]) for i in such)
     if lost <= _MOST_UNMAPPED_LINES * sum(map(len, texts)):
         return Page(tuple(lines))

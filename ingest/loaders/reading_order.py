@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -12,19 +13,24 @@ from ingest.loaders.pdf_pages import Box, Line
 
 # The numbers below were chosen by hand. Columns of text have this many lines side by side, of this
 # many characters, most of which fill the column; a strip of this width, in points, is between them.
+# Columns of a table have as many lines with numbers, or more with single words.
 _COLUMN_LINES = 4
 _COLUMN_CHARACTERS = 16
 _FILLING = 0.7
 _MOSTLY = 0.6
+_WORD_LINES = 6
 _GUTTER = 6.0
 _EDGE = 2.0
 _CANDIDATES = 6
 _MOST_COLUMNS = 6
 # Pieces are in one row if they share this much of their height.
 _SAME_ROW = 0.5
+# They touch if the gap is this share of the height.
+_TOUCHING = 0.1
 # More than that are a drawing, and take long.
-_MOST_PIECES = 1500
-_CUT_WORD = re.compile(r"[^\W\d_]-$")
+_MOST_PIECES = 1000
+_LETTER = re.compile(r"[^\W\d_]")
+_CUT_WORD = re.compile(r"[^\W_]-$")
 
 
 class Piece(NamedTuple):
@@ -92,7 +98,9 @@ def _columns(region: Sequence[Piece], edge: float) -> Iterator[_Columns]:
         for at, i in enumerate(order)
         if region[i].box.left < right and region[i].box.right > left
     ]
-    for before, after in zip([-1, *crossing], [*crossing, len(order)], strict=True):
+    for before, after in pairwise([-1, *crossing, len(order)]):
+        if after - before <= 2 * _COLUMN_LINES:
+            continue
         inside = [region[i] for i in sorted(order[before + 1 : after])]
         columns = _Columns(
             [region[i] for i in sorted(order[: before + 1])],
@@ -155,10 +163,15 @@ def _blocks(region: Sequence[Piece]) -> Iterator[list[Row]]:
 
 
 def _are_cells(block: Sequence[Row]) -> bool:
-    """Return whether each row is a cell; a few short rows are the lines of one cell."""
-    if 1 < len(block) < _COLUMN_LINES:
-        return False
-    return median(sum(len(piece.text) for piece in row) for row in block) < _COLUMN_CHARACTERS
+    """Return whether each row is a cell of its own; a few words are the lines of one cell."""
+    texts = [" ".join(piece.text for piece in row) for row in block]
+    numbers = sum(not _LETTER.search(text) for text in texts)
+    words = sum(" " not in text for text in texts)
+    return (
+        len(block) == 1
+        or (len(block) >= _COLUMN_LINES and numbers >= _MOSTLY * len(block))
+        or (len(block) >= _WORD_LINES and words >= _MOSTLY * len(block))
+    )
 
 
 def _beside(piece: Piece, rows: Sequence[Row]) -> int | None:
@@ -191,7 +204,11 @@ def _centre(piece: Piece) -> float:
 
 
 def _line(row: Row) -> Line:
-    text = " ".join(piece.text for piece in row)
+    text = row[0].text
+    for at, (before, piece) in enumerate(pairwise(row)):
+        is_mark = at == 0 and text.isdigit()  # of a footnote
+        touches = abs(piece.box.left - before.box.right) < _TOUCHING * piece.height
+        text += f"{'' if touches and not is_mark else ' '}{piece.text}"
     return Line(text, min(row[0].height, row[-1].height))
 
 
@@ -200,7 +217,7 @@ def _rejoined(lines: Sequence[Line]) -> list[Line]:
     joined: list[Line] = []
     for line in lines:
         last = joined[-1] if joined else None
-        if last and _CUT_WORD.search(last.text) and line.text[:1].islower():
+        if last and _CUT_WORD.search(last.text) and line.text[:1].isalnum():
             joined[-1] = Line(f"{last.text[:-1]}\x02{line.text}", last.height)
         else:
             joined.append(line)
