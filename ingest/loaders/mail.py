@@ -23,7 +23,7 @@ _FIELDS = ("From", "To", "Cc", "Date", "Subject")
 _LONG_FIELD = re.compile(
     rb"^content-[a-z-]+:(?:[^\n]|\n[ \t]){%d}" % _LONGEST_FIELD, re.IGNORECASE | re.MULTILINE
 )
-_FROM_LINE = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\n]{1,300}\n")
+_FROM_LINE = re.compile(rb"From [^\n]{1,300}\n")
 _TIME = re.compile(rb"\d\d:\d\d.*\d{4}")
 _ESCAPED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 _SIGNATURES = ("pkcs7-signature", "x-pkcs7-signature", "pgp-signature", "pgp-encrypted", "pgp-keys")
@@ -58,11 +58,16 @@ def load_mbox(content: bytes, options: LoadOptions, load: LoadMember) -> Documen
 
 def _split(content: bytes) -> Iterator[bytes]:
     """Yield the messages, without the lines between them and the marks that protect others."""
-    found = _FROM_LINE.finditer(content)
-    lines = [line for line in found if not line.start() or _TIME.search(line[0])]
+    lines = [line for line in _FROM_LINE.finditer(content) if _is_between(content, line)]
     ends = [line.start() for line in lines[1:]] + [len(content)]
     for line, end in zip(lines, ends, strict=True):
         yield _ESCAPED_FROM.sub(rb"\1", content[line.end() : end])
+
+
+def _is_between(content: bytes, line: re.Match[bytes]) -> bool:
+    """Return whether a line that begins with "From " is the first of a message."""
+    before = content[max(line.start() - 3, 0) : line.start()]
+    return not before or (before.endswith((b"\n\n", b"\n\r\n")) and bool(_TIME.search(line[0])))
 
 
 def _load_message(content: bytes, options: LoadOptions, load: LoadMember) -> Document:

@@ -9,6 +9,7 @@ from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.message import Message
+from functools import cached_property
 from typing import Any
 
 from ingest.loaders.mail_text import decode_text
@@ -19,7 +20,7 @@ _SEALED = ("pkcs7-mime", "x-pkcs7-mime")
 _BAD_PARAMETERS = (ValueError, TypeError, LookupError, AttributeError)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """A part that holds no others.
 
@@ -33,7 +34,7 @@ class Part:
     is_alternative: bool
     is_related: bool
 
-    @property
+    @cached_property
     def content_type(self) -> str:
         """Its type, such as ``text/plain``."""
         return self.message.get_content_type()
@@ -41,7 +42,12 @@ class Part:
     @property
     def subtype(self) -> str:
         """The second half of its type."""
-        return self.message.get_content_subtype()
+        return self.content_type.rpartition("/")[2]
+
+    @property
+    def is_multipart(self) -> bool:
+        """Whether it is of a type that holds parts."""
+        return self.content_type.startswith("multipart/")
 
     @property
     def charset(self) -> str | None:
@@ -51,7 +57,7 @@ class Part:
         except _BAD_PARAMETERS:
             return None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name of the file; for a message its subject; empty without one."""
         try:
@@ -64,7 +70,7 @@ class Part:
             return f"{(subject or 'message').replace('/', ' ')[:80]}.eml"
         return name
 
-    @property
+    @cached_property
     def content(self) -> bytes:
         """Its bytes; those of the message if it is one."""
         if inner := self._messages:
@@ -84,7 +90,7 @@ class Part:
     @property
     def is_text(self) -> bool:
         """Whether it is of a type that a message shows; parts without a boundary are as well."""
-        return self.content_type in ("text/plain", "text/html") or _is_multipart(self.message)
+        return self.content_type in ("text/plain", "text/html") or self.is_multipart
 
     @property
     def is_attached(self) -> bool:
@@ -94,7 +100,7 @@ class Part:
     @property
     def is_inline_image(self) -> bool:
         """Whether it is an image of the text, such as a logo."""
-        if self.message.get_content_maintype() != "image":
+        if not self.content_type.startswith("image/"):
             return False
         disposition = self.message.get_content_disposition()
         return disposition == "inline" or (self.is_related and disposition != "attachment")
@@ -125,7 +131,7 @@ def leaves(message: Message) -> Iterator[Part]:
         payload: Any = part.message.get_payload()
         if signed := part.signed:
             payload = [message_from_bytes(signed)]
-        elif part.is_encrypted or not _is_multipart(part.message) or not isinstance(payload, list):
+        elif part.is_encrypted or not part.is_multipart or not isinstance(payload, list):
             yield part
             continue
         chosen = set(map(id, _chosen(part, payload)))
@@ -144,22 +150,14 @@ def field(message: Message, name: str) -> str:
     return ""
 
 
-def _is_multipart(message: Message) -> bool:
-    return message.get_content_maintype() == "multipart"
-
-
 def _chosen(part: Part, parts: list[Message]) -> list[Message]:
     """Return the parts that are read: of alternatives plain text, or else the last, the richest."""
     if part.subtype != "alternative":
         return parts
-    plain = [one for one in parts if one.get_content_type() == "text/plain"]
-    kept = [one for one in plain if Part(one, False, False).content.strip()]
-    return (
-        kept[:1]
-        or [one for one in parts if _is_multipart(one) or one.get_content_type() == "text/html"][
-            -1:
-        ]
-    )
+    known = [Part(one, False, False) for one in parts]
+    plain = [one for one in known if one.content_type == "text/plain" and one.content.strip()]
+    rich = [one for one in known if one.is_multipart or one.content_type == "text/html"]
+    return [one.message for one in plain[:1] or rich[-1:]]
 
 
 def _undamaged(sent: Any, payload: Any) -> bytes:
