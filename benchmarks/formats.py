@@ -78,7 +78,7 @@ def table(found: Mapping[str, Found]) -> list[str]:
     lines = ["| file | question | location of the first citation |", "|---|---|---|"]
     for one in FORMATS:
         cited = found[one.file]
-        told = cited.location or "the heading above it"
+        told = cited.location or ""
         if (cited.source, cited.right) != (one.file, True):
             told = f"not found, but {cited}"
         lines.append(f"| `{one.file}` | {one.question} | {told} |")
