@@ -36,8 +36,8 @@ def load_image(content: bytes, options: LoadOptions) -> Document:
     """Return the text recognised in a picture, page by page if it is a TIFF.
 
     Raises:
-        UnsupportedError: Without Tesseract.
-        LoadError: If it is too large.
+        UnsupportedError: Without Tesseract, or if there is no text.
+        LoadError: If it is too large or damaged.
     """
     if reason := unavailable():
         raise UnsupportedError(f"is a picture, and {reason}")
@@ -46,6 +46,8 @@ def load_image(content: bytes, options: LoadOptions) -> Document:
         changed = str(image.getexif().get(_DATE_TIME, "")).replace(":", "-")
         pages = list(_pages(image, min(count, _MOST_PAGES), reader, options))
     starts = list(accumulate((len(page) + len(_PAGE_BREAK) for page in pages), initial=0))[:-1]
+    if not any(pages) and len(pages) == count:
+        raise UnsupportedError("is a picture in which no text was recognised")
     recognised = page_ranges(number for number, page in enumerate(pages, 1) if page)
     late = page_ranges((), [(len(pages) + 1, count)] if len(pages) < count else ())
     were = "were" if count - len(pages) > 1 else "was"
@@ -67,6 +69,8 @@ def _open(content: bytes) -> Image:
             image = images.open(io.BytesIO(content), formats=_FORMATS)
         except images.DecompressionBombError as error:
             raise LoadError(_TOO_LARGE) from error
+        except images.UnidentifiedImageError as error:
+            raise LoadError("is damaged or not really a picture") from error
     return image
 
 

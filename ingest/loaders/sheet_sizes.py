@@ -14,7 +14,7 @@ from ingest.loaders.excel_records import xls_cells, xlsb_cells
 from ingest.loaders.number_formats import column_number
 from ingest.loaders.options import LoadOptions
 
-_CELL = re.compile(rb'<(?:\w+:)?c\s[^<>]*?\br="([A-Z]{1,3})(\d{1,7})"')
+_CELL = re.compile(rb'<(?:\w+:)?c\s[^<>]*?\br="([A-Z]{1,3})(\d+)"')
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml", re.IGNORECASE)
 _BINARY_SHEET = re.compile(r"xl/worksheets/[^/]+\.bin", re.IGNORECASE)
 _CHUNK_BYTES = 1 << 20

@@ -26,6 +26,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from ingest.errors import LoadError
 from ingest.loaders import kind_of_name, load_document
+from ingest.loaders.ocr import unavailable
 from ingest.types import Document
 
 DATA = Path(__file__).parents[3] / "data"
@@ -573,9 +574,11 @@ BENCH = [
     pytest.param("fastapi-docs", 279, {}, id="fastapi-docs"),
     pytest.param("xquad-en", 48, {}, id="xquad-en"),
     pytest.param(
-        "pypdf-resources", 64, {"looks scanned": 5, "is encrypted": 10}, id="pypdf-resources"
+        "pypdf-resources", 65, {"looks scanned": 5, "is encrypted": 10}, id="pypdf-resources"
     ),
-    pytest.param("mixed-fixtures", 53, {"has no text": 1, "is empty": 1}, id="mixed-fixtures"),
+    pytest.param(
+        "mixed-fixtures", 83, {"not really a picture": 1, "is empty": 1}, id="mixed-fixtures"
+    ),
 ]
 
 
@@ -584,6 +587,8 @@ BENCH = [
 def test_public_documents_load_or_say_why_not(
     folder: str, loaded: int, failed: dict[str, int]
 ) -> None:
+    if reason := unavailable():
+        pytest.skip(reason)
     documents, reasons = 0, []
     for path, found, cpu_seconds in load_folder(folder):
         if isinstance(found, LoadError):
@@ -592,7 +597,7 @@ def test_public_documents_load_or_say_why_not(
             documents += 1
             assert found.text.encode()
             assert all(not found.text[h.start].isspace() for h in found.headings)
-        assert cpu_seconds < 20, path
+        assert cpu_seconds < 30, path
     assert documents == loaded
     assert {key: sum(key in reason for reason in reasons) for key in failed} == failed
     assert len(reasons) == sum(failed.values())
