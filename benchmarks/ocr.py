@@ -89,7 +89,7 @@ def _figures(text: str, dpi: int) -> str:
     pages = list(scanned_pages(text, dpi))
     started = time.process_time()
     with PageReader() as reader:
-        read = "\n".join(reader.read(page, dpi) for page in pages)
+        read = "\n".join(reader.read(page, dpi).replace("\x02", "-") for page in pages)
     seconds = (time.process_time() - started) / len(pages)
     return f"{len(pages)} | {error_rate(text, read):.4f} | {seconds:.1f}"
 

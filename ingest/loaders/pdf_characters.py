@@ -45,6 +45,7 @@ class Characters:
         self._page = text_page.raw
         self._box = pdfium.FS_RECTF()
         self._reference = ctypes.byref(self._box)
+        self._is_plain = len(self.text) == text_page.count_chars()
 
     def is_unmapped(self, offset: int) -> bool:
         """Return whether the font has no code table for the character at an offset."""
@@ -58,7 +59,10 @@ class Characters:
         return Box(self._box.left, self._box.bottom, self._box.right, self._box.top)
 
     def _index(self, offset: int) -> int:
-        units = offset + bisect_left(self._astral, offset)  # of UTF-16
+        """Return the index of a character: PDFium hides some, and counts UTF-16."""
+        if self._is_plain:
+            return offset
+        units = offset + bisect_left(self._astral, offset)
         return int(pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, units))
 
 
