@@ -6,7 +6,8 @@ import io
 import re
 import struct
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import olefile
 
@@ -32,6 +33,9 @@ _TITLES, _NOTES_TEXT, _OTHER_TEXT = frozenset((0, 6)), 2, 4  # kinds of texts
 _HIDDEN = 4
 _TABLE_PROPERTIES = 0x39F
 _ENCRYPTED = 0xF3D1C4DF
+_SUMMARY = "\5SummaryInformation"
+_TITLE, _CHANGED, _MOST_PROPERTIES = 2, 13, 100
+_EPOCH = datetime(1601, 1, 1)  # of its times
 
 _SYMBOL_BULLET = re.compile(r"^\s*[\uf020-\uf0ff]\s*")  # a character of a symbol font
 
@@ -58,7 +62,8 @@ def load_ppt(content: bytes, options: LoadOptions) -> Document:
     with olefile.OleFileIO(io.BytesIO(content)) as file:
         user = file.openstream("Current User").read()
         data = file.openstream("PowerPoint Document").read()
-        metadata = _metadata(file.get_metadata())
+        has_facts = file.exists(_SUMMARY)
+        metadata = _metadata(file.openstream(_SUMMARY).read()) if has_facts else {}
     token, offset = struct.unpack_from("<2I", user, 12)
     if token == _ENCRYPTED:
         raise LoadError("is encrypted: save it without a password")
@@ -67,9 +72,23 @@ def load_ppt(content: bytes, options: LoadOptions) -> Document:
     return Document(text, places, headings, metadata, tuple(deck.problems))
 
 
-def _metadata(facts: Any) -> dict[str, str]:
-    title = " ".join(decode(facts.title).split()) if facts.title else ""
-    return stated(title, facts.last_saved_time.isoformat() if facts.last_saved_time else "")
+def _metadata(facts: bytes) -> dict[str, str]:
+    """Return the title and the date in a property set ([MS-OLEPS] 2.21)."""
+    try:
+        (section,) = struct.unpack_from("<I", facts, 44)
+        (count,) = struct.unpack_from("<I", facts, section + 4)
+        entries = facts[section + 8 : section + 8 + 8 * min(count, _MOST_PROPERTIES)]
+        at = {name: section + offset for name, offset in struct.iter_unpack("<2I", entries)}
+        title, changed = "", ""
+        if _TITLE in at:
+            _, length = struct.unpack_from("<2I", facts, at[_TITLE])
+            title = decode(facts[at[_TITLE] + 8 :][:length].rstrip(b"\0"))
+        if _CHANGED in at:
+            (ticks,) = struct.unpack_from("<Q", facts, at[_CHANGED] + 4)
+            changed = (_EPOCH + timedelta(microseconds=ticks // 10)).isoformat() if ticks else ""
+    except (struct.error, OverflowError, LoadError):
+        return {}
+    return stated(" ".join(title.split()), changed)
 
 
 class _Deck:
