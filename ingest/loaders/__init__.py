@@ -27,7 +27,6 @@ _MODULES = {
     "odt": "opendocument",
     "odp": "opendocument",
     "doc": "legacy",
-    "ppt": "legacy",
     "rtf": "legacy",
     "eml": "mail",
     "mbox": "mail",

@@ -1,4 +1,4 @@
-"""RTF, and Word and PowerPoint files from before 2007; needs the extra ``legacy``."""
+"""RTF, and Word files from before 2007; needs the extra ``legacy``."""
 
 from __future__ import annotations
 
@@ -28,13 +28,6 @@ def load_rtf(content: bytes, options: LoadOptions) -> Document:
 def load_doc(content: bytes, options: LoadOptions) -> Document:
     """Return the text of a Word 97–2003 document, with the rows of its tables."""
     return _load("an old Word file (.doc)", content, "application/msword", options, _doc_text)
-
-
-def load_ppt(content: bytes, options: LoadOptions) -> Document:
-    """Return the text of a PowerPoint 97–2003 presentation, without its slides' bounds."""
-    media_type = "application/vnd.ms-powerpoint"
-    found = _load("an old PowerPoint file (.ppt)", content, media_type, options, _plain_text)
-    return replace(found, headings=())
 
 
 def _load(
@@ -75,10 +68,6 @@ def _load(
     changed = str(found.metadata.get("modified_at") or "")
     title = " ".join(str(found.metadata.get("title") or "").split())
     return replace(document, places=(), metadata=stated(title, changed))
-
-
-def _plain_text(found: Any) -> str:
-    return str(found.content)
 
 
 def _rtf_text(found: Any) -> str:
