@@ -268,7 +268,7 @@ class SyncReport:
         deleted: Number of documents whose file is gone.
         unchanged: Number of files left alone.
         failed: Files that can't be read, with reasons.
-        newly_failed: Number of these that are new, or were read again and failed.
+        newly_failed: Number of these that had not failed before, or for another reason.
         partial: Files of which the parts named in the reasons can't be read.
         ignored: Files and folders that are not read, with the rule that says so.
         coverage: How much of the folder is read.

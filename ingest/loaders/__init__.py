@@ -9,7 +9,7 @@ from typing import Any
 from ingest.errors import LoadError
 from ingest.loaders.detection import detect
 from ingest.loaders.file_names import kind_of_name
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 from ingest.types import Document
 
 __all__ = ["LoadOptions", "kind_of_name", "load_document"]

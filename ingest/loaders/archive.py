@@ -14,8 +14,8 @@ import zlib
 from typing import Self
 
 from ingest.errors import LoadError, UnsupportedError
+from ingest.loaders.load_options import LoadMember, LoadOptions
 from ingest.loaders.members import Members, clean_name
-from ingest.loaders.options import LoadMember, LoadOptions
 from ingest.types import Document
 
 _MOST_MEMBERS = 10_000  # chosen by hand

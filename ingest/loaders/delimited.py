@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ingest.loaders.encodings import Decoded, decode_noted
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.table_rows import Row, RowsText, Table, one_line
 from ingest.types import Document
 

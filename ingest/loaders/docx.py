@@ -10,8 +10,8 @@ from ingest.loaders.docx_styles import Numbering, Styles, outline_level, value
 from ingest.loaders.docx_tables import is_layout, row_texts, table_rows
 from ingest.loaders.docx_text import ParagraphText, contents, read_paragraph
 from ingest.loaders.list_numbers import BULLET, format_number
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.ooxml import Package, graphic_text, qn
-from ingest.loaders.options import LoadOptions
 from ingest.types import Document
 
 _NOTES = {"footnotes": "Footnote", "endnotes": "Endnote", "comments": "Comment"}

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 from ingest.errors import LoadError
 from ingest.loaders.blocks import Block, join_parts
 from ingest.loaders.html import html_blocks, parse_html
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.metadata import stated
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.ranges import numbered
 from ingest.loaders.zip_parts import DAMAGED, ZipParts
 from ingest.types import Document

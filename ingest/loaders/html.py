@@ -12,8 +12,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from ingest.loaders.blocks import Block, join_blocks
 from ingest.loaders.html_depth import limit_depth
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.metadata import stated
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.text import decode
 from ingest.types import Document
 

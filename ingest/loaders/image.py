@@ -10,9 +10,9 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from ingest.errors import LoadError, UnsupportedError
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.metadata import stated
 from ingest.loaders.ocr import LONGEST_SIDE, PageReader, unavailable
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.pdf_pages import Line, page_ranges
 from ingest.loaders.pdf_words import tidy
 from ingest.types import Document, Place
@@ -62,6 +62,7 @@ def load_image(content: bytes, options: LoadOptions) -> Document:
 
 def _open(content: bytes) -> Image:
     from PIL import Image as images
+    from PIL import UnidentifiedImageError
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", images.DecompressionBombWarning)
@@ -69,7 +70,7 @@ def _open(content: bytes) -> Image:
             image = images.open(io.BytesIO(content), formats=_FORMATS)
         except images.DecompressionBombError as error:
             raise LoadError(_TOO_LARGE) from error
-        except images.UnidentifiedImageError as error:
+        except UnidentifiedImageError as error:
             raise LoadError("is damaged or not really a picture") from error
     return image
 
@@ -87,6 +88,7 @@ def _pages(image: Image, count: int, reader: PageReader, options: LoadOptions) -
 def _readable(image: Image) -> Image:
     """Return a picture upright, in shades of grey on white and large enough to read."""
     from PIL import Image as images
+    from PIL import UnidentifiedImageError
     from PIL.ImageOps import exif_transpose
 
     if image.width * image.height > _MOST_PIXELS:
@@ -102,6 +104,7 @@ def _readable(image: Image) -> Image:
 
 def _on_white(image: Image) -> Image:
     from PIL import Image as images
+    from PIL import UnidentifiedImageError
 
     if image.mode.startswith("I;16"):
         return image.convert("I").point(lambda value: value / 256)

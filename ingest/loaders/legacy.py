@@ -10,8 +10,8 @@ from typing import Any
 
 from ingest.errors import LoadError, UnsupportedError, install_command
 from ingest.loaders.blocks import row_line
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.metadata import stated
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.text import load_text
 from ingest.types import Document
 

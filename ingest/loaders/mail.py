@@ -10,10 +10,10 @@ from email.utils import parsedate_to_datetime
 
 from ingest.errors import LoadError
 from ingest.loaders.blocks import join_documents
+from ingest.loaders.load_options import LoadMember, LoadOptions
 from ingest.loaders.mail_parts import Part, field, leaves
 from ingest.loaders.mail_text import compose, html_body, plain_body
 from ingest.loaders.members import Members, clean_name
-from ingest.loaders.options import LoadMember, LoadOptions
 from ingest.types import Document
 
 # Chosen by hand.

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from ingest.errors import LoadError
 from ingest.loaders.blocks import join_documents
+from ingest.loaders.load_options import LoadMember
 from ingest.loaders.members import Members
 from ingest.loaders.metadata import stated
-from ingest.loaders.options import LoadMember
 from ingest.loaders.text import decode
 from ingest.types import Document, Heading
 

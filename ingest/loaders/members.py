@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ingest.errors import LoadError, UnsupportedError
 from ingest.loaders.blocks import join_documents
-from ingest.loaders.options import LoadMember, LoadOptions
+from ingest.loaders.load_options import LoadMember, LoadOptions
 from ingest.text.printable import printable
 from ingest.types import Document
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from ingest.errors import LoadError
 from ingest.loaders.encodings import decode
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.metadata import stated
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.text import markdown_headings
 from ingest.types import Document, Heading, Place
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ingest.errors import LoadError
 from ingest.loaders.list_numbers import NumberLevel
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.metadata import stated
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.zip_parts import DAMAGED, ZipParts
 
 _OASIS = "urn:oasis:names:tc:opendocument:xmlns"

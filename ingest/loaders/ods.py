@@ -11,7 +11,7 @@ from typing import IO, Any
 from lxml import etree
 
 from ingest.errors import LoadError
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.sheets import Sheet, sheets_document
 from ingest.loaders.table_rows import Row, one_line
 from ingest.types import Document

@@ -9,8 +9,8 @@ from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.metadata import stated
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.zip_parts import DAMAGED, ZipParts, parse_xml
 
 _STRICT = re.compile(rb"""(xmlns(?::[\w.-]+)?\s*=\s*["'])http://purl\.oclc\.org/ooxml/(\w+)/""")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ingest.loaders.blocks import Block, join_blocks, join_parts
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.odf import OdfFile, odf
 from ingest.loaders.odf_text import OdfReader
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.ranges import numbered
 from ingest.loaders.slide_order import Box, reading_order
 from ingest.types import Document

@@ -14,10 +14,10 @@ from oxmsg.domain.model import UnrecognizedCodePageError, UnsupportedEncodingErr
 from oxmsg.storage import Storage
 
 from ingest.errors import LoadError
+from ingest.loaders.load_options import LoadMember, LoadOptions
 from ingest.loaders.mail_parts import field
 from ingest.loaders.mail_text import compose, decode_text, html_body
 from ingest.loaders.members import Members, clean_name
-from ingest.loaders.options import LoadMember, LoadOptions
 from ingest.types import Document
 
 _MOST_ATTACHMENTS = 1_000  # chosen by hand

@@ -14,8 +14,8 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from ingest.errors import LoadError, UnsupportedError
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.ocr import LONGEST_SIDE, PageReader
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.pdf_layout import pdf_document
 from ingest.loaders.pdf_pages import Bookmark, Line, Page, PageState, PdfPages
 from ingest.loaders.pdf_text import read_page

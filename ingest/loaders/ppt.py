@@ -13,8 +13,8 @@ import olefile
 
 from ingest.errors import LoadError
 from ingest.loaders.blocks import Block, join_parts, lines_block, row_line
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.metadata import stated
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.ppt_records import Record, children, descendants, numbers, record_at
 from ingest.loaders.ranges import numbered
 from ingest.loaders.slide_order import Box, reading_order

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ingest.loaders.blocks import Block, join_parts, lines_block
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.ooxml import GRAPHICS, Package, graphic_text, qn
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.pptx_shapes import (
     Layout,
     is_placeholder,

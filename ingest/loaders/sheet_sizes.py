@@ -11,8 +11,8 @@ from olefile import OleFileIO
 
 from ingest.errors import LoadError
 from ingest.loaders.excel_records import xls_cells, xlsb_cells
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.number_formats import column_number
-from ingest.loaders.options import LoadOptions
 
 _CELL = re.compile(rb'<(?:\w+:)?c\s[^<>]*?\br="([A-Z]{1,3})(\d+)"')
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml", re.IGNORECASE)

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from ingest.errors import LoadError
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.table_rows import Row, RowsText, Table
 from ingest.types import Document
 

@@ -18,8 +18,8 @@ from python_calamine import (
 )
 
 from ingest.errors import LoadError
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.number_formats import CellFormats, NumberFormat, cell_formats
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.sheet_sizes import check_old_sizes, check_sizes
 from ingest.loaders.sheets import Sheet, sheets_document
 from ingest.loaders.table_rows import Row, one_line

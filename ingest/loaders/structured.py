@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from ingest.loaders.encodings import Decoded, decode_noted
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.text import verbatim
 from ingest.types import Document
 

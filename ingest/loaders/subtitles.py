@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from ingest.loaders.encodings import decode_noted
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 from ingest.types import Document, Place
 
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,]\d{1,3}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 from ingest.types import Document, Heading, Place
 
 _BAR = " | "

@@ -8,8 +8,8 @@ from itertools import zip_longest
 
 from ingest.loaders.encodings import Decoded, decode_noted
 from ingest.loaders.encodings import decode as decode
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.metadata import stated
-from ingest.loaders.options import LoadOptions
 from ingest.types import Document, Heading, Place
 
 _LINES = (Place(0, line=1),)

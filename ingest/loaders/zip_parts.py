@@ -11,7 +11,7 @@ from typing import Any
 from lxml import etree
 
 from ingest.errors import LoadError
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 
 _MOST_PARTS = 50_000  # a deck has some thousands; chosen by hand
 _CHUNK_BYTES = 1 << 20

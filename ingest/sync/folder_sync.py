@@ -126,6 +126,7 @@ class _Sync:
 
     def run(self, started: float) -> SyncReport:
         plan = self.plan
+        known = set(self.index.problems(Status.FAILED))
         applied = list(self._apply())
         self.index.tidy()
         self.index.use()
@@ -141,7 +142,7 @@ class _Sync:
             deleted=_count_texts(plan.deleted),
             unchanged=plan.unchanged,
             failed=failed + _refused(plan),
-            newly_failed=len({one.source for one in failed} & {*plan.new, *plan.changed}),
+            newly_failed=len(set(failed) - known),
             partial=self.index.problems(Status.PARTIAL),
             ignored=_ignored(self.scan, ignored),
             coverage=self.index.coverage(),

@@ -6,7 +6,7 @@ import pytest
 
 from ingest.loaders import table_rows
 from ingest.loaders.delimited import load_csv, load_tsv
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 from ingest.types import Document
 
 

@@ -14,7 +14,7 @@ from office_files import NAMESPACES, links, p, table, word_file, zip_file
 from ingest.errors import LoadError
 from ingest.loaders import load_document
 from ingest.loaders.docx import load_docx
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 from ingest.types import Document
 
 

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.encodings import encoded, is_right, paragraphs
 from ingest.errors import LoadError
 from ingest.loaders.encodings import decode, decode_noted
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.text import load_code, load_text
 
 CONTRACT = (

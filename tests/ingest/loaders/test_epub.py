@@ -7,7 +7,7 @@ from office_files import zip_file
 
 from ingest.errors import LoadError
 from ingest.loaders.epub import load_epub
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 
 CONTAINER = '<container><rootfiles><rootfile full-path="OPS/book.opf"/></rootfiles></container>'
 PACKAGE = """<package xmlns="http://www.idpf.org/2007/opf"><metadata

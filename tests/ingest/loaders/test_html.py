@@ -6,7 +6,7 @@ import pytest
 
 from ingest.loaders.html import load_html
 from ingest.loaders.html_depth import limit_depth
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 
 
 def text(page: str | bytes) -> str:

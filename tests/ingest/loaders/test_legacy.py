@@ -6,7 +6,7 @@ import pytest
 
 from ingest.errors import LoadError, UnsupportedError
 from ingest.loaders.legacy import load_doc, load_rtf
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 
 RTF = rb"""{\rtf1\ansi\ansicpg1252{\info{\title Price list}}\pard Boats for hire\par
 The caf\'e9 sells tickets.\par

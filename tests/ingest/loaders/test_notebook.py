@@ -7,8 +7,8 @@ import json
 import pytest
 
 from ingest.errors import LoadError
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.notebook import load_ipynb
-from ingest.loaders.options import LoadOptions
 
 NOTEBOOK = {
     "nbformat": 4,

@@ -7,8 +7,8 @@ import io
 import pytest
 import xlsxwriter
 
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.number_formats import parse_format
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.spreadsheet import load_xlsx
 
 

@@ -6,8 +6,8 @@ import pytest
 from office_files import zip_file
 
 from ingest.errors import LoadError
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.opendocument import load_odp, load_odt
-from ingest.loaders.options import LoadOptions
 from ingest.types import Document
 
 OASIS = "urn:oasis:names:tc:opendocument:xmlns"

@@ -8,7 +8,7 @@ import pytest
 from compound_files import compound_file
 
 from ingest.errors import LoadError
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.ppt import load_ppt
 
 CONTAINER = 0xF

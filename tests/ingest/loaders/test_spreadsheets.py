@@ -15,8 +15,8 @@ from xlsxwriter.worksheet import Worksheet
 
 from ingest.errors import LoadError
 from ingest.loaders import sheet_sizes, table_rows
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.ods import load_ods
-from ingest.loaders.options import LoadOptions
 from ingest.loaders.spreadsheet import load_xls, load_xlsb, load_xlsx
 from ingest.types import Document
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.structured import load_json, load_jsonl, load_xml, load_yaml
 from ingest.loaders.text import load_code
 from ingest.types import Document

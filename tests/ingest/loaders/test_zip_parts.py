@@ -10,7 +10,7 @@ import pytest
 
 from ingest.errors import LoadError
 from ingest.loaders import load_document
-from ingest.loaders.options import LoadOptions
+from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.ranges import numbered
 from ingest.loaders.zip_parts import ZipParts, parse_xml
 

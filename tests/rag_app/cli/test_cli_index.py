@@ -154,7 +154,7 @@ def test_a_file_that_failed_is_an_error_once_and_read_again_on_request(
 
     first = rag_alone(*command)
     assert first.code == 1
-    assert "failed: a.txt: has 1,320,000 bytes, the limit is 1,000,000" in first.err
+    assert "failed: a.txt: has 1,280,000 bytes, the limit is 1,000,000" in first.err
     again = rag_alone(*command)
     assert again.code == 0
     assert "the failed files are as they were: --retry-failed reads them again\n" in again.err
@@ -190,7 +190,7 @@ def test_each_file_is_told_in_one_state(rag_alone: Rag) -> None:
     assert run.err.splitlines() == [
         "failed: empty.txt: is empty",
         "failed: forged\ufffdfailed: good.txt.txt: is empty",
-        "ignored: tool.exe: is a Windows program, which is not read",
+        "ignored: tool.exe: is an executable, which is not read",
         "ignored: .ragignore: is hidden",
         "ignored: drafts/a.txt, drafts/b.txt, drafts/c.txt and 1 more: matches 'drafts/*' in "
         ".ragignore",

@@ -94,10 +94,10 @@ def test_ctrl_c_in_a_rebuild_leaves_the_index_as_it_was(rag_alone: Rag, berths: 
 def test_ctrl_c_before_the_first_commit_says_that_nothing_is_there(
     rag_alone: Rag, berths: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(source: str, content: bytes) -> None:
+    def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ingest.sync.folder_sync.load_document", stop)
+    monkeypatch.setattr("ingest.sync.workers.Workers.load", stop)
     run = rag_alone("index", "berths", "--index", "i")
     assert (run.code, run.out) == (130, "")
     assert (
@@ -108,10 +108,10 @@ def test_ctrl_c_before_the_first_commit_says_that_nothing_is_there(
 def test_the_command_of_the_index_side_ends_in_one_sentence_too(
     berths: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(source: str, content: bytes) -> None:
+    def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ingest.sync.folder_sync.load_document", stop)
+    monkeypatch.setattr("ingest.sync.workers.Workers.load", stop)
     monkeypatch.setattr("sys.argv", ["ingest", "berths", "--index", "i"])
     assert ingest_main() == 130
     assert capsys.readouterr() == (

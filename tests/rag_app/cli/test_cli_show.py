@@ -121,7 +121,7 @@ def test_documents_that_disagree_are_shown_with_the_dates_they_state(rag_alone: 
     )
 
     found = re.findall(
-        r"^\[(\d)\] (.+)\.md, line 1 \(disagrees with \[(\d)\]; of (\S+)\) "
+        r"^\[(\d)\] (.+)\.md, line 4 \(disagrees with \[(\d)\]; of (\S+)\) "
         r"\(rag show .+\.md:\d+-\d+\)$",
         run.out,
         re.M,
