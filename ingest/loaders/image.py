@@ -88,7 +88,6 @@ def _pages(image: Image, count: int, reader: PageReader, options: LoadOptions) -
 def _readable(image: Image) -> Image:
     """Return a picture upright, in shades of grey on white and large enough to read."""
     from PIL import Image as images
-    from PIL import UnidentifiedImageError
     from PIL.ImageOps import exif_transpose
 
     if image.width * image.height > _MOST_PIXELS:
@@ -104,7 +103,6 @@ def _readable(image: Image) -> Image:
 
 def _on_white(image: Image) -> Image:
     from PIL import Image as images
-    from PIL import UnidentifiedImageError
 
     if image.mode.startswith("I;16"):
         return image.convert("I").point(lambda value: value / 256)
