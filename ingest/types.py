@@ -164,6 +164,14 @@ class FileProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadTime:
+    """How long a file took to read, in seconds."""
+
+    source: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """How much of the files of a folder was read; files left out by their names don't count.
 
@@ -276,7 +284,7 @@ class SyncReport:
         embedded: Number of texts embedded for them.
         reused: Number of these chunks whose text had a vector already.
         seconds: Duration.
-        slowest: The file that took longest to read; empty if none was.
+        slowest: The file that took longest to read; None if none was read.
     """
 
     new: int
@@ -293,7 +301,7 @@ class SyncReport:
     embedded: int
     reused: int
     seconds: float
-    slowest: str = ""
+    slowest: ReadTime | None = None
 
 
 def place_at(places: Sequence[Place], offset: int, text: str, start: int) -> Place | None:

@@ -32,7 +32,11 @@ CACHE_FILE = "answers.sqlite"
 _COUNTS = ("questions", "cached", "input_tokens", "output_tokens")
 # All other settings are part of the key, so a new setting is included by default.
 _WITHOUT_EFFECT = frozenset(
-    "cache documents index llm_timeout max_file_mb offline openai_api_key show_thinking".split()
+    (
+        "cache documents exclude include index llm_timeout max_file_mb max_nesting max_text_mb "
+        "max_unpacked_mb offline openai_api_key parse_memory_mb parse_seconds passwords "
+        "show_thinking"
+    ).split()
 )
 
 

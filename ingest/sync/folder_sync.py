@@ -34,6 +34,7 @@ from ingest.types import (
     FileContent,
     FileProblem,
     OnProgress,
+    ReadTime,
     SyncReport,
     ignore_progress,
 )
@@ -121,7 +122,7 @@ class _Sync:
     workers: Workers
     progress: Progress
     rebuild: bool
-    slowest: tuple[float, str] = (0.0, "")
+    slowest: ReadTime | None = None
     group_characters: int = field(default_factory=lambda: _GROUP_CHARACTERS)
 
     def run(self, started: float) -> SyncReport:
@@ -150,7 +151,7 @@ class _Sync:
             embedded=embedded,
             reused=chunks - embedded,
             seconds=time.monotonic() - started,
-            slowest=self.slowest[1],
+            slowest=self.slowest,
         )
 
     def _apply(self) -> Iterator[Applied]:
@@ -186,7 +187,8 @@ class _Sync:
             self.progress.reading(source)
             loaded = next(files)
             self.progress.read(source)
-            self.slowest = max(self.slowest, (loaded.seconds, source))
+            if self.slowest is None or loaded.seconds > self.slowest.seconds:
+                self.slowest = ReadTime(source, loaded.seconds)
             documents.append((loaded.row, loaded.document))
             characters += len(loaded.document.text)
             enough = characters >= min(self.group_characters, _BATCH_CHARACTERS)

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from rag_app.cli.progress_bar import Show
     from rag_app.settings import Settings
 
-_NAMES = 3  # of ignored files, in a line; chosen by hand
+# Of ignored files, in a line; and from which the slowest file is named. Chosen by hand.
+_NAMES = 3
+_SLOW_SECONDS = 10
 
 
 def index(
@@ -227,6 +229,9 @@ def _note_problems(report: SyncReport, quiet: bool) -> None:
     _note("failed", report.failed, quiet)
     _note("partly read", report.partial, quiet)
     _note_ignored(report.ignored, quiet)
+    if report.slowest and report.slowest.seconds >= _SLOW_SECONDS:
+        slow = f"{printable_line(report.slowest.source)}, {report.slowest.seconds:.0f} s"
+        note(f"slowest to read: {slow}", quiet)
     if report.failed and not report.newly_failed:
         note("the failed files are as they were: --retry-failed reads them again", quiet)
 
