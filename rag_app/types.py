@@ -295,7 +295,7 @@ def place_line(citation: Citation, headings: Sequence[str] = ()) -> str:
 def show_command(citation: Citation) -> str:
     """Return the shell command that shows the quote in its document."""
     place = f"{citation.source}:{citation.start}-{citation.end}"
-    return f"rag show {shlex.quote(printable(place))}"
+    return f"rag show {'-- ' * place.startswith('-')}{shlex.quote(printable(place))}"
 
 
 def layout(answer: Answer, every_quote: bool = False) -> Iterator[tuple[Citation, bool, bool]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from ingest.errors import LoadError
+from ingest.errors import LoadError, UnsupportedError
 from ingest.loaders.detection import detect
 from ingest.loaders.file_names import kind_of_name
 from ingest.loaders.load_options import LoadOptions
@@ -54,12 +54,12 @@ def load_document(source: str, content: bytes, options: LoadOptions | None = Non
         options: Limits and passwords.
 
     Raises:
-        UnsupportedError: If files of this kind are not read.
+        UnsupportedError: If files of this kind are not read, or it is empty.
         LoadError: With the reason, if the file can't be read.
     """
     options = options or LoadOptions()
     if not content.strip():
-        raise LoadError("is empty")
+        raise UnsupportedError("is empty")
     kind = detect(source, content)
     try:
         document = _load(kind, content, options)

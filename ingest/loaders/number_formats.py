@@ -25,6 +25,7 @@ _MOST_CELLS = 500_000  # beyond them, values stay as they are stored; chosen by 
 _BUILT_IN = {9: "0%", 10: "0.00%"}
 # A literal in a format: "kg", \k or [$R$-416]; then what stands for digits; then what is no text.
 _LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]-]*)(?:-[^\]]*)?\]|([%€£$¥])')
+_PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
 _DIGITS = re.compile(r"[#0?][#0?,. ]*")
 _NOT_SHOWN = re.compile(r"\[[^\]$][^\]]*\]|_.|\*.")
 
@@ -36,16 +37,21 @@ class NumberFormat(NamedTuple):
         before: Text before it, such as ``€``.
         after: Text after it, such as ``kg``.
         percent_digits: Digits of a percentage after the point; None for other numbers.
+        least_digits: Digits after the point that are shown even if they are zeros.
     """
 
     before: str
     after: str
     percent_digits: int | None = None
+    least_digits: int = 0
 
     def show(self, value: float, plain: str) -> str:
         """Return a value as it is shown, given how it is without a format."""
         if self.percent_digits is not None:
             plain = f"{100 * value:.{self.percent_digits}f}"
+        elif _PLAIN.fullmatch(plain):
+            whole, _, digits = plain.partition(".")
+            plain = f"{whole}.{digits:0<{self.least_digits}}".rstrip(".")
         sign = "-" if plain.startswith("-") else ""
         return f"{sign}{self.before}{plain.removeprefix('-')}{self.after}"
 
@@ -78,8 +84,9 @@ def parse_format(code: str) -> NumberFormat | None:
     is_scaled = digits[0].rstrip().endswith(",")
     if is_date_or_power or is_scaled or not (before + after).strip():
         return None
-    places = len(digits[0].partition(".")[2].strip())
-    return NumberFormat(before.lstrip(), after.rstrip(), places if "%" in after else None)
+    places = digits[0].partition(".")[2].strip()
+    percent = len(places) if "%" in after else None
+    return NumberFormat(before.lstrip(), after.rstrip(), percent, places.count("0"))
 
 
 def _text(literal: re.Match[str]) -> str:

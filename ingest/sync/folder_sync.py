@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -10,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-
-import xxhash
 
 from ingest.embeddings import EmbeddingModel, PassageVectors, embedding_model
 from ingest.errors import IndexDamagedError, StoreError, UsageError
@@ -41,6 +38,7 @@ from ingest.types import (
 
 _LOADERS_VERSION = 4
 _EXTRAS = ("tesserocr", "kreuzberg")
+_PASSWORDS = "RAG_PASSWORDS"  # stands in the reason of a file that needs one
 # A batch is committed once it has this much text or took this long, which bounds what a kill can
 # lose; a document is never split between two. All four limits here were chosen by hand.
 _BATCH_CHARACTERS = 500_000
@@ -180,7 +178,7 @@ class _Sync:
         documents: list[tuple[DocumentRow, Document]] = []
         characters, begun = 0, _clock()
         sources = sorted((*self.plan.new, *self.plan.changed))
-        loader = _loaders(self.settings)
+        loader = _loaders()
         sizes = self.scan.files
         files = self.workers.load((one, sizes[one].size, loader(one)) for one in sources)
         for source in sources:
@@ -322,13 +320,14 @@ def _dry_run(
             plan = _plan(settings, index, scan, retry_failed)
             failed, ignored = map(index.problems, (Status.FAILED, Status.IGNORED))
             coverage = index.coverage()
+    gone = {*plan.changed, *(row.source for row in plan.deleted)}
     return SyncReport(
         new=len(plan.new),
         changed=len(plan.changed),
         renamed=len(plan.renamed),
         deleted=_count_texts(plan.deleted),
         unchanged=plan.unchanged,
-        failed=failed + _refused(plan),
+        failed=tuple(one for one in failed if one.source not in gone) + _refused(plan),
         newly_failed=0,
         partial=(),
         ignored=_ignored(scan, ignored),
@@ -345,16 +344,18 @@ def _plan(settings: IndexSettings, index: Index, scan: Scan, retry_failed: bool)
     added = index.documents(Origin.ADDED) if index.state().added else []
     taken = {row.source for row in added} & scan.files.keys()
     files = {source: scan.files[source] for source in scan.files.keys() - taken}
-    loader = _loaders(settings)
+    loader = _loaders()
     settled, doubtful = index.settled(files, loader)
     failed = [source for source, status in settled.items() if status == Status.FAILED]
     unchanged = sum(Status(status).has_text for status in settled.values())
-    if retry_failed:
-        doubtful += failed
-        settled = {source: settled[source] for source in settled.keys() - set(failed)}
+    retried = set(failed) if retry_failed else set()
+    if settings.passwords:
+        retried |= {one.source for one in index.problems(Status.FAILED) if _PASSWORDS in one.reason}
+    doubtful += retried & settled.keys()
+    settled = {source: settled[source] for source in settled.keys() - retried}
     rows = [
         # Make a failed document that is to be retried look changed.
-        replace(row, content_hash=b"") if retry_failed and row.status is Status.FAILED else row
+        replace(row, content_hash=b"") if row.source in retried else row
         for row in index.find_documents(doubtful)
     ]
     read = partial(_read, settings)
@@ -371,12 +372,10 @@ def _read(settings: IndexSettings, source: str) -> FileContent:
     return read_file(settings.documents / source, settings.max_file_mb * 1_000_000)
 
 
-def _loaders(settings: IndexSettings) -> Callable[[str], str]:
+def _loaders() -> Callable[[str], str]:
     """Return a function from a source to what decides how its file is read.
 
-    That is its name, the version of the loaders, and the passwords and extras that they may use.
+    That is its name, the version of the loaders, and the extras that they may use.
     """
-    means = [password.get_secret_value() for password in settings.passwords]
-    means += [module for module in _EXTRAS if find_spec(module)]
-    version = f"{_LOADERS_VERSION}.{xxhash.xxh3_64_hexdigest(json.dumps(means).encode())[:8]}"
+    version = "+".join((str(_LOADERS_VERSION), *filter(find_spec, _EXTRAS)))
     return lambda source: f"{kind_of_name(source)}/{version}"

@@ -86,7 +86,7 @@ def _walk(folder: str, prefix: str, rules: IgnoreRules, skipped: str, scan: Scan
         return
     except OSError:
         scan.unreadable.append(prefix)
-        scan.files[prefix] = _signature(os.stat(folder))
+        scan.files[prefix] = _signature(os.stat(folder))._replace(size=0)
         return
     rules = rules.inside(folder, prefix)
     for entry in entries:

@@ -47,6 +47,7 @@ def _term(word: str, language: Language) -> str:
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_][^\W_]*(?:'[^\W\d_]+)?")
 _HYPHENED = re.compile(r"(?<![\w-])([^\W\d_]+)[-–‑](\d+)(?![\w-])")
 _NOTHING = frozenset[str]()
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 _QUOTES = str.maketrans("‘’ʼ´`“”„«»–—‑−", "'''''\"\"\"\"\"----")
 _ENGLISH = (
@@ -212,8 +213,8 @@ def is_number(word: str) -> bool:
 
 
 def number(word: str) -> Decimal | None:
-    """Return the value of a number of `words`; None for other words and such as 1.2.3."""
-    if not word[0].isdecimal():
+    """Return the value of a number of `words`; None for other words and such as 1.2.3 or 3D."""
+    if not _NUMBER.fullmatch(word):
         return _NUMBER_WORDS.get(fold(word))
     if _THOUSANDS.fullmatch(word):
         return Decimal(re.sub(r"[.,]", "", word))

@@ -139,7 +139,7 @@ def _sync(
         print_json(asdict(report))
     else:
         print(_summary(report, dry_run))
-    _note_problems(report, quiet)
+    _note_problems(report, quiet, retry_failed)
     if report.newly_failed or (strict and report.failed):
         raise typer.Exit(1)
 
@@ -225,14 +225,14 @@ def _summary(report: SyncReport, dry_run: bool = False) -> str:
     return "; ".join(parts)
 
 
-def _note_problems(report: SyncReport, quiet: bool) -> None:
+def _note_problems(report: SyncReport, quiet: bool, retried: bool = False) -> None:
     _note("failed", report.failed, quiet)
     _note("partly read", report.partial, quiet)
     _note_ignored(report.ignored, quiet)
     if report.slowest and report.slowest.seconds >= _SLOW_SECONDS:
         slow = f"{printable_line(report.slowest.source)}, {report.slowest.seconds:.0f} s"
         note(f"slowest to read: {slow}", quiet)
-    if report.failed and not report.newly_failed:
+    if report.failed and not report.newly_failed and not retried:
         note("the failed files are as they were: --retry-failed reads them again", quiet)
 
 

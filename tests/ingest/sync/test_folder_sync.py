@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from pathspec import GitIgnoreSpec
+from pydantic import SecretStr
+from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.pdfgen.canvas import Canvas
 
 from ingest import (
     EmbeddingModel,
@@ -179,8 +182,8 @@ def test_a_bad_file_is_listed_and_the_others_are_indexed(
     report = sync_folder(three)
 
     assert report.new == 3
-    assert [problem.source for problem in report.failed] == ["broken.pdf", "empty.txt"]
-    assert report.failed[1].reason == "is empty"
+    assert [problem.source for problem in report.failed] == ["broken.pdf"]
+    assert report.ignored == (FileProblem("empty.txt", "is empty"),)
     assert len(contents(three, embedding)) == 3
 
 
@@ -202,7 +205,7 @@ def test_a_name_that_is_not_utf_8_fails_alone(
 
 
 def test_a_failed_file_is_retried_when_it_changes(three: IndexSettings, write: Write) -> None:
-    path = write("late.txt", "")
+    path = write("late.txt", "\0\1\2\3" * 9)
     sync_folder(three)
     assert [problem.source for problem in sync_folder(three).failed] == ["late.txt"]
 
@@ -210,6 +213,30 @@ def test_a_failed_file_is_retried_when_it_changes(three: IndexSettings, write: W
     report = sync_folder(three)
 
     assert (report.changed, report.failed) == (1, ())
+
+
+def test_a_file_that_needs_a_password_is_read_once_it_is_known(
+    three: IndexSettings, embedding: EmbeddingModel
+) -> None:
+    canvas = Canvas(str(three.documents / "vault.pdf"), encrypt=StandardEncryption("otter"))
+    canvas.drawString(72, 700, "The vault holds nine crowns.")
+    canvas.save()
+    age(*three.documents.rglob("*.*"))
+    sync_folder(three)
+
+    wrong = sync_folder(replace_settings(three, passwords=(SecretStr("badger"),)))
+    right = sync_folder(
+        replace_settings(three, passwords=(SecretStr("badger"), SecretStr("otter")))
+    )
+    without = sync_folder(three)
+
+    assert [problem.reason for problem in wrong.failed] == [
+        "is encrypted: add its password to RAG_PASSWORDS"
+    ]
+    assert (wrong.changed, wrong.newly_failed) == (0, 0)
+    assert (right.changed, right.unchanged, right.failed) == (1, 3, ())
+    assert (without.unchanged, without.failed) == (4, ())
+    assert ("vault.pdf", "The vault holds nine crowns.") in contents(three, embedding)
 
 
 def test_hidden_files_and_links_are_left_alone(

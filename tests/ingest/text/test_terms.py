@@ -37,3 +37,9 @@ def test_a_term_has_a_key_with_and_without_accents() -> None:
 
 def test_an_identifier_with_a_hyphen_is_also_the_one_without() -> None:
     assert term_keys("pump KT-560", "en") & term("KT560", "en")
+
+
+@pytest.mark.parametrize("word", ["3D", "2º", "20240101T1200", "12h30", "3½", "4k"])
+def test_a_word_that_begins_with_a_digit_is_no_number(word: str) -> None:
+    assert number(word) is None
+    assert len(term(word, "en")) == 1

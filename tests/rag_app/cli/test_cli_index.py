@@ -145,9 +145,11 @@ def test_a_file_that_failed_is_an_error_once_and_read_again_on_request(
     rag_alone: Rag, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("documents").mkdir()
-    for name, times in (("large.txt", 40_000), ("small.txt", 1), ("void.txt", 0)):
+    Path("documents/void.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+    for name, times in (("large.txt", 40_000), ("small.txt", 1)):
         Path("documents", name).write_text("The depot opens at seven.\n" * times)
-        os.utime(Path("documents", name), (1_600_000_000, 1_600_000_000))
+    for path in Path("documents").iterdir():
+        os.utime(path, (1_600_000_000, 1_600_000_000))
     time.sleep(2.1)  # until the signatures of the files are trusted
     command = ("index", "documents", "--index", "i")
     monkeypatch.setenv("RAG_MAX_FILE_MB", "1")
@@ -156,7 +158,7 @@ def test_a_file_that_failed_is_an_error_once_and_read_again_on_request(
     assert first.code == 1
     assert first.err == (
         "failed: large.txt: has 1,040,000 bytes, the limit is 1,000,000 (RAG_MAX_FILE_MB)\n"
-        "failed: void.txt: is empty\n"
+        "failed: void.pdf: is damaged or not really pdf\n"
     )
     again = rag_alone(*command)
     assert again.code == 0
@@ -180,8 +182,9 @@ def test_each_file_is_told_in_one_state(rag_alone: Rag) -> None:
     (folder / "drafts").mkdir(parents=True)
     (folder / "good.txt").write_text("The depot opens at seven.")
     (folder / "empty.txt").touch()
+    (folder / "cut.pdf").write_bytes(b"%PDF-1.7 and then nothing")
     (folder / "tool.exe").write_bytes(b"MZ\x90\0\3\0\0\0\4\0\0\0" * 20)
-    (folder / "forged\nfailed: good.txt.txt").touch()
+    (folder / "forged\nfailed: good.txt.pdf").write_bytes(b"%PDF-1.7 and then nothing")
     for name in ("a", "b", "c", "d"):
         (folder / "drafts" / f"{name}.txt").write_text("Not yet.")
     (folder / ".ragignore").write_text("drafts/*\n")
@@ -190,17 +193,21 @@ def test_each_file_is_told_in_one_state(rag_alone: Rag) -> None:
     status = json.loads(rag_alone("status", "--index", "i", "--json").out)
 
     assert run.code == 1
-    assert run.out.startswith("files: 1 new, 6 ignored, 2 failed; read: 1 of 4 files, ")
+    assert run.out.startswith("files: 1 new, 7 ignored, 2 failed; read: 1 of 5 files, ")
     assert run.err.splitlines() == [
-        "failed: empty.txt: is empty",
-        "failed: forged\ufffdfailed: good.txt.txt: is empty",
+        "failed: cut.pdf: is damaged or not really pdf",
+        "failed: forged\ufffdfailed: good.txt.pdf: is damaged or not really pdf",
         "ignored: tool.exe: is an executable, which is not read",
+        "ignored: empty.txt: is empty",
         "ignored: .ragignore: is hidden",
         "ignored: drafts/a.txt, drafts/b.txt, drafts/c.txt and 1 more: matches 'drafts/*' in "
         ".ragignore",
     ]
-    assert [one["source"] for one in status["ignored"]] == ["tool.exe"]
-    assert (status["coverage"]["read"], status["coverage"]["total"]) == (1, 4)
+    assert [one["source"] for one in status["ignored"]] == [
+        "empty.txt",
+        "tool.exe",
+    ]
+    assert (status["coverage"]["read"], status["coverage"]["total"]) == (1, 5)
 
 
 def test_watch_prints_a_line_a_sync_and_ctrl_c_ends_it(bare_environment: Path) -> None:
