@@ -210,6 +210,8 @@ def test_the_table_of_settings_names_each_with_its_default() -> None:
 
 def _toml(value: object) -> str:
     """Return a default as one would write it in rag.toml, without quotation marks."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -160,9 +160,9 @@ def test_the_command_line_says_which_language_a_quote_is_in(
         places = [line for line in run.out.splitlines() if line.startswith("[")]
         return [place.partition(" (rag show ")[0] for place in places]
 
-    assert lines("en", QUEM)[0].endswith("history.md, History (quoted from English)")
+    assert lines("en", QUEM)[0].endswith("history.md, line 3, History (quoted from English)")
     assert lines("pt", "Until when is the library open?")[0].endswith(
-        "biblioteca.md, Biblioteca (quoted from Portuguese)"
+        "biblioteca.md, line 3, Biblioteca (quoted from Portuguese)"
     )
     for language, question in (
         ("en", "Who founded the company?"),

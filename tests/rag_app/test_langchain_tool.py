@@ -60,7 +60,8 @@ def test_the_model_reads_the_answer_with_its_quotes(
     message = app.tool().invoke(call(question))
 
     assert isinstance(message, ToolMessage)
-    assert message.content == f'{quote} [1]\n\n[1] {source}: "{quote}"'
+    place = f"{source}, line 7" if source.endswith(".md") else source
+    assert message.content == f'{quote} [1]\n\n[1] {place}: "{quote}"'
     assert message.status == "success"
 
 

@@ -233,7 +233,7 @@ def test_both_quotes_are_shown_with_the_dates_of_their_files(rag_alone: Rag) -> 
     assert NEW in run.out
     lines = {line[4:] for line in run.out.splitlines() if line.startswith("[")}
     places = {line.partition(" (rag show ")[0] for line in lines}
-    assert {place.partition(" ")[0] for place in places} == {"old.md", "new.md"}
+    assert {place.partition(",")[0] for place in places} == {"old.md", "new.md"}
     assert {place.rpartition(" ")[2] for place in places} == {"2001-09-09)", "2023-11-14)"}
     record = json.loads(rag_alone("ask", LEAVE, "--index", "i", "--json").out)
     assert record["conflicts"] == [[1, 2]]

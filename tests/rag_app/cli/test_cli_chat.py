@@ -49,7 +49,7 @@ def test_chat_shows_the_quotes_of_the_last_answer(rag: Rag) -> None:
     citation = json.loads(rag("ask", QUESTION, "--json").out)["citations"][0]
     shown = rag("chat", stdin=f"{QUESTION}\n/sources\n").out
     place = f"{citation['source']}:{citation['start']}-{citation['end']}"
-    line = f"[1] {citation['source']}, Embeddings > A short history (rag show {place})"
+    line = f"[1] {citation['source']}, line 7, Embeddings > A short history (rag show {place})"
     assert f" [1]\n{line}\n\n" in shown
     assert f"\n\n{line}\n{citation['quote']}\n" in shown
     assert shown.endswith(f"\n{citation['quote']}\n")
@@ -135,7 +135,7 @@ def test_a_saved_chat_is_gone_on_with(rag: Rag) -> None:
     assert record["answer"] == asked | {"timings": record["answer"]["timings"]}
 
     resumed = rag("chat", "--resume", "talk.jsonl", stdin=f"/sources\n{FOLLOW_UP}\n")
-    assert resumed.out.startswith(f"\n[1] {asked['citations'][0]['source']} (rag show ")
+    assert resumed.out.startswith(f"\n[1] {asked['citations'][0]['source']}, line 7 (rag show ")
     assert "(asking: And when did they do it? (published word2vec))\n" in resumed.err
 
 
@@ -200,7 +200,7 @@ def test_a_person_gets_history_completion_and_a_way_out(sample_index: Path) -> N
     with Terminal(sample_index) as terminal:
         terminal.wait_for(READY)
         terminal.type(f"{QUESTION}\r")
-        terminal.wait_for("[1] en/embeddings.md, Embeddings > A short history")
+        terminal.wait_for("[1] en/embeddings.md, line 7, Embeddings > A short history")
         terminal.wait_for(READY)
         terminal.type("/sou\t")
         terminal.wait_for("rces")  # what was typed may have been shown before
@@ -213,7 +213,7 @@ def test_a_person_gets_history_completion_and_a_way_out(sample_index: Path) -> N
         terminal.type("\x1b[A\x1b[A\x1b[A")  # three times up
         terminal.wait_for("word2vec?")
         terminal.type("\r")
-        terminal.wait_for("[1] en/embeddings.md, Embeddings > A short history")
+        terminal.wait_for("[1] en/embeddings.md, line 7, Embeddings > A short history")
         terminal.wait_for(READY)
         terminal.type("half a question\x03")
         terminal.wait_for(READY)
@@ -255,7 +255,7 @@ def test_an_interrupted_answer_does_not_end_the_chat(sample_index: Path) -> None
             terminal.wait_for("chat model: extractive")
             terminal.wait_for(READY)
             terminal.type(f"{QUESTION}\r")
-            terminal.wait_for("[1] en/embeddings.md, Embeddings > A short history")
+            terminal.wait_for("[1] en/embeddings.md, line 7, Embeddings > A short history")
             terminal.wait_for(READY)
             terminal.type("\x04")
             assert terminal.left() == 0
