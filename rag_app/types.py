@@ -95,6 +95,14 @@ class ScoredChunk:
         """Return the place of the character at ``offset`` of the document."""
         return place_at(self.places, offset, self.text, self.start) or Place(offset)
 
+    def location_at(self, offset: int) -> str | None:
+        """Return where in its file the character at ``offset`` of the document is.
+
+        That is its place, such as ``page 3``, or else the headings above it, or None.
+        """
+        headings = self.headings_at(offset - self.start)
+        return self.place_at(offset).location or " > ".join(headings) or None
+
     @classmethod
     def from_document(cls, document: Document) -> ScoredChunk:
         """Return the chunk in a LangChain Document of any retriever."""
@@ -145,7 +153,7 @@ class Citation:
         verified: Whether the quote was found to support that sentence.
         language: ISO 639-1 code of the document's language, or ``und`` if it is not known.
         location: Where the quote begins in its file, such as ``page 3``, ``Prices!5`` or
-            ``line 12``; None in a format without such places.
+            ``line 12``; in a format without such places the headings above it, or None.
     """
 
     n: int
@@ -283,7 +291,7 @@ def check_question(question: object) -> None:
 
 def source_line(source: str, location: str | None, headings: Sequence[str] = ()) -> str:
     """Return ``file, page 3, Section > Part`` on one line."""
-    parts = (source, location, " > ".join(headings))
+    parts = dict.fromkeys((source, location, " > ".join(headings)))
     return printable(" ".join(", ".join(part for part in parts if part).split()))
 
 

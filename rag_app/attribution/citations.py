@@ -239,16 +239,15 @@ def _place(quote: Quote) -> tuple[str, int, int]:
 
 def _citation(n: int, quote: Quote) -> Citation:
     chunk = quote.chunk
-    place = chunk.place_at(quote.start)
     return Citation(
         n,
         chunk.source,
-        place.page,
+        chunk.place_at(quote.start).page,
         quote.start,
         quote.end,
         quote.text,
         round(quote.score, 4),
         quote.supports,
         chunk.language,
-        place.location,
+        chunk.location_at(quote.start),
     )

@@ -145,7 +145,7 @@ def print_chunks(chunks: Sequence[ScoredChunk]) -> None:
     for rank, chunk in enumerate(chunks, 1):
         if rank > 1:
             print()
-        shown = source_line(chunk.source, chunk.place.location, chunk.headings)
+        shown = source_line(chunk.source, chunk.location_at(chunk.start), chunk.headings)
         print(f"{rank}. {shown} {_scores(chunk)}")
         print(printable(chunk.text))
 
@@ -155,7 +155,7 @@ def print_explanation(chunks: Sequence[ScoredChunk], to_stderr: bool) -> None:
     stream = sys.stderr if to_stderr else sys.stdout
     print("\nretrieved:", file=stream)
     for rank, chunk in enumerate(chunks, 1):
-        place = source_line(chunk.source, chunk.place.location, chunk.headings)
+        place = source_line(chunk.source, chunk.location_at(chunk.start), chunk.headings)
         beginning = printable(" ".join(chunk.text.split())[:60])
         warned = warning(chunk.text)
         print(f"{rank}. {_scores(chunk)} {place}: {beginning}…{warned}", file=stream)

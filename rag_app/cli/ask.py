@@ -114,7 +114,7 @@ def chunk_record(chunk: ScoredChunk) -> dict[str, object]:
     return {
         "source": chunk.source,
         "page": chunk.place.page,
-        "location": chunk.place.location,
+        "location": chunk.location_at(chunk.start),
         "start": chunk.start,
         "end": chunk.end,
         "text": chunk.text,

@@ -98,11 +98,12 @@ def _place(source: str, document: Document, start: int, end: int) -> Span:
 
     text = document.text
     place = document.place_at(start)
+    headings = sections_between(document, start, start + 1)[0].headings
     return Span(
         source=source,
         page=place and place.page,
-        location=place and place.location,
-        headings=sections_between(document, start, start + 1)[0].headings,
+        location=(place and place.location) or " > ".join(headings) or None,
+        headings=headings,
         start=start,
         end=end,
         before=_end_of(text[max(start - _CHARACTERS, 0) : start], whole=start <= _CHARACTERS),

@@ -149,7 +149,7 @@ def _first_relevant(outcome: Outcome) -> str:
 
 
 def _place(chunk: ScoredChunk) -> str:
-    place = ", ".join(filter(None, (chunk.source, chunk.place.location)))
+    place = ", ".join(filter(None, (chunk.source, chunk.location_at(chunk.start))))
     return f"{escape(place)} <span class=soft>(score {chunk.score:.3f})</span>"
 
 

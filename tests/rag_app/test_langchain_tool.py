@@ -48,9 +48,13 @@ def assert_exact(app: RagApp, artifact: ToolArtifact) -> None:
 @pytest.mark.parametrize(
     ("question", "source", "quote"),
     [
-        pytest.param(QUESTION, "en/embeddings.md", WORD2VEC, id="English"),
+        pytest.param(QUESTION, "en/embeddings.md, line 7", WORD2VEC, id="English"),
         pytest.param(
-            "Quando foi publicado o LoRA?", "pt/ajuste-fino-ou-prompt.html", LORA, id="Portuguese"
+            "Quando foi publicado o LoRA?",
+            "pt/ajuste-fino-ou-prompt.html, "
+            "Ajuste fino ou engenharia de prompt? > Ajuste fino > LoRA",
+            LORA,
+            id="Portuguese",
         ),
     ],
 )
@@ -60,8 +64,7 @@ def test_the_model_reads_the_answer_with_its_quotes(
     message = app.tool().invoke(call(question))
 
     assert isinstance(message, ToolMessage)
-    place = f"{source}, line 7" if source.endswith(".md") else source
-    assert message.content == f'{quote} [1]\n\n[1] {place}: "{quote}"'
+    assert message.content == f'{quote} [1]\n\n[1] {source}: "{quote}"'
     assert message.status == "success"
 
 
