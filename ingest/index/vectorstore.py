@@ -265,7 +265,7 @@ def chunk_document(row: ChunkRow) -> LangChainDocument:
         "start": row.chunk.start,
         "end": row.chunk.end,
         "page": row.chunk.places[0].page if row.chunk.places else None,
-        "places": list(row.chunk.places),
+        "places": [list(place) for place in row.chunk.places],
         "headings": list(row.chunk.headings),
         "language": row.language,
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -66,16 +66,33 @@ def read_file(path: Path, limit: int) -> FileContent:
     Raises:
         LoadError: If it has more than ``limit`` bytes, can't be read, or keeps changing.
     """
-    try:
+    with _refusal_as_error(path):
         for _ in range(_ATTEMPTS):
             found = _read_once(path, limit)
             if found:
                 return found
+    raise LoadError("changes while it is read")
+
+
+def read_head(path: Path, size: int) -> tuple[bytes, FileSignature | None]:
+    """Return the first ``size`` bytes of a file, and its signature as :class:`FileContent` has it.
+
+    Raises:
+        LoadError: If it can't be read.
+    """
+    started = time.time_ns()
+    with _refusal_as_error(path), open(path, "rb", opener=_open) as file:
+        return file.read(size), _settled(os.fstat(file.fileno()), started)
+
+
+@contextmanager
+def _refusal_as_error(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if _UNREADABLE in str(path):
             raise LoadError("has a name that is not UTF-8: rename it") from error
         raise LoadError(f"could not be read: {error.strerror}") from error
-    raise LoadError("changes while it is read")
 
 
 def _walk(folder: str, prefix: str, rules: IgnoreRules, skipped: str, scan: Scan) -> None:
@@ -134,11 +151,16 @@ def _read_once(path: Path, limit: int) -> FileContent | None:
                 f"has {before.st_size:,} bytes, the limit is {limit:,} (RAG_MAX_FILE_MB)"
             )
         content = file.read(limit + 1)
-        after = _signature(os.fstat(file.fileno()))
-    if _signature(before) != after or len(content) != after.size:
+        found = os.fstat(file.fileno())
+    if _signature(before) != _signature(found) or len(content) != found.st_size:
         return None
-    settled = started - max(after.ctime_ns, after.mtime_ns) > _CLOCK_RESOLUTION_NS
-    return FileContent(content, sha256(content).digest(), after if settled else None)
+    return FileContent(content, sha256(content).digest(), _settled(found, started))
+
+
+def _settled(found: os.stat_result, started: int) -> FileSignature | None:
+    """Return the signature of a file, None if it changed just before the time ``started``."""
+    changed = max(found.st_ctime_ns, found.st_mtime_ns)
+    return _signature(found) if started - changed > _CLOCK_RESOLUTION_NS else None
 
 
 def _open(path: str, flags: int) -> int:

@@ -19,12 +19,14 @@ from typing import IO, Any
 
 from ingest.errors import LoadError, UnsupportedError
 from ingest.loaders import LoadOptions, load_document
-from ingest.sync.scan import read_file
+from ingest.loaders.signatures import foreign_kind
+from ingest.sync.scan import read_file, read_head
 from ingest.text.languages import identify_language
 from ingest.types import Document
 
 # What a loader that reads part by part may use of the time, so that it can return what it has.
 _LOADER_SHARE = 0.8
+_HEAD = 4096  # bytes
 
 
 def main() -> None:
@@ -64,8 +66,14 @@ def _limit(seconds: int, memory: int) -> None:
 
 def _reply(request: Mapping[str, Any]) -> dict[str, Any]:
     reply: dict[str, Any] = {"status": "failed", "hash": "", "signature": None}
+    path = Path(request["path"])
     try:
-        found = read_file(Path(request["path"]), request["max_bytes"])
+        head, signature = read_head(path, _HEAD)
+        # A video may be larger than the limit, and need not be read for that.
+        if what := foreign_kind(head):
+            reply["signature"] = signature
+            raise UnsupportedError(f"is {what}, which is not read")
+        found = read_file(path, request["max_bytes"])
         reply |= {"hash": found.content_hash.hex(), "signature": found.signature}
         options = LoadOptions(
             passwords=tuple(request["passwords"]),

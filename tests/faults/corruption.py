@@ -68,7 +68,7 @@ def _build(folder: Path) -> None:
     """Make both indexes with a base file, a tail, removed entries and an earlier version."""
     (folder / "documents").mkdir(parents=True)
     write_documents(folder / "documents", DOCUMENTS, seed=1)
-    (folder / "documents" / "empty.md").touch()
+    (folder / "documents" / "binary.md").write_bytes(b"\0\1\2\3")
     settings = _settings(folder, "rest")
     sync_folder(settings)
     sync_folder(settings, rebuild=True)

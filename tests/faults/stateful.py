@@ -32,6 +32,7 @@ from ingest.sync import scan
 # The times of a file tell two writes apart if this lies between them: ext4's clock ticks every
 # 4 ms. The product trusts no file system to be better than two seconds, which no test can wait for.
 _CLOCK_RESOLUTION_NS = 20_000_000
+_BINARY = b"\0\1\2\3"
 _TAIL_LIMIT = 5
 _STEPS = 25
 _EXAMPLES = 10
@@ -134,10 +135,10 @@ class Following(RuleBasedStateMachine):
         os.utime(self._file(at), None if seconds is None else (seconds, seconds))
 
     @rule(at=positions)
-    def empty(self, at: int) -> None:
+    def spoil(self, at: int) -> None:
         """Make a file one that can't be loaded; a later write makes it good."""
         self._step()
-        self._file(at).write_bytes(b"")
+        self._file(at).write_bytes(_BINARY)
 
     @rule(name=ids, text=seeds)
     def add_document(self, name: str, text: int) -> None:
@@ -192,7 +193,7 @@ class Following(RuleBasedStateMachine):
         """Compare a synced index with one made at once."""
         Tally.syncs += 1
         files = self._files()
-        unreadable = {self._source(path) for path in files if not path.stat().st_size}
+        unreadable = {self._source(path) for path in files if path.read_bytes() == _BINARY}
         done = report.new + report.changed + report.renamed + report.unchanged
         assert {problem.source for problem in report.failed} == unreadable
         assert done + len(report.failed) == len(files)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -65,6 +66,19 @@ def test_a_file_that_can_not_be_read_has_its_reason(folder: Path) -> None:
         ),
         ("plain.txt", Status.INDEXED, ""),
     ]
+
+
+def test_a_large_file_of_a_kind_that_is_not_read_is_ignored(folder: Path) -> None:
+    video = folder / "film.mov"
+    video.write_bytes(b"\0\0\0\x20ftypqt  " + b"\0" * 2_000_000)
+    os.utime(video, (1_600_000_000, 1_600_000_000))
+    time.sleep(2.1)  # until its signature is trusted
+
+    (found,) = load(folder, "film.mov", max_file_mb=1)
+
+    assert outcome(found) == ("film.mov", Status.IGNORED, "is a video, which is not read")
+    assert found.row.signature is not None
+    assert found.row.signature.size == 2_000_012
 
 
 def test_more_text_than_the_limit_is_cut_and_said(folder: Path) -> None:
