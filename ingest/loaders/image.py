@@ -13,8 +13,9 @@ from ingest.errors import LoadError, UnsupportedError
 from ingest.loaders.load_options import LoadOptions
 from ingest.loaders.metadata import stated
 from ingest.loaders.ocr import LONGEST_SIDE, PageReader, unavailable
-from ingest.loaders.pdf_pages import Line, page_ranges
+from ingest.loaders.pdf_pages import Line
 from ingest.loaders.pdf_words import tidy
+from ingest.loaders.ranges import numbered
 from ingest.types import Document, Place
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def load_image(content: bytes, options: LoadOptions) -> Document:
     starts = list(accumulate((len(page) + len(_PAGE_BREAK) for page in pages), initial=0))[:-1]
     if not any(pages) and len(pages) == count:
         raise UnsupportedError("is a picture in which no text was recognised")
-    recognised = page_ranges(number for number, page in enumerate(pages, 1) if page)
-    late = page_ranges((), [(len(pages) + 1, count)] if len(pages) < count else ())
+    recognised = numbered("page", (n for n, page in enumerate(pages, 1) if page), most=None)
+    late = numbered("page", (), [(len(pages) + 1, count)] if len(pages) < count else ())
     were = "were" if count - len(pages) > 1 else "was"
     return Document(
         _PAGE_BREAK.join(pages),

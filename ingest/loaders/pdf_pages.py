@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
+
+from ingest.loaders.ranges import numbered
 
 
 class Box(NamedTuple):
@@ -89,7 +91,7 @@ class PdfPages:
         numbers = [n for n, page in enumerate(self.pages, 1) if page.state is state]
         last = PageState.LATE if self.pages and self.pages[-1].state is PageState.LATE else None
         rest = [(len(self.pages) + 1, self.count)] if state is (last or PageState.FAILED) else []
-        return page_ranges(numbers, rest if self.count > len(self.pages) else ())
+        return numbered("page", numbers, rest if self.count > len(self.pages) else (), most=None)
 
     def problems(self) -> Iterator[str]:
         """Yield what could not be read, one sentence a cause."""
@@ -121,26 +123,6 @@ class PdfPages:
             return 1.0
         unread = min(size * missing / (self.count - missing), most)
         return unread / (size + unread)
-
-
-def page_ranges(numbers: Iterable[int], rest: Iterable[tuple[int, int]] = ()) -> str:
-    """Return page numbers as ``page 4`` or ``pages 2–3, 7``; empty without any.
-
-    Args:
-        numbers: The numbers, ordered.
-        rest: More ranges, first and last page, after those.
-    """
-    ranges: list[tuple[int, int]] = []
-    for first, last in [*((number, number) for number in numbers), *rest]:
-        if ranges and ranges[-1][1] == first - 1:
-            ranges[-1] = (ranges[-1][0], last)
-        else:
-            ranges.append((first, last))
-    if not ranges:
-        return ""
-    one = len(ranges) == 1 and ranges[0][0] == ranges[0][1]
-    texts = (f"{first}–{last}" if first < last else f"{first}" for first, last in ranges)
-    return f"page{'s' * (not one)} {', '.join(texts)}"
 
 
 def _agreeing(problem: str, pages: str) -> str:

@@ -84,6 +84,8 @@ def _spec(patterns: Sequence[str], origin: str) -> GitIgnoreSpec:
 
 def _ignoring(spec: GitIgnoreSpec, source: str) -> str:
     """Return the pattern that takes a source; empty if none does."""
+    if not spec.patterns:  # as in most folders, and it is asked for every file
+        return ""
     found = spec.check_file(source)
     return _pattern(spec, found.index) if found.include else ""
 
