@@ -195,8 +195,8 @@ class DocumentIndex:
 
     def document(self, source: str) -> Document | None:
         """Return a document with its whole text, or None if there is none called ``source``."""
-        with self._current.read() as (_, reader):
-            found = reader.document(source)
+        with self._current.read() as (version, reader):
+            found = version.document(reader, source)
         return found[1] if found else None
 
     def listing(self) -> list[IndexedDocument]:
@@ -261,11 +261,10 @@ class DocumentIndex:
         terms = question_terms(question)
         with self._current.search() as (reader, snapshot):
             hits = snapshot.search(query, terms, k, snapshot.mask(reader, filter))
-            ids = [hit.chunk_id for hit in hits]
-            rows, sentences = reader.chunks(ids), reader.sentences(ids)
+            found = snapshot.chunks(reader, [hit.chunk_id for hit in hits])
         return [
-            Candidate(row, hit.dense, hit.lexical, hit.vector, own.scored(query))
-            for row, hit, own in zip(rows, hits, sentences, strict=True)
+            Candidate(row, hit.dense, hit.lexical, hit.vector, sentences.scored(query))
+            for hit, (row, sentences) in zip(hits, found, strict=True)
         ]
 
     def checked_filter(self, filter: Filter | None) -> Filter | None:
