@@ -76,7 +76,7 @@ class RagClient:
         return Answer.from_record(self._json("POST", "/api/ask", json=_body(question, choices)))
 
     def stream(self, question: str, **choices: Any) -> Iterator[Event]:
-        """Yield the retrieved chunks, then the answer's tokens, then the answer; see :meth:`ask`."""
+        """Yield the retrieved chunks, the answer's tokens, then the answer; see :meth:`ask`."""
         body = _body(question, choices)
         with self._sent("POST", "/api/ask", json=body, headers={"Accept": _EVENTS}) as response:
             for name, data in _events(response.iter_lines()):
@@ -157,7 +157,8 @@ class RagClient:
                 yield response
         except httpx.HTTPError as error:
             raise ProviderError(
-                f"the server {self._http.base_url} did not answer ({error}): is 'rag serve' running?"
+                f"the server {self._http.base_url} did not answer ({error}): "
+                "is 'rag serve' running?"
             ) from error
 
 
