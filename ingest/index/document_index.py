@@ -195,9 +195,13 @@ class DocumentIndex:
 
     def document(self, source: str) -> Document | None:
         """Return a document with its whole text, or None if there is none called ``source``."""
+        return self.texts([source]).get(source)
+
+    def texts(self, sources: Iterable[str]) -> dict[str, Document]:
+        """Return the documents with the given sources, of one generation, by source."""
         with self._current.read() as (version, reader):
-            found = version.document(reader, source)
-        return found[1] if found else None
+            found = {one: version.document(reader, one) for one in dict.fromkeys(sources)}
+        return {source: pair[1] for source, pair in found.items() if pair}
 
     def listing(self) -> list[IndexedDocument]:
         """Return every document and every file without text, ordered by source."""
