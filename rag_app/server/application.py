@@ -11,7 +11,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from ingest import RagError
-from rag_app.server import api_conversations, api_documents, api_questions, api_status
+from rag_app.server import (
+    api_conversations,
+    api_documents,
+    api_questions,
+    api_status,
+    openai_api,
+)
 from rag_app.server.collections import Collections
 from rag_app.server.conversation_store import NoConversationError
 from rag_app.server.requests import report_error
@@ -28,7 +34,7 @@ def create_server(collections: Collections) -> FastAPI:
         redoc_url=None,
     )
     app.state.collections = collections
-    for module in (api_questions, api_documents, api_conversations, api_status):
+    for module in (api_questions, api_documents, api_conversations, api_status, openai_api):
         app.include_router(module.router)
     for error in (RagError, NoConversationError):
         app.add_exception_handler(error, report_error)
