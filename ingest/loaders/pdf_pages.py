@@ -21,10 +21,18 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a page and the height of its letters, in points; 0 if unknown."""
+    """A line of a page.
+
+    Attributes:
+        text: Its text.
+        height: Height of its letters, in points; 0 if unknown.
+        ranges: The parser's characters that it shows, in order, as offsets of the first and after
+            the last one; empty if unknown.
+    """
 
     text: str
     height: float = 0.0
+    ranges: tuple[tuple[int, int], ...] = ()
 
 
 class PageState(Enum):

@@ -1,0 +1,176 @@
+"""Draw a page of a PDF with a quote highlighted, and tell where the quote stands."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from math import ceil, floor
+from typing import TYPE_CHECKING
+
+import pypdfium2
+
+from ingest.errors import LoadError
+from ingest.loaders.pdf import PDFIUM, open_pdf
+from ingest.loaders.pdf_alignment import characters_between
+from ingest.loaders.pdf_characters import Characters, around
+from ingest.loaders.pdf_pages import Box
+from ingest.loaders.pdf_text import flat_page, read_characters
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+# Chosen by hand: pixels for a point, most pixels on the longer side, the colour that white turns
+# into, and the one that black turns into.
+_SCALE = 2.0
+_LONGEST_SIDE = 2400
+_MARKER = (255, 235, 90)
+_SHADE = (60, 52, 0)
+# Two characters are in one line if they share this much of their height, with a gap of so many
+# heights at most.
+_SHARED = 0.5
+_GAP = 2.0
+_DAMAGED = "is damaged or not really pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class PagePicture:
+    """A page as it is shown, with a quote highlighted.
+
+    Attributes:
+        png: The picture.
+        width: Width of the page, in points.
+        height: Height of the page, in points.
+        boxes: A rectangle for each line of the quote, in points from the lower left corner of the
+            page as it is shown; none if the page has no characters, as a scanned one.
+    """
+
+    png: bytes
+    width: float
+    height: float
+    boxes: tuple[Box, ...]
+
+
+def draw_page(
+    content: bytes, passwords: Sequence[str], number: int, text: str, start: int, end: int
+) -> PagePicture:
+    """Return a page of a PDF with the span of its text highlighted.
+
+    Args:
+        content: The file.
+        passwords: Tried if it is encrypted.
+        number: Page, counted from 1.
+        text: The text of the page in the document.
+        start: Offset of the span in ``text``.
+        end: Offset after the span.
+
+    Raises:
+        LoadError: If the file or the page can't be read.
+    """
+    with PDFIUM:
+        file = open_pdf(content, passwords)
+        if file is None:
+            raise LoadError(_DAMAGED)
+        with closing(file):
+            with suppress(pypdfium2.PdfiumError):
+                file.init_forms()
+            if not 1 <= number <= len(file):
+                raise LoadError(f"has {len(file)} pages")
+            try:
+                with flat_page(file, number - 1) as page:
+                    return _draw(page, text, start, end)
+            except pypdfium2.PdfiumError as error:
+                raise LoadError(_DAMAGED) from error
+
+
+def _draw(page: pypdfium2.PdfPage, text: str, start: int, end: int) -> PagePicture:
+    width, height = page.get_size()
+    if not (width > 0 and height > 0):
+        raise LoadError("has no size")
+    boxes = tuple(_displayed(page, box) for box in _quote_boxes(page, text, start, end))
+    scale = min(_SCALE, _LONGEST_SIDE / max(width, height))
+    with closing(page.render(scale=scale)) as bitmap:
+        picture = bitmap.to_pil().convert("RGB")
+    for box in boxes:
+        _highlight(picture, box, picture.width / width, picture.height / height)
+    return PagePicture(_png(picture), width, height, boxes)
+
+
+def _quote_boxes(page: pypdfium2.PdfPage, text: str, start: int, end: int) -> list[Box]:
+    """Return a rectangle for each line of the quote, in the coordinates of the page."""
+    with closing(page.get_textpage()) as text_page:
+        characters = Characters(text_page)
+        lines = read_characters(page, characters).lines
+        offsets = characters_between(lines, characters.text, text, start, end)
+        visible = (at for at in offsets if not characters.text[at].isspace())
+        return list(_lines(filter(None, map(characters.box, visible))))
+
+
+def _lines(boxes: Iterable[Box]) -> Iterator[Box]:
+    whole = last = None
+    for box in boxes:
+        if whole and last and _continues(last, box):
+            whole = around(whole, box)
+        else:
+            if whole:
+                yield whole
+            whole = box
+        last = box
+    if whole:
+        yield whole
+
+
+def _continues(last: Box, box: Box) -> bool:
+    """Return whether a character follows another in a line, along the page or down or up."""
+    across = _overlap(last.left, last.right, box.left, box.right)
+    along = _overlap(last.bottom, last.top, box.bottom, box.top)
+    width = min(last.right - last.left, box.right - box.left)
+    height = min(last.top - last.bottom, box.top - box.bottom)
+    if along > _SHARED * height:
+        return -_SHARED * height < box.left - last.right < _GAP * height
+    return across > _SHARED * width and along > -_SHARED * width
+
+
+def _overlap(start: float, end: float, other_start: float, other_end: float) -> float:
+    """Return what two ranges share; below 0 it is the gap between them."""
+    return min(end, other_end) - max(start, other_start)
+
+
+def _displayed(page: pypdfium2.PdfPage, box: Box) -> Box:
+    """Return a box in the coordinates of the page as it is turned and cut when it is shown."""
+    left, bottom, right, top = page.get_bbox()
+    match page.get_rotation():
+        case 90:
+            return Box(box.bottom - bottom, right - box.right, box.top - bottom, right - box.left)
+        case 180:
+            return Box(right - box.right, top - box.top, right - box.left, top - box.bottom)
+        case 270:
+            return Box(top - box.top, box.left - left, top - box.bottom, box.right - left)
+    return Box(box.left - left, box.bottom - bottom, box.right - left, box.top - bottom)
+
+
+def _highlight(picture: Image, box: Box, across: float, along: float) -> None:
+    """Mark a box as with a pen; dark ink stays dark, and a dark ground becomes a bit lighter.
+
+    ``across`` and ``along`` are the pixels for a point.
+    """
+    from PIL import Image, ImageChops
+
+    area = (
+        max(floor(box.left * across), 0),
+        max(floor(picture.height - box.top * along), 0),
+        min(ceil(box.right * across), picture.width),
+        min(ceil(picture.height - box.bottom * along), picture.height),
+    )
+    if area[0] >= area[2] or area[1] >= area[3]:
+        return
+    part = picture.crop(area)
+    marked = ImageChops.multiply(part, Image.new("RGB", part.size, _MARKER))
+    picture.paste(ImageChops.lighter(marked, Image.new("RGB", part.size, _SHADE)), area)
+
+
+def _png(picture: Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
