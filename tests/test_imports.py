@@ -47,8 +47,9 @@ PUBLIC = {
         UNDETERMINED Candidate Damage Document EmbeddingModel Exported FileProblem Heading
         IdentityError Imported Index IndexBusyError IndexDamagedError IndexMissingError
         IndexSettings IndexStatus Language LoadError MissingExtraError MissingKeyError
-        Passage Place ProviderError RagError Rollback ScoredSpan StoreError SyncProgress
-        SyncReport SyncStage UsageError VerifyReport chunk_document client_options
+        PagePicture PagePictures Passage Place ProviderError RagError Rollback ScoredSpan
+        StoreError SyncProgress SyncReport SyncStage UsageError VerifyReport chunk_document
+        client_options
         detect_language embedding_model export_index export_langchain followed_folder
         holds_index identify_language import_index import_langchain in_different_languages
         install_command is_loopback keep_offline load_cross_encoder model_folder

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from ingest.errors import LoadError
 from ingest.loaders.pdf import PDFIUM, open_pdf
 from ingest.loaders.pdf_alignment import characters_between
 from ingest.loaders.pdf_characters import Characters, around
-from ingest.loaders.pdf_pages import Box
+from ingest.loaders.pdf_pages import Box, PagePicture
 from ingest.loaders.pdf_text import flat_page, read_characters
 
 if TYPE_CHECKING:
@@ -27,29 +26,10 @@ _SCALE = 2.0
 _LONGEST_SIDE = 2400
 _MARKER = (255, 235, 90)
 _SHADE = (60, 52, 0)
-# Two characters are in one line if they share this much of their height, with a gap of so many
-# heights at most.
+# A character is in a line that shares this much of its height, with a gap of so many heights.
 _SHARED = 0.5
 _GAP = 2.0
 _DAMAGED = "is damaged or not really pdf"
-
-
-@dataclass(frozen=True, slots=True)
-class PagePicture:
-    """A page as it is shown, with a quote highlighted.
-
-    Attributes:
-        png: The picture.
-        width: Width of the page, in points.
-        height: Height of the page, in points.
-        boxes: A rectangle for each line of the quote, in points from the lower left corner of the
-            page as it is shown; none if the page has no characters, as a scanned one.
-    """
-
-    png: bytes
-    width: float
-    height: float
-    boxes: tuple[Box, ...]
 
 
 def draw_page(
@@ -108,27 +88,26 @@ def _quote_boxes(page: pypdfium2.PdfPage, text: str, start: int, end: int) -> li
 
 
 def _lines(boxes: Iterable[Box]) -> Iterator[Box]:
-    whole = last = None
+    line = None
     for box in boxes:
-        if whole and last and _continues(last, box):
-            whole = around(whole, box)
+        if line and _continues(line, box):
+            line = around(line, box)
         else:
-            if whole:
-                yield whole
-            whole = box
-        last = box
-    if whole:
-        yield whole
+            if line:
+                yield line
+            line = box
+    if line:
+        yield line
 
 
-def _continues(last: Box, box: Box) -> bool:
-    """Return whether a character follows another in a line, along the page or down or up."""
-    across = _overlap(last.left, last.right, box.left, box.right)
-    along = _overlap(last.bottom, last.top, box.bottom, box.top)
-    width = min(last.right - last.left, box.right - box.left)
-    height = min(last.top - last.bottom, box.top - box.bottom)
+def _continues(line: Box, box: Box) -> bool:
+    """Return whether a character belongs to a line, which may also go up or down the page."""
+    across = _overlap(line.left, line.right, box.left, box.right)
+    along = _overlap(line.bottom, line.top, box.bottom, box.top)
+    height = min(line.top - line.bottom, box.top - box.bottom)
     if along > _SHARED * height:
-        return -_SHARED * height < box.left - last.right < _GAP * height
+        return across > -_GAP * height
+    width = max(line.right - line.left, box.right - box.left)
     return across > _SHARED * width and along > -_SHARED * width
 
 

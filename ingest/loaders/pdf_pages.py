@@ -70,6 +70,24 @@ class Bookmark:
 
 
 @dataclass(frozen=True, slots=True)
+class PagePicture:
+    """A page as it is shown, with a quote highlighted.
+
+    Attributes:
+        png: The picture.
+        width: Width of the page, in points.
+        height: Height of the page, in points.
+        boxes: A rectangle for each line of the quote, in points from the lower left corner of the
+            page as it is shown; none if the page has no characters, as a scanned one.
+    """
+
+    png: bytes
+    width: float
+    height: float
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PdfPages:
     """The output of a parser.
 
