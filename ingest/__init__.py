@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from ingest.types import Document as Document
     from ingest.types import FileProblem as FileProblem
     from ingest.types import Heading as Heading
+    from ingest.types import IndexedDocument as IndexedDocument
     from ingest.types import IndexStatus as IndexStatus
     from ingest.types import Place as Place
     from ingest.types import SyncProgress as SyncProgress
@@ -105,7 +106,8 @@ _NAMES = {
     ),
     "text.sentences": "split_sentences",
     "types": (
-        "Document FileProblem Heading IndexStatus Place SyncProgress SyncReport SyncStage place_at"
+        "Document FileProblem Heading IndexStatus IndexedDocument Place SyncProgress SyncReport "
+        "SyncStage place_at"
     ),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}

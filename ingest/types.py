@@ -224,6 +224,35 @@ class IndexStatus:
     coverage: Coverage
 
 
+@dataclass(frozen=True, slots=True)
+class IndexedDocument:
+    """A document or a file that an index knows.
+
+    Attributes:
+        source: Path relative to the documents folder, or the id of an added document.
+        status: ``indexed``, ``partial``, ``ignored`` or ``failed``.
+        reason: Why it failed or is ignored, or what is missing; empty if it was read completely.
+        type: How it was read, such as ``pdf``.
+        language: ISO 639-1 code, or ``und`` if it is not known.
+        title: Title that the document states; may be empty.
+        date: Date of its last change as it states it, ISO 8601; may be empty.
+        size: Size of the file, in bytes; None if it is not a file.
+        chunks: Number of its chunks.
+        is_file: Whether it is a file of the documents folder.
+    """
+
+    source: str
+    status: str
+    reason: str
+    type: str
+    language: str
+    title: str
+    date: str
+    size: int | None
+    chunks: int
+    is_file: bool
+
+
 class SyncStage(StrEnum):
     """What a sync is doing."""
 

@@ -35,7 +35,7 @@ _WITHOUT_EFFECT = frozenset(
     (
         "cache documents exclude include index llm_timeout max_file_mb max_nesting max_text_mb "
         "max_unpacked_mb offline openai_api_key parse_memory_mb parse_seconds passwords "
-        "show_thinking"
+        "server_token server_tokens show_thinking"
     ).split()
 )
 

@@ -16,6 +16,7 @@ from ingest import (
     Document,
     EmbeddingModel,
     Index,
+    IndexedDocument,
     IndexSettings,
     IndexStatus,
     StoreError,
@@ -153,6 +154,7 @@ class RagApp:
         dry_run: bool = False,
         rebuild: bool = False,
         retry_failed: bool = False,
+        allow_empty: bool = False,
         progress: Callable[[SyncProgress], None] | None = None,
     ) -> SyncReport:
         """Sync the index with the documents folder, or with a LangChain document loader.
@@ -166,6 +168,7 @@ class RagApp:
             dry_run: Report the changes without making them.
             rebuild: Build a new index beside the old one, then switch.
             retry_failed: Load files again that failed before and are unchanged.
+            allow_empty: Remove every document where the folder has none, instead of an error.
             progress: Called with the progress of the sync.
 
         Raises:
@@ -173,10 +176,10 @@ class RagApp:
             RagError: As :func:`ingest.sync_folder`.
         """
         if loader is not None:
-            if folder is not None or rebuild or retry_failed:
+            if folder is not None or rebuild or retry_failed or allow_empty:
                 raise UsageError(
-                    "folder, rebuild and retry_failed are for a folder: index it in a call of its "
-                    "own; a rebuild takes the documents of loaders along"
+                    "folder, rebuild, retry_failed and allow_empty are for a folder: index it in a "
+                    "call of its own; a rebuild takes the documents of loaders along"
                 )
             return sync_loader(self.settings, loader, dry_run=dry_run, progress=progress)
         if folder is not None:
@@ -186,6 +189,7 @@ class RagApp:
             dry_run=dry_run,
             rebuild=rebuild,
             retry_failed=retry_failed,
+            allow_empty=allow_empty,
             progress=progress,
         )
 
@@ -235,6 +239,10 @@ class RagApp:
         check_question(question)
         documents = self.retriever(filter).invoke(question)
         return [ScoredChunk.from_document(document) for document in documents]
+
+    async def asearch(self, question: str, filter: Filter | None = None) -> list[ScoredChunk]:
+        """Return the best chunks, as :meth:`search` does, without blocking the event loop."""
+        return await asyncio.to_thread(self.search, question, filter)
 
     def ask(self, question: str, filter: Filter | None = None) -> Answer:
         """Return the answer to a question with its citations.
@@ -334,6 +342,10 @@ class RagApp:
     def document(self, source: str) -> Document | None:
         """Return the document that the offsets of citations refer to, or None."""
         return self.store.document(source)
+
+    def documents(self) -> list[IndexedDocument]:
+        """Return every document, and every file without text, ordered by source."""
+        return self.store.listing()
 
     def status(self) -> IndexStatus:
         """Return the status of the index: documents, chunks, model, size, failed files."""

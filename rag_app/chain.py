@@ -162,7 +162,7 @@ class RetrievalQA(Runnable[Input, Answer]):
     ) -> Answer:
         turn = _Turn(self, question)
         with turn.clock:
-            turn.retrieved(await self.retriever.ainvoke(turn.question, config))
+            await turn.aretrieve(config)
             if turn.asks:
                 turn.generated(await self.llm.ainvoke(turn.messages(), config))
             return await asyncio.to_thread(turn.answer)
@@ -188,7 +188,7 @@ class RetrievalQA(Runnable[Input, Answer]):
         async for question in questions:
             turn = _Turn(self, question)
             with turn.clock:
-                turn.retrieved(await self.retriever.ainvoke(turn.question, config))
+                await turn.aretrieve(config)
                 for event in turn.opening():
                     yield event
                 if turn.asks:
@@ -235,6 +235,10 @@ class _Turn:
         self._held = ""
         self._spent = start_spending()
         self.clock = Clock()
+
+    async def aretrieve(self, config: RunnableConfig) -> None:
+        found = await self._chain.retriever.ainvoke(self.question, config)
+        await asyncio.to_thread(self.retrieved, found)
 
     def retrieved(self, documents: Sequence[Document]) -> None:
         found = tuple(ScoredChunk.from_document(document) for document in documents)

@@ -99,6 +99,13 @@ class Settings(IndexSettings):
         None, description="model that confirms each quote: huggingface:<name or folder>"
     )
 
+    server_token: SecretStr | None = Field(
+        None, description="token that 'rag serve' asks for; without one it serves this machine only"
+    )
+    server_tokens: Path | None = Field(
+        None, description="file of hashed tokens with their collections, as 'rag token' writes them"
+    )
+
     @property
     def is_extractive(self) -> bool:
         """Whether answers are only quoted, without a language model."""

@@ -124,6 +124,20 @@ class ScoredChunk:
             sections=tuple(data.get("sections", ())),
         )
 
+    def to_record(self) -> dict[str, Any]:
+        """Return the stable JSON shape of a retrieved chunk."""
+        return {
+            "source": self.source,
+            "page": self.place.page,
+            "location": self.location_at(self.start),
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            "score": self.score,
+            "dense": self.dense,
+            "lexical": self.lexical,
+        }
+
     def to_document(self) -> Document:
         """Return the chunk as a LangChain Document, which :meth:`from_document` reads back."""
         metadata = asdict(self)
@@ -340,19 +354,19 @@ def _plain_lines(answer: Answer) -> Iterator[str]:
 
 def markdown(answer: Answer) -> str:
     """Return the answer as Markdown, each quote under its place; Markdown in texts is escaped."""
-    blocks = [_text(answer.text)]
+    blocks = [markdown_text(answer.text)]
     if answer.nearest:
         blocks.append("nearest:")
     for citation in (*answer.citations, *answer.nearest):
-        quote = _text(citation.quote).replace("\n", "\n> ")
-        blocks.append(f"**{_text(place_line(citation))}**\n\n> {quote}")
+        quote = markdown_text(citation.quote).replace("\n", "\n> ")
+        blocks.append(f"**{markdown_text(place_line(citation))}**\n\n> {quote}")
     if answer.unsupported:
         blocks.append("without support in the documents:")
-        blocks += map(_text, answer.unsupported)
+        blocks += map(markdown_text, answer.unsupported)
     return "\n\n".join(blocks)
 
 
-def _text(text: str) -> str:
+def markdown_text(text: str) -> str:
     """Return the text escaped for Markdown, line by line."""
     lines = (" ".join(line.split()) for line in printable(text).strip().splitlines())
     return "\\\n".join(_MARKDOWN.sub(r"\\\g<0>", escape(line, quote=False)) for line in lines)

@@ -46,15 +46,16 @@ PUBLIC = {
     "ingest": """
         UNDETERMINED Candidate Damage Document EmbeddingModel Exported FileProblem Heading
         IdentityError Imported Index IndexBusyError IndexDamagedError IndexMissingError
-        IndexSettings IndexStatus Language LoadError MissingExtraError MissingKeyError
-        PagePicture PagePictures Passage Place ProviderError RagError Rollback ScoredSpan
-        StoreError SyncProgress SyncReport SyncStage UsageError VerifyReport chunk_document
-        client_options
-        detect_language embedding_model export_index export_langchain followed_folder
-        holds_index identify_language import_index import_langchain in_different_languages
-        install_command is_loopback keep_offline load_cross_encoder model_folder
-        open_index openai_address place_at place_of proxy_of proxy_problem roll_back
-        split_sentences sync_folder sync_loader trace_addresses verify_index watch_folder""",
+        IndexSettings IndexStatus IndexedDocument Language LoadError MissingExtraError
+        MissingKeyError PagePicture PagePictures Passage Place ProviderError RagError
+        Rollback ScoredSpan StoreError
+        SyncProgress SyncReport SyncStage UsageError VerifyReport chunk_document
+        client_options detect_language embedding_model export_index export_langchain
+        followed_folder holds_index identify_language import_index import_langchain
+        in_different_languages install_command is_loopback keep_offline load_cross_encoder
+        model_folder open_index openai_address place_at place_of proxy_of proxy_problem
+        roll_back split_sentences sync_folder sync_loader trace_addresses verify_index
+        watch_folder""",
     "rag_app": """
         Answer Citation Condensed Conversation RagApp Retrieved ScoredChunk Settings Thinking
         Token ToolArtifact Turn chat_model load_prompt retrieval_qa""",

@@ -23,14 +23,23 @@ from ingest.index.reader import SAME_DOCUMENTS, Vectors
 from ingest.index.records import ChunkRow, DocumentRow, Origin, State, Status, text_hash
 from ingest.text.sentences import split_sentences
 from ingest.text.terms import question_terms
-from ingest.types import Chunk, Coverage, Document, FileProblem, FileSignature, IndexStatus
+from ingest.types import (
+    Chunk,
+    Coverage,
+    Document,
+    FileProblem,
+    FileSignature,
+    IndexedDocument,
+    IndexStatus,
+)
 
 # Texts per embedding batch: doubled while a batch takes less than half of _BATCH_SECONDS, so that
 # a slow machine still reports progress often. All three chosen by hand.
 _FIRST_BATCH = 32
 _LARGEST_BATCH = 256
 _BATCH_SECONDS = 1.0
-_FIELDS = frozenset({"source", "language"})  # filter keys that every document has
+# Keys of a filter that need no metadata.
+_FIELDS = frozenset({"source", "type", "language", "since", "until"})
 
 # A document and its chunks, before they are embedded.
 Split = tuple[DocumentRow, Document, list[Chunk]]
@@ -190,6 +199,11 @@ class DocumentIndex:
             found = reader.document(source)
         return found[1] if found else None
 
+    def listing(self) -> list[IndexedDocument]:
+        """Return every document and every file without text, ordered by source."""
+        with self._current.read() as (_, reader):
+            return reader.listing()
+
     def sources(self) -> list[str]:
         """Return the source of every document, those of the folder first."""
         with self._current.read() as (_, reader):
@@ -269,7 +283,7 @@ class DocumentIndex:
                 hint = (
                     f"did you mean '{close[0]}'?"
                     if close
-                    else "'source' and 'language' always work"
+                    else "'source', 'type', 'language', 'since' and 'until' always work"
                 )
                 raise UsageError(f"nothing in the index has '{name}' to filter by; {hint}")
         return checked

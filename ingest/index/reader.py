@@ -26,7 +26,15 @@ from ingest.index.records import (
     document_row,
     fingerprint,
 )
-from ingest.types import Coverage, Document, FileProblem, FileSignature, Heading, Place
+from ingest.types import (
+    Coverage,
+    Document,
+    FileProblem,
+    FileSignature,
+    Heading,
+    IndexedDocument,
+    Place,
+)
 
 FORMAT = 3
 # Formats that store documents and texts as this one does, so that a rebuild can keep them.
@@ -87,6 +95,29 @@ class Reader:
         for _, row in self.rows():
             if row.origin is origin:
                 yield row
+
+    def listing(self) -> list[IndexedDocument]:
+        """Return every document and every file without text, ordered by source.
+
+        Raises:
+            IndexDamagedError: If one is missing or damaged.
+        """
+        chunks = dict(self._connection.execute("SELECT id, chunks FROM documents"))
+        return [
+            IndexedDocument(
+                source=row.source,
+                status=row.status,
+                reason=row.reason,
+                type=row.type,
+                language=row.language,
+                title=str(row.metadata.get("title", "")),
+                date=str(row.metadata.get("date", "")),
+                size=row.size,
+                chunks=chunks[document_id],
+                is_file=row.origin is Origin.FOLDER,
+            )
+            for document_id, row in self.rows()
+        ]
 
     def settled(
         self, files: Mapping[str, FileSignature], loader: Callable[[str], str]

@@ -115,6 +115,11 @@ class DocumentRow:
     signature: FileSignature | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def type(self) -> str:
+        """The kind of its file, such as ``pdf``, by its name."""
+        return self.loader.partition("/")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkRow:

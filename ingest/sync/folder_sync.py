@@ -55,6 +55,7 @@ def sync_folder(
     dry_run: bool = False,
     rebuild: bool = False,
     retry_failed: bool = False,
+    allow_empty: bool = False,
     progress: OnProgress | None = None,
     embedding: EmbeddingModel | None = None,
 ) -> SyncReport:
@@ -69,23 +70,25 @@ def sync_folder(
         dry_run: Report what would change, and change nothing.
         rebuild: Make a new index beside the old one, which serves until the new one is complete.
         retry_failed: Also retry unchanged files that could not be read.
+        allow_empty: Remove every document where the folder has none, instead of an error.
         progress: Called at each step.
         embedding: The model of the settings, if it is loaded already.
 
     Raises:
-        UsageError: If the folder does not exist or has no documents; nothing is changed.
+        UsageError: If the folder does not exist, or has no documents and ``allow_empty`` is not
+            set; nothing is changed.
         IdentityError: If the index was made with another embedding model.
         IndexBusyError: If another process is writing.
     """
     started = time.monotonic()
     if dry_run or not settings.index.exists():
-        scan = _find_documents(settings)
+        scan = _find_documents(settings, allow_empty)
     embedding = embedding or embedding_model(settings)
     if dry_run:
         return _dry_run(settings, embedding, scan, rebuild, retry_failed, started)
     with write_lock(settings.index):
         # Under the lock: an older list would delete what the previous writer has just added.
-        scan = _find_documents(settings)
+        scan = _find_documents(settings, allow_empty)
         with closing(writable_index(settings, embedding, rebuild)) as index:
             _check_settings(settings, index)
             plan = _plan(settings, index, scan, retry_failed)
@@ -237,7 +240,7 @@ def _ignored(scan: Scan, kinds: Iterable[FileProblem]) -> tuple[FileProblem, ...
     return tuple(sorted((*scan.ignored, *kinds), key=lambda problem: problem.source))
 
 
-def _find_documents(settings: IndexSettings) -> Scan:
+def _find_documents(settings: IndexSettings, allow_empty: bool) -> Scan:
     folder = settings.documents
     if not folder.is_dir():
         problem = "is not a folder" if folder.exists() else "does not exist"
@@ -248,7 +251,7 @@ def _find_documents(settings: IndexSettings) -> Scan:
     scan = find_files(folder, rules, skip=settings.index)
     if "" in scan.unreadable:
         raise UsageError(f"the documents folder {folder} can't be read: check its permissions")
-    if not scan.files:
+    if not (scan.files or allow_empty):
         left_out = f" ({len(scan.ignored)} ignored)" if scan.ignored else ""
         raise UsageError(
             f"there are no documents in {folder}{left_out}: put files there, or name another "

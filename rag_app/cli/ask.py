@@ -23,7 +23,7 @@ from rag_app.cli.output import note, print_json
 from rag_app.cli.prompt import note_unread
 
 if TYPE_CHECKING:
-    from rag_app.types import ScoredChunk
+    pass
 
 _NO_MATCH = "nothing in the index matches the --filter"
 
@@ -100,28 +100,13 @@ def search(
         return
     chunks = app.search(asked, filter=chosen)
     if as_json:
-        print_json([chunk_record(chunk) for chunk in chunks])
+        print_json([chunk.to_record() for chunk in chunks])
         return
     from rag_app.cli.answer_output import print_chunks
 
     print_chunks(chunks)
     if not chunks:
         note(_NO_MATCH if chosen else "nothing found", quiet)
-
-
-def chunk_record(chunk: ScoredChunk) -> dict[str, object]:
-    """Return the stable JSON shape of a retrieved chunk."""
-    return {
-        "source": chunk.source,
-        "page": chunk.place.page,
-        "location": chunk.location_at(chunk.start),
-        "start": chunk.start,
-        "end": chunk.end,
-        "text": chunk.text,
-        "score": chunk.score,
-        "dense": chunk.dense,
-        "lexical": chunk.lexical,
-    }
 
 
 def read_question(words: Sequence[str]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from rag_app.settings import Settings
 
 
+Filter = Mapping[str, str]
+
+
 class _App(Protocol):
     """What a conversation needs of a `rag_app.RagApp`."""
 
@@ -34,8 +38,9 @@ class _App(Protocol):
     def llm(self) -> BaseChatModel: ...
     @property
     def embedding(self) -> EmbeddingModel: ...
-    def ask(self, question: str) -> Answer: ...
-    def stream(self, question: str) -> Iterator[Event]: ...
+    def ask(self, question: str, filter: Filter | None = None) -> Answer: ...
+    def stream(self, question: str, filter: Filter | None = None) -> Iterator[Event]: ...
+    def astream(self, question: str, filter: Filter | None = None) -> AsyncIterator[Event]: ...
     def chain(self) -> object: ...
     def using(self, **changes: Any) -> Self: ...
 
@@ -79,20 +84,35 @@ class Conversation(Generic[AppT]):
         """The turns so far, oldest first."""
         return tuple(self._history)
 
-    def ask(self, question: str) -> Answer:
+    def ask(self, question: str, filter: Filter | None = None) -> Answer:
         """Return the answer; if this raises, as :meth:`RagApp.ask` does, no turn is added."""
         standalone, seconds = self._condense(question)
-        return self._remember(question, standalone, seconds, self.app.ask(standalone.text))
+        answer = self.app.ask(standalone.text, filter)
+        return self._remember(question, standalone, seconds, answer)
 
-    def stream(self, question: str) -> Iterator[Condensed | Event]:
+    def stream(self, question: str, filter: Filter | None = None) -> Iterator[Condensed | Event]:
         """Yield `Condensed` if the question was rewritten, then what :meth:`RagApp.stream` does."""
         standalone, seconds = self._condense(question)
         if standalone.text != question:
             yield Condensed(standalone.text)
-        for event in self.app.stream(standalone.text):
+        for event in self.app.stream(standalone.text, filter):
             if isinstance(event, Answer):
                 event = self._remember(question, standalone, seconds, event)
             yield event
+
+    async def astream(
+        self, question: str, filter: Filter | None = None
+    ) -> AsyncIterator[Condensed | Event]:
+        """Yield the same events as :meth:`stream` without blocking the event loop."""
+        standalone, seconds = await asyncio.to_thread(self._condense, question)
+        if standalone.text != question:
+            yield Condensed(standalone.text)
+        stream: Any = self.app.astream(standalone.text, filter)
+        async with aclosing(stream) as events:
+            async for event in events:
+                if isinstance(event, Answer):
+                    event = self._remember(question, standalone, seconds, event)
+                yield event
 
     def use(self, llm: str) -> None:
         """Switch to another chat model, on the same open index.

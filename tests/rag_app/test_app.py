@@ -318,7 +318,7 @@ async def test_a_question_that_is_no_text_is_wrong_use_among_tasks(app: RagApp) 
         pytest.param({4: "x"}, "a filter has to be a dictionary", id="key"),
         pytest.param({"language": None}, "filter's 'language' has to be a text", id="value"),
         pytest.param({"langage": "pt"}, "did you mean 'language'", id="misspelt"),
-        pytest.param({"colour": "red"}, "'source' and 'language' always work", id="unknown"),
+        pytest.param({"colour": "red"}, "'source', 'type', 'language', 'since'", id="unknown"),
     ],
 )
 def test_a_filter_that_says_nothing_is_wrong_use(app: RagApp, filter: Any, said: str) -> None:

@@ -1,0 +1,42 @@
+"""The ASGI application of the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from ingest import RagError
+from rag_app.server import api_conversations, api_documents, api_questions, api_status
+from rag_app.server.collections import Collections
+from rag_app.server.conversation_store import NoConversationError
+from rag_app.server.requests import report_error
+
+
+def create_server(collections: Collections) -> FastAPI:
+    """Return the routes over some collections; the guard and the limits go around them."""
+    app = FastAPI(
+        title="rag-app",
+        description="Ask questions of your own documents and check every answer.",
+        version="1",
+        lifespan=_lifespan,
+        docs_url=None,  # the pages of Swagger and ReDoc load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.collections = collections
+    for module in (api_questions, api_documents, api_conversations, api_status):
+        app.include_router(module.router)
+    for error in (RagError, NoConversationError):
+        app.add_exception_handler(error, report_error)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    collections: Collections = app.state.collections
+    for collection in collections.values():
+        await asyncio.to_thread(collection.warm)
+    yield
+    await asyncio.to_thread(collections.close)

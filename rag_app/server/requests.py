@@ -1,0 +1,120 @@
+"""What every route needs of a request: who asks, and the collection it is about."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, HTTPException, Query, Request
+from fastapi.responses import JSONResponse
+
+from ingest import (
+    IndexBusyError,
+    IndexMissingError,
+    ProviderError,
+    RagError,
+    StoreError,
+    UsageError,
+)
+from rag_app.server.access import Access
+from rag_app.server.api_schemas import Problem
+from rag_app.server.collections import Collection, Collections
+from rag_app.server.conversation_store import NoConversationError
+
+Result = TypeVar("Result")
+
+# The first that fits counts.
+_STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (NoConversationError, 404),
+    (IndexMissingError, 409),
+    (IndexBusyError, 409),
+    (StoreError, 503),
+    (ProviderError, 502),
+    (UsageError, 400),
+    (RagError, 400),
+)
+
+
+def status_of(error: Exception) -> int:
+    """Return the HTTP status for an error of ours."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the descriptions of failures for the OpenAPI document."""
+    return {status: {"model": Problem} for status in (401, 403, 404, 429, *statuses)}
+
+
+async def report_error(request: Request, error: Exception) -> JSONResponse:
+    """Return the response for an error of ours."""
+    return JSONResponse({"detail": str(error)}, status_of(error))
+
+
+def access_of(request: Request) -> Access:
+    """Return who asks."""
+    access: Access = request.state.access
+    return access
+
+
+def collections_of(request: Request) -> Collections:
+    """Return the collections of the server."""
+    collections: Collections = request.app.state.collections
+    return collections
+
+
+Caller = Annotated[Access, Depends(access_of)]
+CollectionName = Annotated[
+    str | None,
+    Query(alias="collection", max_length=64, description="the first readable one by default"),
+]
+
+
+def readable_collection(
+    request: Request, access: Caller, name: CollectionName = None
+) -> Collection:
+    """Return the collection that a request names, or the first that the caller may read.
+
+    A collection that they may not read does not exist for them.
+    """
+    readable = [one for one in collections_of(request).values() if access.may_read(one.name)]
+    found = next((one for one in readable if name in (None, one.name)), None)
+    if found is None:
+        raise HTTPException(404, f"there is no collection '{name}'" if name else "no collection")
+    return found
+
+
+Readable = Annotated[Collection, Depends(readable_collection)]
+
+
+def writable_collection(collection: Readable, access: Caller) -> Collection:
+    """Return the collection, if the caller may change its documents."""
+    if not access.may_write(collection.name):
+        raise HTTPException(403, f"this token may not change '{collection.name}'")
+    return collection
+
+
+Writable = Annotated[Collection, Depends(writable_collection)]
+
+
+async def unless_disconnected(request: Request, work: Awaitable[Result]) -> Result:
+    """Return the result of some work, which is cancelled if the caller leaves before.
+
+    Raises:
+        asyncio.CancelledError: The caller has left.
+    """
+    task = asyncio.ensure_future(work)
+    left = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait({task, left}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+        return await task
+    finally:
+        left.cancel()
+        task.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
