@@ -124,8 +124,8 @@ def _part(document: Document, start: int, end: int) -> tuple[int, int]:
         space = _SPACE.search(text, start - _REACH, start)
         first = space.end() if space else start - _REACH
     if last > end + _REACH:
-        space = max(text.rfind(one, end, end + _REACH) for one in " \n")
-        last = space if space >= 0 else end + _REACH
+        gap = max(text.rfind(one, end, end + _REACH) for one in " \n")
+        last = gap if gap >= 0 else end + _REACH
     return first, last
 
 
