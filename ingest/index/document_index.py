@@ -195,9 +195,13 @@ class DocumentIndex:
 
     def document(self, source: str) -> Document | None:
         """Return a document with its whole text, or None if there is none called ``source``."""
-        with self._current.read() as (_, reader):
-            found = reader.document(source)
+        found = self.entry(source)
         return found[1] if found else None
+
+    def entry(self, source: str) -> tuple[DocumentRow, Document] | None:
+        """Return the row and the text of a document at one moment, or None if there is none."""
+        with self._current.read() as (_, reader):
+            return reader.document(source)
 
     def listing(self) -> list[IndexedDocument]:
         """Return every document and every file without text, ordered by source."""

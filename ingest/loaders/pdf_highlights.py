@@ -56,7 +56,7 @@ def draw_page(
             with suppress(pypdfium2.PdfiumError):
                 file.init_forms()
             if not 1 <= number <= len(file):
-                raise LoadError(f"has {len(file)} pages")
+                raise LoadError(f"has no page {number}")
             try:
                 with flat_page(file, number - 1) as page:
                     return _draw(page, text, start, end)
@@ -68,7 +68,7 @@ def _draw(page: pypdfium2.PdfPage, text: str, start: int, end: int) -> PagePictu
     width, height = page.get_size()
     if not (width > 0 and height > 0):
         raise LoadError("has no size")
-    boxes = tuple(_displayed(page, box) for box in _quote_boxes(page, text, start, end))
+    boxes = tuple(displayed(page, box) for box in quote_boxes(page, text, start, end))
     scale = min(_SCALE, _LONGEST_SIDE / max(width, height))
     with closing(page.render(scale=scale)) as bitmap:
         picture = bitmap.to_pil().convert("RGB")
@@ -77,7 +77,7 @@ def _draw(page: pypdfium2.PdfPage, text: str, start: int, end: int) -> PagePictu
     return PagePicture(_png(picture), width, height, boxes)
 
 
-def _quote_boxes(page: pypdfium2.PdfPage, text: str, start: int, end: int) -> list[Box]:
+def quote_boxes(page: pypdfium2.PdfPage, text: str, start: int, end: int) -> list[Box]:
     """Return a rectangle for each line of the quote, in the coordinates of the page."""
     with closing(page.get_textpage()) as text_page:
         characters = Characters(text_page)
@@ -116,7 +116,7 @@ def _overlap(start: float, end: float, other_start: float, other_end: float) -> 
     return min(end, other_end) - max(start, other_start)
 
 
-def _displayed(page: pypdfium2.PdfPage, box: Box) -> Box:
+def displayed(page: pypdfium2.PdfPage, box: Box) -> Box:
     """Return a box in the coordinates of the page as it is turned and cut when it is shown."""
     left, bottom, right, top = page.get_bbox()
     match page.get_rotation():

@@ -83,7 +83,8 @@ class PagePictures:
         }
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        if self._process is None:
+        if self._process is None or self._process.has_ended:
+            self._end()
             self._process = WorkerProcess()
         reply = self._process.ask(request)
         if reply["status"] == "crashed":
@@ -97,11 +98,10 @@ class PagePictures:
 
 
 def _indexed(index: Index, source: str) -> tuple[DocumentRow, Document]:
-    row = next(iter(index.find_documents([source])), None)
-    document = index.document(source)
-    if row is None or document is None or row.origin is Origin.ADDED:
+    found = index.entry(source)
+    if found is None or found[0].origin is Origin.ADDED:
         raise UsageError(f"the index holds no file '{source}'")
-    return row, document
+    return found
 
 
 def _page_span(source: str, document: Document, page: int) -> tuple[int, int]:

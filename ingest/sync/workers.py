@@ -162,6 +162,11 @@ class WorkerProcess:
             return {"status": "crashed", "reason": self._reason(request)}
         return reply
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
+
     def kill(self) -> None:
         """End the process now."""
         self._process.kill()
