@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from ingest import Document, Place, UsageError
 from rag_app.app import RagApp
-from rag_app.document_span import find_document, span_of
+from rag_app.document_span import Span, find_document, span_of
 from rag_app.server.marked_text import MarkedLine, marked_lines
-from rag_app.server.table_view import TableView, is_row_place, rows_around, table_view
+from rag_app.server.table_view import RowSpan, TableView, rows_around, table_view
 
 _PART = re.compile(r"(?:^|, )(?:slide|chapter|message|cell|page) \d+(?: \(hidden\))?$")
 _SPACE = re.compile(r"\s")
@@ -77,14 +78,9 @@ def source_view(app: RagApp, source: str, start: int, end: int) -> SourceView:
         raise UsageError(f"a view shows at most {_LONGEST_QUOTE:,} characters of '{source}'")
     row = app.store.find_documents([source])[0]
     span = span_of(source, document, start, end)
-    kind = _kind(document.place_at(start))
-    rows = rows_around(document, start, end) if kind is ViewKind.TABLE else []
-    if rows:
-        first, last = min(start, rows[0].first), max(end, rows[-1].last)
-    elif kind is ViewKind.PART:
-        first, last = _part(document, start, end)
-    else:
-        first, last = start - len(span.before), end + len(span.after)
+    rows = rows_around(document, start, end)
+    kind = ViewKind.TABLE if rows else _kind(document.place_at(start))
+    first, last = _window(document, kind, rows, span)
     pages = {place.page: None for place in document.places_between(start, end) if place.page}
     return SourceView(
         source=source,
@@ -104,13 +100,20 @@ def source_view(app: RagApp, source: str, start: int, end: int) -> SourceView:
 
 
 def _kind(place: Place | None) -> ViewKind:
-    if place is None:
-        return ViewKind.LINES
-    if place.page is not None:
+    if place and place.page is not None:
         return ViewKind.PAGE
-    if is_row_place(place):
-        return ViewKind.TABLE
-    return ViewKind.PART if _PART.search(place.name) else ViewKind.LINES
+    return ViewKind.PART if place and _PART.search(place.name) else ViewKind.LINES
+
+
+def _window(
+    document: Document, kind: ViewKind, rows: Sequence[RowSpan], span: Span
+) -> tuple[int, int]:
+    """Return the offsets of the text that is shown."""
+    if rows:
+        return min(span.start, rows[0].first), max(span.end, rows[-1].last)
+    if kind is ViewKind.PART:
+        return _part(document, span.start, span.end)
+    return span.start - len(span.before), span.end + len(span.after)
 
 
 def _part(document: Document, start: int, end: int) -> tuple[int, int]:

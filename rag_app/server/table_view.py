@@ -14,9 +14,10 @@ from rag_app.server.marked_text import Segment, marked_segments
 
 _ROW = re.compile(r"((?:^|, )row |!)(\d+)$")
 _BAR = " | "
-# Chosen by hand: rows shown on each side of the quote, rows at the top of a table among which its
-# head is searched for, and the characters of a name that are repeated in each row.
+# Chosen by hand: rows shown on each side of the quote, most characters around it, rows at the top
+# of a table among which its head is searched for, and characters of a name repeated in each row.
 _AROUND = 3
+_MOST = 20_000
 _LOOKED_AT = 30
 _LONGEST_NAME = 80
 
@@ -52,18 +53,20 @@ class RowSpan(NamedTuple):
     last: int
 
 
-def is_row_place(place: Place) -> bool:
-    """Return whether a place is a row, as ``row 5`` and ``Prices!5`` are."""
-    return _ROW.search(place.name) is not None
-
-
 def rows_around(document: Document, start: int, end: int) -> list[RowSpan]:
-    """Return the rows of a span and a few on each side, of the same sheet."""
-    at = bisect_right(document.places, start, key=_start) - 1
+    """Return the rows of a span and a few on each side, of the same sheet.
+
+    None if it does not begin in a row, as ``row 5`` and ``Prices!5`` are, or they are too long.
+    """
+    visible = end - len(document.text[start:end].lstrip())
+    at = bisect_right(document.places, visible, key=_start) - 1
     stop = bisect_left(document.places, end, key=_start)
-    sheet = _sheet(document.places[at])
+    sheet = _sheet(document.places[at]) if at >= 0 else ""
     near = range(max(at - _AROUND, 0), min(stop + _AROUND, len(document.places)))
-    return [_row(document, i) for i in near if _sheet(document.places[i]) == sheet]
+    rows = [_row(document, i) for i in near if sheet and _sheet(document.places[i]) == sheet]
+    if not rows:
+        return []
+    return rows if rows[-1].last - rows[0].first <= _MOST + end - start else []
 
 
 def table_view(document: Document, rows: Sequence[RowSpan], start: int, end: int) -> TableView:
@@ -91,7 +94,7 @@ def _row(document: Document, at: int) -> RowSpan:
 
 def _sheet(place: Place) -> str:
     """Return the name of a row without its number; that of another place has none."""
-    match = _ROW.search(place.name)
+    match = _ROW.search(place.name) if place.line is None else None
     return place.name[: match.start(2)] if match else ""
 
 
@@ -107,6 +110,8 @@ def _head(document: Document, row: RowSpan) -> RowSpan | None:
     last = bisect_left(document.places, row.first, key=_start)
     for at in range(first, min(last, first + _LOOKED_AT)):
         head = _row(document, at)
+        if head.last - head.first > _MOST:
+            return None
         known = {cell[:_LONGEST_NAME] for cell in _cells(document, head)}
         if 2 * sum(name in known for name in names) > len(names):
             return head

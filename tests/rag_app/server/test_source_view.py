@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -222,6 +223,30 @@ def test_what_is_marked_is_the_quote_in_every_format(
     assert (found.source, found.kind) == (source, kind)
     assert found.location == location
     assert json.loads(json.dumps(asdict(found)))["lines"][0]["segments"]
+
+
+@pytest.mark.parametrize("source", FILES)
+def test_any_span_is_marked_as_it_stands_in_the_text(app: RagApp, source: str) -> None:
+    document = app.document(source)
+    assert document
+    chance = random.Random(source)
+    for _ in range(25):
+        start, end = sorted(chance.sample(range(len(document.text) + 1), 2))
+        found = source_view(app, source, start, end)
+        assert marked(found) == document.text[start:end]
+        assert shown(found) in document.text
+        if found.table:
+            assert any(row.quoted for row in found.table.rows) == bool(marked(found).strip())
+
+
+def test_a_row_too_long_for_cells_is_shown_as_lines(tmp_path: Path) -> None:
+    filler = "x " * 15_000
+    (tmp_path / "wide.csv").write_text(f"Model,Text\nK1,{filler}the end\nK2,b\n")
+    app = RagApp(documents=tmp_path, index=tmp_path / "index", max_text_mb=1)
+    app.index()
+    found = view(app, "wide.csv", "the end")
+    assert (found.kind, found.table, marked(found)) == (ViewKind.LINES, None, "the end")
+    assert len(shown(found)) < 2_000
 
 
 def test_the_lines_around_have_their_numbers(app: RagApp) -> None:
