@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rag_app.app import RagApp as RagApp
     from rag_app.chain import retrieval_qa as retrieval_qa
+    from rag_app.client import RagClient as RagClient
     from rag_app.conversation import Condensed as Condensed
     from rag_app.conversation import Conversation as Conversation
     from rag_app.conversation import Turn as Turn
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "app": "RagApp",
     "chain": "retrieval_qa",
+    "client": "RagClient",
     "conversation": "Condensed Conversation Turn",
     "langchain_tool": "ToolArtifact",
     "llms": "chat_model",

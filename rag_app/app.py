@@ -257,6 +257,8 @@ class RagApp:
 
     async def aask(self, question: str, filter: Filter | None = None) -> Answer:
         """Return the answer, as :meth:`ask` does, without blocking the event loop."""
+        if self.settings.is_extractive:  # one change of threads instead of one a stage
+            return await asyncio.to_thread(self.ask, question, filter)
         found = await asyncio.to_thread(self._find, question, filter)
         return found.answer if isinstance(found, CachedAnswer) else await found.ainvoke(question)
 
@@ -267,6 +269,10 @@ class RagApp:
 
     async def astream(self, question: str, filter: Filter | None = None) -> AsyncIterator[Event]:
         """Yield the same events as :meth:`stream` without blocking the event loop."""
+        if self.settings.is_extractive:
+            for event in await asyncio.to_thread(lambda: [*self.stream(question, filter)]):
+                yield event
+            return
         found = await asyncio.to_thread(self._find, question, filter)
         if isinstance(found, CachedAnswer):
             for event in _events(found):
@@ -335,7 +341,7 @@ class RagApp:
         except StoreError:
             return []
         found = [one for one in ranked if one.candidate.row.chunk.text.strip() in text]
-        whole = cache(self.store.document)
+        whole = self.store.texts(one.candidate.row.source for one in found).get
         documents = [ranked_document(one, whole(one.candidate.row.source)) for one in found]
         return [ScoredChunk.from_document(document) for document in documents]
 

@@ -9,12 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from html import escape
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from langchain_core.documents import Document
-
-from ingest import UNDETERMINED, Place, ScoredSpan, UsageError, place_at
+from ingest import UNDETERMINED, Place, UsageError, place_at
 from ingest.text.printable import printable
+
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
+
+    from ingest import ScoredSpan
 
 _ENDING = re.compile(r"\.[^./]*$")
 _NOT_WORD = re.compile(r"[\W_]+")
@@ -140,6 +143,8 @@ class ScoredChunk:
 
     def to_document(self) -> Document:
         """Return the chunk as a LangChain Document, which :meth:`from_document` reads back."""
+        from langchain_core.documents import Document
+
         metadata = asdict(self)
         return Document(page_content=metadata.pop("text"), metadata=metadata)
 

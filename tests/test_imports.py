@@ -57,8 +57,8 @@ PUBLIC = {
         roll_back split_sentences sync_folder sync_loader trace_addresses verify_index
         watch_folder""",
     "rag_app": """
-        Answer Citation Condensed Conversation RagApp Retrieved ScoredChunk Settings Thinking
-        Token ToolArtifact Turn chat_model load_prompt retrieval_qa""",
+        Answer Citation Condensed Conversation RagApp RagClient Retrieved ScoredChunk Settings
+        Thinking Token ToolArtifact Turn chat_model load_prompt retrieval_qa""",
 }
 
 

@@ -195,13 +195,18 @@ class DocumentIndex:
 
     def document(self, source: str) -> Document | None:
         """Return a document with its whole text, or None if there is none called ``source``."""
-        found = self.entry(source)
-        return found[1] if found else None
+        return self.texts([source]).get(source)
+
+    def texts(self, sources: Iterable[str]) -> dict[str, Document]:
+        """Return the documents with the given sources, of one generation, by source."""
+        with self._current.read() as (version, reader):
+            found = {one: version.document(reader, one) for one in dict.fromkeys(sources)}
+        return {source: pair[1] for source, pair in found.items() if pair}
 
     def entry(self, source: str) -> tuple[DocumentRow, Document] | None:
         """Return the row and the text of a document at one moment, or None if there is none."""
-        with self._current.read() as (_, reader):
-            return reader.document(source)
+        with self._current.read() as (version, reader):
+            return version.document(reader, source)
 
     def listing(self) -> list[IndexedDocument]:
         """Return every document and every file without text, ordered by source."""
@@ -265,11 +270,10 @@ class DocumentIndex:
         terms = question_terms(question)
         with self._current.search() as (reader, snapshot):
             hits = snapshot.search(query, terms, k, snapshot.mask(reader, filter))
-            ids = [hit.chunk_id for hit in hits]
-            rows, sentences = reader.chunks(ids), reader.sentences(ids)
+            found = snapshot.chunks(reader, [hit.chunk_id for hit in hits])
         return [
-            Candidate(row, hit.dense, hit.lexical, hit.vector, own.scored(query))
-            for row, hit, own in zip(rows, hits, sentences, strict=True)
+            Candidate(row, hit.dense, hit.lexical, hit.vector, sentences.scored(query))
+            for hit, (row, sentences) in zip(hits, found, strict=True)
         ]
 
     def checked_filter(self, filter: Filter | None) -> Filter | None:

@@ -17,8 +17,9 @@ from ingest.errors import IdentityError, IndexDamagedError
 from ingest.index.catalog import Catalog
 from ingest.index.directory import CATALOG, current_version
 from ingest.index.reader import Reader
-from ingest.index.records import State
+from ingest.index.records import DocumentRow, State
 from ingest.index.snapshot import Snapshot, base_is_due, remove_older_bases
+from ingest.types import Document
 
 T = TypeVar("T")
 
@@ -124,6 +125,13 @@ class Version:
                 if snapshot.state.generation == reader.state().generation:
                     yield reader, snapshot
                     return
+
+    def document(self, reader: Reader, source: str) -> tuple[DocumentRow, Document] | None:
+        """Return a document with its text, or None if there is none; reads it once a generation."""
+        snapshot = self._snapshot
+        if snapshot and snapshot.state.generation == reader.state().generation:
+            return snapshot.document(reader, source)
+        return reader.document(source)
 
     def tidy(self) -> None:
         """Write a new base file if one is due; needs the write lock."""

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.embeddings import SentenceVectors
 from ingest.errors import IndexDamagedError
 from ingest.index.atomic_files import read_arrays, write_arrays
 from ingest.index.dense import DenseIndex, build_flat
@@ -23,12 +24,17 @@ from ingest.index.filters import Filter, matching_documents
 from ingest.index.lexical import LexicalIndex, Postings
 from ingest.index.reader import Reader, Vectors, check_chunks
 from ingest.index.records import ChunkRow, DocumentRow, State
+from ingest.index.row_cache import RowCache
 from ingest.text.terms import document_terms
+from ingest.types import Document
 
 # After more changes than this a new base is written; a large index, whose base takes longer to
 # write, waits for one change in 100 chunks. Both chosen by hand.
 TAIL_LIMIT = 500
 _CHUNKS_A_CHANGE = 100
+# Of the last questions; a chunk takes about 4 kB. Both chosen by hand.
+_KEPT_CHUNKS = 4_096
+_KEPT_CHARACTERS = 4_000_000
 _BASE_NAME = re.compile(r"base-([0-9]+)\.bin")
 
 
@@ -61,6 +67,18 @@ class Base:
     postings: Postings
 
 
+ChunkWithSentences = tuple[ChunkRow, SentenceVectors]
+FoundDocument = tuple[DocumentRow, Document] | None
+
+
+def _chunk_cache() -> RowCache[int, ChunkWithSentences]:
+    return RowCache(_KEPT_CHUNKS)
+
+
+def _document_cache() -> RowCache[str, FoundDocument]:
+    return RowCache(_KEPT_CHARACTERS, lambda found: 1_000 + (len(found[1].text) if found else 0))
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The chunks of one generation by position: those of the base, then those added since.
@@ -83,6 +101,8 @@ class Snapshot:
     dense: DenseIndex
     lexical: LexicalIndex
     _rows: list[tuple[int, DocumentRow]] = field(default_factory=list)
+    _kept_chunks: RowCache[int, ChunkWithSentences] = field(default_factory=_chunk_cache)
+    _kept_documents: RowCache[str, FoundDocument] = field(default_factory=_document_cache)
 
     @classmethod
     def load(cls, reader: Reader, version: Path, previous: Snapshot | None = None) -> Snapshot:
@@ -115,6 +135,23 @@ class Snapshot:
             DenseIndex((base.vectors, build_flat(vectors))),
             LexicalIndex((base.postings, _postings(tail)), alive),
         )
+
+    def chunks(self, reader: Reader, ids: Sequence[int]) -> list[ChunkWithSentences]:
+        """Return chunks of this generation with the vectors of their sentences, in that order.
+
+        Raises:
+            IndexDamagedError: If one is missing or damaged.
+        """
+
+        def load(missing: Sequence[int]) -> list[ChunkWithSentences]:
+            return [*zip(reader.chunks(missing), reader.sentences(missing), strict=True)]
+
+        return self._kept_chunks.read(ids, load)
+
+    def document(self, reader: Reader, source: str) -> FoundDocument:
+        """Return a document of this generation with its text, or None if there is none."""
+        (found,) = self._kept_documents.read([source], lambda _: [reader.document(source)])
+        return found
 
     def search(
         self, query: Vectors, terms: Sequence[str], k: int, mask: NDArray[np.bool_]

@@ -46,7 +46,6 @@ def _term(word: str, language: Language) -> str:
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_][^\W_]*(?:'[^\W\d_]+)?")
 _HYPHENED = re.compile(r"(?<![\w-])([^\W\d_]+)[-–‑](\d+)(?![\w-])")
-_NOTHING = frozenset[str]()
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
 _QUOTES = str.maketrans("‘’ʼ´`“”„«»–—‑−", "'''''\"\"\"\"\"----")
@@ -124,7 +123,10 @@ def read_words(text: str, language: Language) -> list[Word]:
     """Return the words and numbers of ``text``, in order."""
     joined = _joined(text)
     found = [read_word(word, language) for word in words(text)]
-    return [one._replace(keys=one.keys | joined.get(one.text, _NOTHING)) for one in found]
+    return [
+        one._replace(keys=one.keys | joined[one.text]) if one.text in joined else one
+        for one in found
+    ]
 
 
 @lru_cache(maxsize=65536)
@@ -196,6 +198,7 @@ def distinguishing_words(text: str, language: Language) -> frozenset[str]:
     return frozenset(word.text for word in named + numbered if not word.is_stopword)
 
 
+@lru_cache(maxsize=8192)
 def term_keys(text: str, language: Language) -> frozenset[str]:
     """Return every key of every word of ``text``."""
     keys = (word.keys for word in read_words(text, language))

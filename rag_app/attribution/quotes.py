@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice, zip_longest
 from typing import NamedTuple
 
@@ -61,7 +61,7 @@ class Claim:
         self.text = text
         self.language = language
         self.wording = Wording(text, language)
-        self.plain = _Plain(text).text.strip(_EDGES)
+        self.plain = _plain_text(text).text.strip(_EDGES)
         self.least = _THRESHOLD if whole else _PART_THRESHOLD
 
     def halves(self) -> Iterator[tuple[Claim, Claim]]:
@@ -112,7 +112,7 @@ class Evidence:
 
     @cached_property
     def _plain(self) -> _Plain:
-        return _Plain(self.chunk.text)
+        return _plain_text(self.chunk.text)
 
     @cached_property
     def _sentences(self) -> list[_Sentence]:
@@ -147,6 +147,11 @@ class Evidence:
     def _quote(self, start: int, end: int, score: float, supports: bool) -> Quote:
         offset = self.chunk.start
         return Quote(self.chunk, offset + start, offset + end, score, supports)
+
+
+@lru_cache(maxsize=512)
+def _plain_text(text: str) -> _Plain:
+    return _Plain(text)
 
 
 class _Plain:

@@ -21,12 +21,25 @@ from rag_app.cli.options import (
 )
 from rag_app.cli.output import note, print_json
 from rag_app.cli.prompt import note_unread
+from rag_app.cli.remote import ask_server
 
 if TYPE_CHECKING:
     pass
 
 _NO_MATCH = "nothing in the index matches the --filter"
 
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="Ask this 'rag serve', without loading a model; RAG_SERVER_TOKEN is its token.",
+    ),
+]
+Collection = Annotated[
+    str | None,
+    typer.Option("--collection", metavar="NAME", help="Collection of the server."),
+]
 Question = Annotated[
     list[str],
     typer.Argument(metavar="QUESTION", help="The question, with or without quotes; - reads stdin."),
@@ -43,12 +56,25 @@ def ask(
         bool, typer.Option("--explain", help="Show the retrieved chunks with their scores.")
     ] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Ignore cached answers.")] = False,
+    server: Server = None,
+    collection: Collection = None,
     index: Index = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Answer a question from the documents, with exact quotes as evidence."""
     asked, chosen = read_question(question), parse_filter(filter)
+    if server:
+        if index or explain or no_cache:
+            raise _needs_the_index()
+        answer = ask_server(
+            server, collection, asked, llm=llm, prompt=prompt, top_k=top_k, filter=chosen
+        )
+        if as_json:
+            print_json(answer.to_record())
+        else:
+            print(answer)
+        return
     from rag_app.app import RagApp
     from rag_app.cli.answer_output import print_citations, print_explanation, stream_reply
 
@@ -107,6 +133,12 @@ def search(
     print_chunks(chunks)
     if not chunks:
         note(_NO_MATCH if chosen else "nothing found", quiet)
+
+
+def _needs_the_index() -> Exception:
+    from ingest import UsageError
+
+    return UsageError("--index, --explain and --no-cache don't work with --server: leave them out")
 
 
 def read_question(words: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 
 from langchain_core.language_models import BaseChatModel, BaseLanguageModel
 
@@ -61,6 +62,7 @@ def _title(chunk: ScoredChunk) -> str:
     return ", ".join(filter(None, (source, chunk.place.name)))
 
 
+@lru_cache(maxsize=512)
 def _harmless(text: str) -> str:
     return "".join(
         f"| {line}" if _IMITATION.match(_visible(line)) else line

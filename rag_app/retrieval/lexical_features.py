@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,7 @@ def _grams(question: str) -> Iterator[str]:
         yield from (text[at : at + _GRAM] for at in range(max(1, len(text) - _GRAM + 1)))
 
 
+@lru_cache(maxsize=4096)
 def _plain(text: str) -> str:
     """Return the words of a text without case and accents, with spaces around each."""
     lowered = text.lower()

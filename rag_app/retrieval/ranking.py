@@ -126,8 +126,10 @@ def _spread(ranked: Sequence[Ranked], loss: float) -> list[Ranked]:
     lowered = []
     for one in ranked:
         source = one.candidate.row.source
-        lowered.append(replace(one, score=max(one.score - loss * before[source], 0.0)))
+        better = before[source]
         before[source] += 1
+        score = max(one.score - loss * better, 0.0)
+        lowered.append(replace(one, score=score) if better else one)
     return sorted(lowered, key=in_order)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -47,7 +46,7 @@ class HybridRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any
     ) -> list[Document]:
         ranked = self.rank(query)[: int(kwargs.get("k", self.k))]
-        whole = cache(self.index.document)
+        whole = self.index.texts(one.candidate.row.source for one in ranked).get
         found = [ranked_document(one, whole(one.candidate.row.source)) for one in ranked]
         if self.width == "chunk":
             return found

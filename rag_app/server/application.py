@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -35,6 +37,9 @@ def create_server(collections: Collections) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    # More threads than processors would only wait for each other.
+    threads = ThreadPoolExecutor((os.cpu_count() or 1) + 1, thread_name_prefix="answer")
+    asyncio.get_running_loop().set_default_executor(threads)
     collections: Collections = app.state.collections
     for collection in collections.values():
         await asyncio.to_thread(collection.warm)
