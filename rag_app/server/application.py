@@ -14,7 +14,7 @@ from ingest import RagError
 from rag_app.server import api_conversations, api_documents, api_questions, api_status
 from rag_app.server.collections import Collections
 from rag_app.server.conversation_store import NoConversationError
-from rag_app.server.requests import report_error
+from rag_app.server.requests import report_error, report_method
 
 
 def create_server(collections: Collections) -> FastAPI:
@@ -32,6 +32,7 @@ def create_server(collections: Collections) -> FastAPI:
         app.include_router(module.router)
     for error in (RagError, NoConversationError):
         app.add_exception_handler(error, report_error)
+    app.add_exception_handler(405, report_method)
     return app
 
 

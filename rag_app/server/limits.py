@@ -19,6 +19,7 @@ _UPLOADS = frozenset({"/api/documents", "/documents"})
 _ANSWERS = ("/api/ask", "/api/search", "/ask", "/v1/", "/mcp")
 # All chosen by hand.
 _BODY_BYTES = 1_000_000
+_SMALL_BODY = 65_536
 _BODY_SECONDS = 20.0  # without a byte of the body
 _RUNNING = 16
 _WAITING = 64
@@ -130,8 +131,10 @@ class _Body:
     """The body of a request: refused if it is too large, or comes too slowly."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
-        headers = Headers(scope=scope)
-        self._complete = not (_stated_length(scope) or "transfer-encoding" in headers)
+        self._complete = False
+        # The rest of a small body is soon here: it need not end the connection.
+        is_small = _stated_length(scope) <= _SMALL_BODY
+        self._may_stay = is_small and "transfer-encoding" not in Headers(scope=scope)
         self._receive = receive
         self._send = send
         self._limit = limit
@@ -153,7 +156,8 @@ class _Body:
 
     async def send(self, message: Message) -> None:
         """Pass on a response; one that does not need the rest of the body ends the connection."""
-        if message["type"] == "http.response.start" and not self._complete:
+        ends = not (self._complete or self._may_stay)
+        if ends and message["type"] == "http.response.start":
             MutableHeaders(scope=message)["Connection"] = "close"
         await self._send(message)
 

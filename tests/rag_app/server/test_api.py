@@ -89,10 +89,10 @@ def test_a_search_returns_chunks_of_the_filtered_documents(http: httpx.Client) -
         ({"question": "x", "colour": "red"}, 422, "colour"),
         ({"question": "x", "top_k": 0}, 422, "top_k"),
         ({"question": "x", "filter": {"colour": "red"}}, 400, "colour"),
-        ({"question": "x", "llm": "openai:gpt"}, 400, "not offered here: choose extractive"),
-        ({"question": "x", "llm": "huggingface:/etc"}, 400, "not offered"),
-        ({"question": "x", "prompt": "../../etc/passwd"}, 400, "there is no prompt"),
-        ({"question": "x", "prompt": "condense"}, 400, "there is no prompt"),
+        ({"question": "x", "llm": "openai:gpt"}, 404, "not offered here: choose extractive"),
+        ({"question": "x", "llm": "huggingface:/etc"}, 404, "not offered"),
+        ({"question": "x", "prompt": "../../etc/passwd"}, 404, "there is no prompt"),
+        ({"question": "x", "prompt": "condense"}, 404, "there is no prompt"),
         ({"question": "x", "conversation": "unknown"}, 404, "no conversation 'unknown'"),
     ],
 )
@@ -192,7 +192,7 @@ def test_an_upload_is_indexed_answered_replaced_and_deleted(
     assert own.post("/api/documents", files=new).json() == {"sources": ["rules.txt"]}
     assert settled(own)["report"]["new"] == 1
     assert "green badge" in ask(own, "What do visitors wear?")["answer"]
-    assert own.post("/api/documents", files=new).status_code == 400
+    assert own.post("/api/documents", files=new).status_code == 409
     other = {"files": ("rules.txt", "Visitors wear a blue badge.")}
     assert own.post("/api/documents?replace=true", files=other).status_code == 201
     assert settled(own)["report"]["changed"] == 1

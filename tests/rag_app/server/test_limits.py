@@ -127,7 +127,9 @@ def test_a_second_request_that_does_not_arrive_is_not_waited_for(
 def test_only_an_unread_body_ends_the_connection(small: str) -> None:
     kept = [httpx.get(f"{small}/health"), httpx.post(f"{small}/api/conversations")]
     assert [one.headers.get("connection") for one in kept] == [None, None]
-    unread = httpx.post(f"{small}/api/conversations", content=b"x" * 10)
+    small_body = httpx.post(f"{small}/api/conversations", content=b"x" * 10)
+    assert small_body.headers.get("connection") is None
+    unread = httpx.post(f"{small}/api/conversations", content=b"x" * 100_000)
     assert unread.headers["connection"] == "close"
 
 
