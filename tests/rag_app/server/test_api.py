@@ -241,7 +241,15 @@ def test_a_folder_without_an_index_says_so_until_it_has_one(serve: Serve, tmp_pa
         assert "twenty-four" in ask(http, WARRANTY)["answer"]
 
 
-def test_counts_are_exported_for_prometheus(http: httpx.Client) -> None:
+def test_answers_are_counted_without_any_text(http: httpx.Client) -> None:
+    def counted(outcome: str) -> float:
+        labels = f'{{collection="documents",llm="extractive",outcome="{outcome}"}} '
+        lines = http.get("/metrics").text.splitlines()
+        found = [line.rpartition(" ")[2] for line in lines if f"rag_answers_total{labels}" in line]
+        return float(found[0]) if found else 0.0
+
+    before = counted("answered"), counted("abstained")
     ask(http, WARRANTY)
-    text = http.get("/metrics").text
-    assert "# TYPE" in text
+    ask(http, "Who won the football match on Mars?")
+    assert (counted("answered"), counted("abstained")) == (before[0] + 1, before[1] + 1)
+    assert "warranty" not in http.get("/metrics").text.lower()
