@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 import uuid
@@ -14,8 +13,6 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from rag_app.app import RagApp
-from rag_app.conversation import Conversation
 from rag_app.server.openai_errors import OpenAIRoute, error_body, openai_problems, refuse
 from rag_app.server.openai_messages import read_messages
 from rag_app.server.openai_models import served_model
@@ -53,12 +50,10 @@ async def complete_chat(request: Request, asked: ChatRequest) -> ChatCompletion 
     """
     _refuse_unsupported(asked)
     model = served_model(request, asked.model)
-    question = read_messages(asked.messages, "messages")
-    conversation = await asyncio.to_thread(question.conversation, model.app)
+    events = await read_messages(asked.messages, "messages").events(model)
     if asked.stream:
-        return EventSourceResponse(_chunks(asked, conversation, question.question))
-    answering = _completion(asked.model, conversation, question.question)
-    return await unless_disconnected(request, answering)
+        return EventSourceResponse(_chunks(asked, events))
+    return await unless_disconnected(request, _completion(asked.model, events))
 
 
 def _refuse_unsupported(asked: ChatRequest) -> None:
@@ -73,17 +68,18 @@ def _refuse_unsupported(asked: ChatRequest) -> None:
     )
 
 
-async def _completion(
-    model: str, conversation: Conversation[RagApp], question: str
-) -> ChatCompletion:
-    thoughts, answer = "", Answer(question, "")
-    stream: Any = conversation.astream(question)
+async def _completion(model: str, stream: Any) -> ChatCompletion:
+    thoughts = ""
     async with aclosing(stream) as events:
         async for event in events:
             if isinstance(event, Thinking):
                 thoughts += event.text
             elif isinstance(event, Answer):
-                answer = event
+                return _completed(model, event, thoughts)
+    raise AssertionError("a stream ends with its answer")
+
+
+def _completed(model: str, answer: Answer, thoughts: str) -> ChatCompletion:
     reply = ChatReply(
         content=answer_markdown(answer) + footnotes(answer),
         reasoning_content=thoughts or None,
@@ -98,9 +94,7 @@ async def _completion(
     )
 
 
-async def _chunks(
-    asked: ChatRequest, conversation: Conversation[RagApp], question: str
-) -> AsyncIterator[ServerSentEvent]:
+async def _chunks(asked: ChatRequest, stream: Any) -> AsyncIterator[ServerSentEvent]:
     head = {
         "id": _id(),
         "object": "chat.completion.chunk",
@@ -109,8 +103,8 @@ async def _chunks(
     }
     wants_usage = asked.stream_options is not None and asked.stream_options.include_usage
     try:
-        stream: Any = _deltas(conversation, question)
-        async with aclosing(stream) as deltas:
+        pieces: Any = _deltas(stream)
+        async with aclosing(pieces) as deltas:
             async for delta, answer in deltas:
                 reason = finish_reason(answer) if answer else None
                 choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
@@ -122,12 +116,9 @@ async def _chunks(
         yield _data(error_body(error).model_dump())
 
 
-async def _deltas(
-    conversation: Conversation[RagApp], question: str
-) -> AsyncIterator[tuple[dict[str, Any], Answer | None]]:
+async def _deltas(stream: Any) -> AsyncIterator[tuple[dict[str, Any], Answer | None]]:
     """Yield the pieces of a message; the answer comes with the last one."""
     yield {"role": "assistant", "content": ""}, None
-    stream: Any = conversation.astream(question)
     async with aclosing(stream) as events:
         async for event in events:
             if isinstance(event, Thinking):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from rag_app.app import RagApp
-from rag_app.conversation import Conversation, Turn
+from rag_app.conversation import Condensed, Conversation, Turn
 from rag_app.conversation.follow_ups import standalone_question
+from rag_app.server.answering import counted
 from rag_app.server.api_schemas import LONGEST_QUESTION
 from rag_app.server.openai_errors import OpenAIError
+from rag_app.server.openai_models import ServedModel
 from rag_app.server.openai_schemas import ContentPart, Message
 from rag_app.server.openai_text import without_footnotes
-from rag_app.types import Answer
+from rag_app.types import Answer, Event
 
 _MOST_TURNS = 20  # chosen by hand
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
@@ -26,13 +29,17 @@ class Asked:
     question: str
     exchanges: tuple[tuple[str, str], ...]
 
-    def conversation(self, app: RagApp) -> Conversation[RagApp]:
-        """Return the conversation that the question continues; embeds words of follow-ups.
+    async def events(self, model: ServedModel) -> AsyncIterator[Condensed | Event]:
+        """Return the stream of the answer, as `rag_app.Conversation.astream` yields it.
 
         Raises:
             RagError: There is no index that can be asked.
         """
-        app.retriever()
+        conversation = await asyncio.to_thread(self._conversation, model.app)
+        return counted(model.collection, conversation.astream(self.question))
+
+    def _conversation(self, app: RagApp) -> Conversation[RagApp]:
+        app.retriever()  # raises before a stream has begun
         return Conversation(app, _turns(self.exchanges, app))
 
 

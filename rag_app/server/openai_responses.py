@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -16,8 +15,6 @@ from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import JSONResponse
 
-from rag_app.app import RagApp
-from rag_app.conversation import Conversation
 from rag_app.server.openai_chat import finish_reason, tokens_used
 from rag_app.server.openai_errors import OpenAIRoute, error_body, openai_problems, refuse
 from rag_app.server.openai_messages import read_messages
@@ -57,12 +54,11 @@ async def create_response(request: Request, asked: ResponsesRequest) -> Response
     model = served_model(request, asked.model)
     given = asked.input
     messages = [InputItem(role="user", content=given)] if isinstance(given, str) else given
-    question = read_messages(messages, "input")
-    conversation = await asyncio.to_thread(question.conversation, model.app)
+    events = await read_messages(messages, "input").events(model)
     writing = _Writing(asked.model)
     if asked.stream:
-        return EventSourceResponse(_events(writing, conversation, question.question))
-    answer = await unless_disconnected(request, _answer(conversation, question.question))
+        return EventSourceResponse(_events(writing, events))
+    answer = await unless_disconnected(request, _answer(events))
     return JSONResponse(writing.done(answer).model_dump(mode="json"))
 
 
@@ -129,15 +125,13 @@ class _Event(BaseModel, extra="allow"):
     sequence_number: int
 
 
-async def _events(
-    writing: _Writing, conversation: Conversation[RagApp], question: str
-) -> AsyncIterator[ServerSentEvent]:
+async def _events(writing: _Writing, stream: Any) -> AsyncIterator[ServerSentEvent]:
     yield writing.event("created", response=writing.record("in_progress"))
     yield writing.event("in_progress", response=writing.record("in_progress"))
     yield writing.event("output_item.added", output_index=0, item=writing.message())
     yield writing.of_text("content_part.added", part=OutputText(text=""))
     try:
-        answer = await _answer(conversation, question)
+        answer = await _answer(stream)
     except Exception as error:
         failure = ResponseError(message=error_body(error).error.message)
         yield writing.event("failed", response=writing.record("failed", error=failure))
@@ -152,8 +146,7 @@ async def _events(
     yield writing.event(_status(answer), response=writing.done(answer))
 
 
-async def _answer(conversation: Conversation[RagApp], question: str) -> Answer:
-    stream: Any = conversation.astream(question)
+async def _answer(stream: Any) -> Answer:
     async with aclosing(stream) as events:
         async for event in events:
             if isinstance(event, Answer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable
 from typing import Annotated, Any, TypeVar
 
@@ -19,14 +20,18 @@ from ingest import (
 )
 from rag_app.server.access import Access
 from rag_app.server.api_schemas import Problem
-from rag_app.server.collections import Collection, Collections
+from rag_app.server.collections import Collection, Collections, NotOfferedError
 from rag_app.server.conversation_store import NoConversationError
+from rag_app.server.uploads import NameTakenError
 
 Result = TypeVar("Result")
 
+_PARAMETER = re.compile(r"\{\w+\}")
 # The first that fits counts.
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NoConversationError, 404),
+    (NotOfferedError, 404),
+    (NameTakenError, 409),
     (IndexMissingError, 409),
     (IndexBusyError, 409),
     (StoreError, 503),
@@ -43,12 +48,28 @@ def status_of(error: Exception) -> int:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the descriptions of failures for the OpenAPI document."""
-    return {status: {"model": Problem} for status in (401, 403, 404, 429, *statuses)}
+    return {status: {"model": Problem} for status in (400, 401, 403, 404, 429, *statuses)}
 
 
 async def report_error(request: Request, error: Exception) -> JSONResponse:
     """Return the response for an error of ours."""
     return JSONResponse({"detail": str(error)}, status_of(error))
+
+
+async def report_method(request: Request, error: Exception) -> JSONResponse:
+    """Return the response to a method that no route of the path has, with those that they have.
+
+    Each route only knows its own methods.
+    """
+    path = request.url.path
+    allowed = {
+        method.upper()
+        for template, methods in request.app.openapi()["paths"].items()
+        if re.fullmatch(_PARAMETER.sub("[^/]+", template), path)
+        for method in methods
+    }
+    headers = {"Allow": ", ".join(sorted(allowed))} if allowed else None
+    return JSONResponse({"detail": "Method Not Allowed"}, 405, headers)
 
 
 def access_of(request: Request) -> Access:

@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import jsonschema
 import pytest
-from conftest import collections
 from mcp import Client, MCPError, StdioServerParameters
 from mcp_types import TextContent, TextResourceContents
+from served import collections
 
 from rag_app import RagApp
 from rag_app.server.access import Tokens, new_token

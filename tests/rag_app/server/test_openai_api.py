@@ -12,9 +12,9 @@ import httpx
 import numpy as np
 import openai
 import pytest
-from conftest import collections
 from langchain_openai import ChatOpenAI
 from openai import AsyncOpenAI, OpenAI
+from served import collections
 
 from rag_app import RagApp
 from rag_app.server.access import Tokens, new_token

@@ -12,9 +12,9 @@ import httpx
 import openai
 import pytest
 from chat_server import Messages, chat_server
-from conftest import collections
 from markdown_it import MarkdownIt
 from openai import OpenAI
+from served import collections
 
 from rag_app import RagApp
 from rag_app.server.openai_text import answer_markdown, footnotes, without_footnotes
