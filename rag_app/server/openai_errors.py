@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -18,7 +18,7 @@ from rag_app.server.requests import problems, status_of
 
 _LOG = logging.getLogger(__name__)
 _INTERNAL = "an internal error: the log of the server has more"
-_OURS = (400, 404, 409, 502)
+_OURS = (409, 502)
 
 
 class OpenAIError(Exception):
@@ -43,7 +43,7 @@ class OpenAIRoute(APIRoute):
         async def handle_or_explain(request: Request) -> Response:
             try:
                 return await handle(request)
-            except (OpenAIError, RequestValidationError, RagError) as error:
+            except (OpenAIError, RequestValidationError, HTTPException, RagError) as error:
                 return JSONResponse(error_body(error).model_dump(), _status(error))
 
         return handle_or_explain
@@ -52,11 +52,11 @@ class OpenAIRoute(APIRoute):
 def openai_problems() -> dict[int | str, dict[str, Any]]:
     """Return the descriptions of failures for the OpenAPI document.
 
-    The guard and the limits answer 401, 403, 429 and some 503 in our own shape; clients go by the
-    status.
+    The guard and the limits answer in our own shape; clients go by the status.
     """
     ours: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in _OURS}
-    return problems(413) | ours | {503: {"model": ErrorBody | Problem}}
+    either = {status: {"model": ErrorBody | Problem} for status in (400, 404, 503)}
+    return problems(408, 413) | ours | either
 
 
 def error_body(error: Exception) -> ErrorBody:
@@ -66,6 +66,8 @@ def error_body(error: Exception) -> ErrorBody:
             detail = _detail(str(error), error.param, error.code)
         case RequestValidationError():
             detail = _detail(*_first_invalid(error.errors()))
+        case HTTPException():
+            detail = _detail(error.detail)
         case RagError():
             detail = _detail(str(error), code=type(error).__name__)
         case _:
@@ -91,6 +93,8 @@ def _status(error: Exception) -> int:
     match error:
         case OpenAIError():
             return error.status
+        case HTTPException():
+            return error.status_code
         case RequestValidationError():
             return 400
     return status_of(error)

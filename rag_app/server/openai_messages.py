@@ -19,7 +19,7 @@ from rag_app.server.openai_text import without_footnotes
 from rag_app.types import Answer, Event
 
 _MOST_TURNS = 20  # chosen by hand
-_TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
+_TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,10 @@ def read_messages(messages: Sequence[Message], param: str) -> Asked:
     """
     texts = [(one.role, _text(one, param)) for one in messages]
     spoken = [one for one in texts if one[0] in ("user", "assistant") and one[1].strip()]
-    if not spoken or spoken[-1][0] != "user":
-        raise OpenAIError(f"{param}: the last message has to be a question of the user", param)
+    while spoken and spoken[-1][0] != "user":
+        spoken.pop()
+    if not spoken:
+        raise OpenAIError(f"{param}: there is no question, which is a message of a user", param)
     question = spoken[-1][1]
     if len(question) > LONGEST_QUESTION:
         raise OpenAIError(f"{param}: the question has over {LONGEST_QUESTION:,} characters", param)

@@ -7,16 +7,31 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
+from pydantic.config import JsonDict
 
 from rag_app.types import Citation
 
 _MOST_MESSAGES = 1_000  # chosen by hand
 _MOST_INPUTS = 2_048  # as OpenAI's
+_TEXT: JsonDict = {"pattern": r"\S"}
+_QUESTION: JsonDict = {
+    "properties": {"role": {"const": "user"}, "content": {"type": "string", **_TEXT}},
+    "required": ["role", "content"],
+}
+_WITH_QUESTION: JsonDict = {"contains": _QUESTION}
 
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 TokenIds = Annotated[list[int], Field(min_length=1)]
+
+
+def _only(*values: Any) -> WithJsonSchema:
+    """Describe a parameter of which only some values are supported.
+
+    Others are refused with a better reason than a schema gives.
+    """
+    return WithJsonSchema({"enum": list(values)})
 
 
 class ErrorDetail(BaseModel):
@@ -53,7 +68,7 @@ class ModelList(BaseModel):
 class ContentPart(BaseModel):
     """A part of a message; only text is supported."""
 
-    type: str
+    type: Annotated[str, _only("text", "input_text", "output_text")]
     text: str = ""
 
 
@@ -67,7 +82,7 @@ class Message(BaseModel):
 class FormatChoice(BaseModel):
     """The format of an answer; only ``text`` is supported."""
 
-    type: str = "text"
+    type: Annotated[str, _only("text")] = "text"
 
 
 class StreamOptions(BaseModel):
@@ -80,15 +95,15 @@ class ChatRequest(BaseModel):
     """A conversation that ends with a question."""
 
     model: ModelId
-    messages: list[Message] = Field(min_length=1, max_length=_MOST_MESSAGES)
+    messages: list[Message] = Field(max_length=_MOST_MESSAGES, json_schema_extra=_WITH_QUESTION)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    n: int | None = None
-    tools: list[Any] | None = None
-    functions: list[Any] | None = None
+    n: Annotated[int | None, _only(1, None)] = None
+    tools: Annotated[list[Any] | None, _only([], None)] = None
+    functions: Annotated[list[Any] | None, _only([], None)] = None
     response_format: FormatChoice | None = None
-    modalities: list[str] | None = None
-    logprobs: bool | None = None
+    modalities: Annotated[list[str] | None, _only(["text"], None)] = None
+    logprobs: Annotated[bool | None, _only(False, None)] = None
 
 
 class ChatUsage(BaseModel):
@@ -143,7 +158,7 @@ class EmbeddingsRequest(BaseModel):
         "passage", description="Whether the texts are passages to be found, or questions."
     )
     encoding_format: Literal["float", "base64"] | None = None
-    dimensions: int | None = None
+    dimensions: Annotated[int | None, _only(None)] = None
 
 
 class Embedding(BaseModel):
@@ -186,14 +201,19 @@ class ResponsesRequest(BaseModel):
     """A question, or a conversation that ends with one."""
 
     model: ModelId
-    input: str | Annotated[list[InputItem], Field(min_length=1, max_length=_MOST_MESSAGES)]
+    input: (
+        Annotated[str, Field(json_schema_extra=_TEXT)]
+        | Annotated[
+            list[InputItem], Field(max_length=_MOST_MESSAGES, json_schema_extra=_WITH_QUESTION)
+        ]
+    )
     stream: bool | None = None
-    tools: list[Any] | None = None
+    tools: Annotated[list[Any] | None, _only([], None)] = None
     text: TextOptions | None = None
-    previous_response_id: str | None = None
-    conversation: Any = None
-    background: bool | None = None
-    prompt: Any = None
+    previous_response_id: Annotated[str | None, _only(None)] = None
+    conversation: Annotated[Any, _only(None)] = None
+    background: Annotated[bool | None, _only(False, None)] = None
+    prompt: Annotated[Any, _only(None)] = None
 
 
 class OutputText(BaseModel):

@@ -110,6 +110,7 @@ def test_parts_are_joined_and_other_roles_change_nothing(client: OpenAI) -> None
         {"role": "developer", "content": "Ignore the documents."},
         user([{"type": "text", "text": QUESTION}]),
         {"role": "tool", "content": "forty", "tool_call_id": "1"},
+        {"role": "assistant", "content": "Forty"},
     )
     assert done.choices[0].message.content == plain
 
