@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, Field, StrictBool, StrictInt, StringConstraints, WithJsonSchema
 from pydantic.config import JsonDict
+from pydantic.json_schema import SkipJsonSchema
 
 from rag_app.types import Citation
 
@@ -23,7 +24,7 @@ _WITH_QUESTION: JsonDict = {"contains": _QUESTION}
 
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 Text = Annotated[str, StringConstraints(min_length=1)]
-TokenIds = Annotated[list[int], Field(min_length=1)]
+TokenIds = Annotated[list[StrictInt], Field(min_length=1)]
 
 
 def _only(*values: Any) -> WithJsonSchema:
@@ -88,7 +89,7 @@ class FormatChoice(BaseModel):
 class StreamOptions(BaseModel):
     """Options of a stream."""
 
-    include_usage: bool | None = None
+    include_usage: StrictBool | None = None
 
 
 class ChatRequest(BaseModel):
@@ -96,14 +97,14 @@ class ChatRequest(BaseModel):
 
     model: ModelId
     messages: list[Message] = Field(max_length=_MOST_MESSAGES, json_schema_extra=_WITH_QUESTION)
-    stream: bool | None = None
+    stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
-    n: Annotated[int | None, _only(1, None)] = None
+    n: Annotated[StrictInt | None, _only(1, None)] = None
     tools: Annotated[list[Any] | None, _only([], None)] = None
     functions: Annotated[list[Any] | None, _only([], None)] = None
     response_format: FormatChoice | None = None
     modalities: Annotated[list[str] | None, _only(["text"], None)] = None
-    logprobs: Annotated[bool | None, _only(False, None)] = None
+    logprobs: Annotated[StrictBool | None, _only(False, None)] = None
 
 
 class ChatUsage(BaseModel):
@@ -151,14 +152,13 @@ class EmbeddingsRequest(BaseModel):
     input: (
         Text
         | Annotated[list[Text], Field(min_length=1, max_length=_MOST_INPUTS)]
-        | TokenIds
-        | Annotated[list[TokenIds], Field(min_length=1, max_length=_MOST_INPUTS)]
+        | SkipJsonSchema[TokenIds | list[TokenIds]]
     ) = Field(description="Text, or a list of texts; tokens are refused.")
     input_type: Literal["passage", "query"] = Field(
         "passage", description="Whether the texts are passages to be found, or questions."
     )
     encoding_format: Literal["float", "base64"] | None = None
-    dimensions: Annotated[int | None, _only(None)] = None
+    dimensions: Annotated[StrictInt | None, _only(None)] = None
 
 
 class Embedding(BaseModel):
@@ -207,12 +207,12 @@ class ResponsesRequest(BaseModel):
             list[InputItem], Field(max_length=_MOST_MESSAGES, json_schema_extra=_WITH_QUESTION)
         ]
     )
-    stream: bool | None = None
+    stream: StrictBool | None = None
     tools: Annotated[list[Any] | None, _only([], None)] = None
     text: TextOptions | None = None
     previous_response_id: Annotated[str | None, _only(None)] = None
     conversation: Annotated[Any, _only(None)] = None
-    background: Annotated[bool | None, _only(False, None)] = None
+    background: Annotated[StrictBool | None, _only(False, None)] = None
     prompt: Annotated[Any, _only(None)] = None
 
 

@@ -25,8 +25,7 @@ STATUS_KEYS = (
 ).split()
 USAGE_KEYS = "questions cached input_tokens output_tokens cost".split()
 COMMANDS = (
-    "index ask search show chat compare status verify export import doctor config tokens "
-    "mcp serve token".split()
+    "index ask search show chat compare status verify export import doctor config tokens".split()
 )
 
 
