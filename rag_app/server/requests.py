@@ -72,7 +72,8 @@ async def report_method(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": "Method Not Allowed"}, 405, headers)
 
 
-def access_of(request: Request) -> Access:
+# Dependencies are coroutines: FastAPI runs others in threads, which takes longer than they do.
+async def access_of(request: Request) -> Access:
     """Return who asks."""
     access: Access = request.state.access
     return access
@@ -91,7 +92,7 @@ CollectionName = Annotated[
 ]
 
 
-def readable_collection(
+async def readable_collection(
     request: Request, access: Caller, name: CollectionName = None
 ) -> Collection:
     """Return the collection that a request names, or the first that the caller may read.
@@ -108,7 +109,7 @@ def readable_collection(
 Readable = Annotated[Collection, Depends(readable_collection)]
 
 
-def writable_collection(collection: Readable, access: Caller) -> Collection:
+async def writable_collection(collection: Readable, access: Caller) -> Collection:
     """Return the collection, if the caller may change its documents."""
     if not access.may_write(collection.name):
         raise HTTPException(403, f"this token may not change '{collection.name}'")

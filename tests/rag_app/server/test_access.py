@@ -63,6 +63,8 @@ def test_a_token_that_could_be_guessed_is_refused() -> None:
         ([{**GOOD, "read": "a"}], "'read' has to be a list of collections"),
         ([{**GOOD, "write": [1]}], "'write' has to be a list"),
         ([GOOD, GOOD], "the name 'ana' twice"),
+        ([{**GOOD, "name": "token"}], "the name 'token' twice, or it is one of the server's own"),
+        ([{**GOOD, "name": "local"}], "the name 'local' twice, or it is one of the server's own"),
     ],
 )
 def test_a_file_that_is_not_a_list_of_tokens_is_refused(

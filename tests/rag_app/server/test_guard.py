@@ -261,3 +261,56 @@ def test_collections_that_a_token_may_not_read_do_not_exist(serve: Serve, folder
 def test_nothing_of_a_question_is_logged(server: str, capfd: pytest.CaptureFixture[str]) -> None:
     httpx.post(f"{server}/api/ask", json={"question": "a very secret warranty"}, timeout=60)
     assert "secret" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    ["POST /api/documents", "POST /login", "POST /logout", "GET /health"],
+)
+def test_who_is_refused_can_not_keep_the_connection(
+    locked: str, request_line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "_LOGIN_SECONDS", 0.3)
+    host, port = locked.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        headers = "Host: 127.0.0.1\r\nContent-Length: 400\r\n\r\n"
+        connection.sendall(f"{request_line} HTTP/1.1\r\n{headers}token=".encode())
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert status(answer) in (303, 401, 408)
+    assert b"connection: close" in answer.lower()
+
+
+def test_a_login_that_is_tried_too_often_says_when_to_try_again(
+    locked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "_TRIES", Rates(0.0, 0))
+    refused = httpx.post(f"{locked}/login", data={"token": "wrong"})
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert httpx.post(f"{locked}/login", data={"token": TOKEN}).status_code == 303
+
+
+OLD_BROWSER = {"User-Agent": "Mozilla/5.0 (Windows NT 6.1; rv:52.0) Gecko/20100101 Firefox/52.0"}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_a_browser_that_names_no_origin_changes_nothing(
+    server: str, locked: str, kind: str
+) -> None:
+    sent = {**OLD_BROWSER, "Content-Type": kind}
+    for more in ({}, {"Authorization": "Basic YTpi"}):
+        refused = httpx.post(f"{server}/api/ask", headers={**sent, **more}, content=BODIES[kind])
+        assert refused.status_code == 403
+    with httpx.Client(base_url=locked, headers=OLD_BROWSER) as browser:
+        entered = browser.post("/login", data={"token": TOKEN}, headers={"Origin": locked})
+        assert entered.status_code == 303
+        assert browser.post("/api/conversations").status_code == 403
+        bearer = {"Authorization": f"Bearer {TOKEN}"}
+        assert browser.post("/api/conversations", headers=bearer).status_code == 201
+
+
+def test_a_token_may_have_letters_of_any_alphabet(serve: Serve, folder: Path) -> None:
+    token = "ação-и-слово-そうだよ"
+    url = serve(collections(folder), Tokens.of(SecretStr(token), None))
+    headers = {"Authorization": f"Bearer {token}".encode()}
+    assert httpx.get(f"{url}/health", headers=headers).status_code == 200
+    assert httpx.post(f"{url}/login", data={"token": token}).status_code == 303
