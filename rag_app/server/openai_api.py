@@ -47,7 +47,8 @@ async def embed(request: Request, asked: EmbeddingsRequest) -> EmbeddingList:
     The model embeds questions in another way than passages: the extra field ``input_type`` says
     which the texts are.
     """
-    embedding = served_model(request, asked.model).app.embedding
+    app = served_model(request, asked.model).app
+    embedding = await asyncio.to_thread(lambda: app.embedding)  # it may have to be loaded
     texts = _texts(asked)
     if asked.dimensions not in (None, embedding.identity.dimension):
         raise OpenAIError(

@@ -29,7 +29,7 @@ from rag_app.types import Answer, Thinking
 
 router = APIRouter(route_class=OpenAIRoute)
 
-_STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
+_STREAM: dict[str, Any] = {"text/event-stream": {}}
 
 
 @router.post(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from rag_app.app import RagApp
+from rag_app.server.access import Access
 from rag_app.server.collections import Collection
 from rag_app.server.openai_errors import OpenAIError
-from rag_app.server.requests import access_of, collections_of
+from rag_app.server.requests import collections_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class ServedModel:
 
 def served_models(request: Request) -> list[ServedModel]:
     """Return the models of the collections that the caller may read."""
-    access = access_of(request)
+    access: Access = request.state.access
     readable = (one for one in collections_of(request).values() if access.may_read(one.name))
     return [model for collection in readable for model in _of(collection)]
 

@@ -152,7 +152,7 @@ class EmbeddingsRequest(BaseModel):
     input: (
         Text
         | Annotated[list[Text], Field(min_length=1, max_length=_MOST_INPUTS)]
-        | SkipJsonSchema[TokenIds | list[TokenIds]]
+        | SkipJsonSchema[TokenIds | Annotated[list[TokenIds], Field(min_length=1)]]
     ) = Field(description="Text, or a list of texts; tokens are refused.")
     input_type: Literal["passage", "query"] = Field(
         "passage", description="Whether the texts are passages to be found, or questions."
