@@ -23,14 +23,16 @@ from mcp_types import (
     ReadResourceRequestParams,
     ReadResourceResult,
 )
+from starlette.requests import Request
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ingest import RagError
 from rag_app.server.access import LOCAL, Access
 from rag_app.server.collections import Collection, Collections
 from rag_app.server.mcp_resources import list_documents, read_text
 from rag_app.server.mcp_tools import TOOLS, call_tool
+from rag_app.server.requests import unless_disconnected
 
 _LOG = logging.getLogger(__name__)
 _INSTRUCTIONS = (
@@ -68,8 +70,25 @@ class McpEndpoint:
         return Route("/mcp", self, methods=["POST"], include_in_schema=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; ``run`` has to be entered before."""
-        await self._manager.asgi_app(scope, receive, send)
+        """Answer a request, unless the caller leaves; ``run`` has to be entered before."""
+        request = Request(scope, receive)
+        answering = self._manager.asgi_app(scope, _replayed(await request.body()), send)
+        try:
+            await unless_disconnected(request, answering)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():  # by the server, not by the caller
+                raise
+
+
+def _replayed(body: bytes) -> Receive:
+    """Return a ``receive`` that gives the body, and then nothing."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return messages.pop() if messages else await asyncio.Future()
+
+    return receive
 
 
 def _access_of(context: Context) -> Access:

@@ -7,13 +7,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import jsonschema
 import pytest
+from chat_server import Messages, chat_server
 from mcp import Client, MCPError, StdioServerParameters
 from mcp_types import TextContent, TextResourceContents
 from served import collections
@@ -195,6 +197,36 @@ def test_a_collection_that_may_not_be_read_does_not_exist(
                 said in done.text
                 for said in ('"resources":[]', "there is no such document", "no collection")
             ), done.text
+
+
+def test_a_client_that_leaves_ends_the_answer(folder: Path, serve: Callable[..., str]) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def write(_: Messages) -> Iterator[str]:
+        try:
+            while True:
+                begun.set()
+                yield "more and more "
+        finally:
+            ended.set()
+
+    async def leave(url: str) -> None:
+        body = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "tools/call",
+            "params": {"name": "ask", "arguments": {"question": QUESTION}},
+        }
+        headers = {"Accept": "application/json, text/event-stream"}
+        async with httpx.AsyncClient(timeout=60) as http:
+            asking = asyncio.ensure_future(http.post(url, json=body, headers=headers))
+            assert await asyncio.to_thread(begun.wait, 60)
+            asking.cancel()
+
+    with chat_server(write, pause=0.05) as model:
+        served = collections(folder, llm="openai:m", llm_base_url=model, cache=False)
+        asyncio.run(leave(f"{serve(served)}/mcp"))
+        assert ended.wait(60)
 
 
 def test_stdout_holds_only_the_protocol(folder: Path) -> None:
