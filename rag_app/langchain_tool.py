@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from langchain_core.tools import StructuredTool, ToolException
 from pydantic import BaseModel, Field
 
 from ingest import UsageError
-from rag_app.prompts.context import format_context
-from rag_app.types import Answer, Citation, Event, Retrieved, ScoredChunk, check_question
+from rag_app.tool_text import tool_text
+from rag_app.types import Answer, Event, Retrieved, ScoredChunk, check_question
 
 _DESCRIPTION = """\
 Answers a question from the user's own documents, with exact quotes and their sources. Use it for \
@@ -83,26 +83,5 @@ def _reply(events: Iterable[Event]) -> tuple[str, ToolArtifact]:
         if isinstance(event, Retrieved):
             chunks = event.chunks
         elif isinstance(event, Answer):
-            return "\n\n".join(_parts(event, chunks)), ToolArtifact(event, chunks)
+            return tool_text(event, chunks), ToolArtifact(event, chunks)
     raise AssertionError("a stream ends with its answer")
-
-
-def _parts(answer: Answer, chunks: Sequence[ScoredChunk]) -> Iterator[str]:
-    """Yield what the model reads: the answer, then its quotes or what came nearest."""
-    yield answer.text
-    if answer.abstained:
-        if chunks:
-            yield f"The texts that come nearest:\n\n{format_context(chunks)}"
-        return
-    if answer.citations:
-        yield "\n".join(map(_quote, answer.citations))
-    for group in answer.conflicts:
-        yield f"The documents disagree: {' and '.join(f'[{n}]' for n in group)}."
-    if answer.unsupported:
-        yield f"Without support in the documents: {' '.join(answer.unsupported)}"
-
-
-def _quote(citation: Citation) -> str:
-    place = ", ".join(filter(None, (citation.source, citation.location)))
-    note = "" if citation.verified else " (does not support the sentence)"
-    return f'[{citation.n}] {place}: "{" ".join(citation.quote.split())}"{note}'

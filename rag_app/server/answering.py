@@ -38,12 +38,20 @@ async def answer_events(
         NoConversationError: The caller has no such conversation.
         RagError: As for `rag_app.RagApp.ask`.
     """
+    stream: Any = counted(collection, _events(collection, access, asked))
+    async with aclosing(stream) as events:
+        async for event in events:
+            yield event
+
+
+async def counted(collection: Collection, stream: Any) -> AsyncIterator[Any]:
+    """Yield the events of a stream of a collection, and count its answer."""
     with answering(collection.name):
-        stream: Any = _events(collection, access, asked)
         async with aclosing(stream) as events:
             async for event in events:
-                if isinstance(event, Answered):
-                    count_answer(collection.name, event.answer)
+                answer = event.answer if isinstance(event, Answered) else event
+                if isinstance(answer, Answer):
+                    count_answer(collection.name, answer)
                 yield event
 
 

@@ -11,9 +11,16 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from ingest import RagError
-from rag_app.server import api_conversations, api_documents, api_questions, api_status
+from rag_app.server import (
+    api_conversations,
+    api_documents,
+    api_questions,
+    api_status,
+    openai_api,
+)
 from rag_app.server.collections import Collections
 from rag_app.server.conversation_store import NoConversationError
+from rag_app.server.mcp_server import McpEndpoint
 from rag_app.server.requests import report_error, report_method
 
 
@@ -28,7 +35,9 @@ def create_server(collections: Collections) -> FastAPI:
         redoc_url=None,
     )
     app.state.collections = collections
-    for module in (api_questions, api_documents, api_conversations, api_status):
+    app.state.mcp = McpEndpoint(collections)
+    app.router.routes.append(app.state.mcp.route())
+    for module in (api_questions, api_documents, api_conversations, api_status, openai_api):
         app.include_router(module.router)
     for error in (RagError, NoConversationError):
         app.add_exception_handler(error, report_error)
@@ -44,5 +53,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     collections: Collections = app.state.collections
     for collection in collections.values():
         await asyncio.to_thread(collection.warm)
-    yield
+    async with app.state.mcp.run():
+        yield
     await asyncio.to_thread(collections.close)

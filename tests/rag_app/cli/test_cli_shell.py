@@ -14,6 +14,7 @@ import pytest
 from running import QUESTION, Rag
 from test_cli import COMMANDS
 
+SERVERS = "serve mcp token".split()
 PROMPT_COMMANDS = "list show check new".split()
 
 # Completes the line whose words are the arguments as bash would, from the script that rag prints.
@@ -51,7 +52,7 @@ def test_the_version_is_told(rag_alone: Rag) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *([name] for name in ("eval", "tune", *COMMANDS)),
+        *([name] for name in ("eval", "tune", *SERVERS, *COMMANDS)),
         *(["prompt", name] for name in PROMPT_COMMANDS),
         [],
     ],
@@ -65,7 +66,7 @@ def test_h_is_help_for_every_command(command: list[str], rag_alone: Rag) -> None
 
 def test_bash_completes_commands_and_nothing_else() -> None:
     offered = completions("rag", "")
-    assert sorted(offered) == sorted([*COMMANDS, "eval", "tune", "prompt"])
+    assert sorted(offered) == sorted([*COMMANDS, *SERVERS, "eval", "tune", "prompt"])
     assert completions("rag", "st") == ["status"]
     assert completions("rag", "prompt", "") == PROMPT_COMMANDS
 

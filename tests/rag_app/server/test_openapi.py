@@ -19,6 +19,11 @@ ROUTES = {
     "/api/conversations/{id}/export": {"get"},
     "/api/feedback": {"post"},
     "/api/status": {"get"},
+    "/v1/models": {"get"},
+    "/v1/models/{id}": {"get"},
+    "/v1/chat/completions": {"post"},
+    "/v1/embeddings": {"post"},
+    "/v1/responses": {"post"},
     "/health": {"get"},
     "/metrics": {"get"},
 }
