@@ -21,7 +21,7 @@ from rag_app.server import (
 from rag_app.server.collections import Collections
 from rag_app.server.conversation_store import NoConversationError
 from rag_app.server.mcp_server import McpEndpoint
-from rag_app.server.requests import report_error, report_method
+from rag_app.server.requests import CallerLeftError, report_error, report_leaving, report_method
 
 
 def create_server(collections: Collections) -> FastAPI:
@@ -41,6 +41,7 @@ def create_server(collections: Collections) -> FastAPI:
         app.include_router(module.router)
     for error in (RagError, NoConversationError):
         app.add_exception_handler(error, report_error)
+    app.add_exception_handler(CallerLeftError, report_leaving)
     app.add_exception_handler(405, report_method)
     return app
 

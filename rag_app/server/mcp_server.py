@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from mcp import MCPError
@@ -32,7 +33,7 @@ from rag_app.server.access import LOCAL, Access
 from rag_app.server.collections import Collection, Collections
 from rag_app.server.mcp_resources import list_documents, read_text
 from rag_app.server.mcp_tools import TOOLS, call_tool
-from rag_app.server.requests import unless_disconnected
+from rag_app.server.requests import CallerLeftError, unless_disconnected
 
 _LOG = logging.getLogger(__name__)
 _INSTRUCTIONS = (
@@ -73,12 +74,8 @@ class McpEndpoint:
         """Answer a request, unless the caller leaves; ``run`` has to be entered before."""
         request = Request(scope, receive)
         answering = self._manager.asgi_app(scope, _replayed(await request.body()), send)
-        try:
+        with suppress(CallerLeftError):
             await unless_disconnected(request, answering)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():  # by the server, not by the caller
-                raise
 
 
 def _replayed(body: bytes) -> Receive:

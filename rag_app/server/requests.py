@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, HTTPException, Query, Request
+from fastapi import Depends, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from ingest import (
@@ -54,6 +54,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 async def report_error(request: Request, error: Exception) -> JSONResponse:
     """Return the response for an error of ours."""
     return JSONResponse({"detail": str(error)}, status_of(error))
+
+
+async def report_leaving(request: Request, error: Exception) -> Response:
+    """Return the response that nobody reads."""
+    return Response(status_code=499)
 
 
 async def report_method(request: Request, error: Exception) -> JSONResponse:
@@ -119,18 +124,22 @@ async def writable_collection(collection: Readable, access: Caller) -> Collectio
 Writable = Annotated[Collection, Depends(writable_collection)]
 
 
+class CallerLeftError(Exception):
+    """The caller has left; nobody reads the response."""
+
+
 async def unless_disconnected(request: Request, work: Awaitable[Result]) -> Result:
     """Return the result of some work, which is cancelled if the caller leaves before.
 
     Raises:
-        asyncio.CancelledError: The caller has left.
+        CallerLeftError: The caller has left.
     """
     task = asyncio.ensure_future(work)
     left = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait({task, left}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            task.cancel()
+            raise CallerLeftError
         return await task
     finally:
         left.cancel()

@@ -50,7 +50,9 @@ class Writer:
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["events", "json"])
-def test_a_reader_who_leaves_ends_the_generation(serve: Serve, folder: Path, stream: bool) -> None:
+def test_a_reader_who_leaves_ends_the_generation(
+    serve: Serve, folder: Path, stream: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
     writer = Writer()
     with chat_server(writer.write, pause=0.02) as address:
         url = serve(
@@ -67,6 +69,7 @@ def test_a_reader_who_leaves_ends_the_generation(serve: Serve, folder: Path, str
         assert writer.began.is_set()
         assert writer.ended.wait(30)
         assert 0 < writer.pieces < 10_000
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_two_hundred_dropped_streams_leave_nothing(serve: Serve, folder: Path) -> None:
