@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ingest.index.vectorstore import Index as Index
     from ingest.index.vectorstore import chunk_document as chunk_document
     from ingest.index.vectorstore import open_index as open_index
+    from ingest.loaders.pdf_pages import PagePicture as PagePicture
     from ingest.maintenance.backup import Exported as Exported
     from ingest.maintenance.backup import Imported as Imported
     from ingest.maintenance.backup import export_index as export_index
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from ingest.sync.folder_sync import followed_folder as followed_folder
     from ingest.sync.folder_sync import sync_folder as sync_folder
     from ingest.sync.loader_sync import sync_loader as sync_loader
+    from ingest.sync.page_pictures import PagePictures as PagePictures
     from ingest.sync.watch import watch_folder as watch_folder
     from ingest.text.languages import UNDETERMINED as UNDETERMINED
     from ingest.text.languages import Language as Language
@@ -84,6 +86,7 @@ _NAMES = {
     "index.directory": "holds_index",
     "index.document_index": "Candidate",
     "index.vectorstore": "Index chunk_document open_index",
+    "loaders.pdf_pages": "PagePicture",
     "maintenance.backup": "Exported Imported export_index import_index",
     "maintenance.integrity": "Damage",
     "maintenance.langchain_faiss": "export_langchain import_langchain",
@@ -96,6 +99,7 @@ _NAMES = {
     "settings": "IndexSettings",
     "sync.folder_sync": "followed_folder sync_folder",
     "sync.loader_sync": "sync_loader",
+    "sync.page_pictures": "PagePictures",
     "sync.watch": "watch_folder",
     "text.languages": (
         "Language UNDETERMINED detect_language identify_language in_different_languages"

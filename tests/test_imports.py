@@ -47,7 +47,8 @@ PUBLIC = {
         UNDETERMINED Candidate Damage Document EmbeddingModel Exported FileProblem Heading
         IdentityError Imported Index IndexBusyError IndexDamagedError IndexMissingError
         IndexSettings IndexStatus IndexedDocument Language LoadError MissingExtraError
-        MissingKeyError Passage Place ProviderError RagError Rollback ScoredSpan StoreError
+        MissingKeyError PagePicture PagePictures Passage Place ProviderError RagError
+        Rollback ScoredSpan StoreError
         SyncProgress SyncReport SyncStage UsageError VerifyReport chunk_document
         client_options detect_language embedding_model export_index export_langchain
         followed_folder holds_index identify_language import_index import_langchain

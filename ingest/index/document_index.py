@@ -203,6 +203,11 @@ class DocumentIndex:
             found = {one: version.document(reader, one) for one in dict.fromkeys(sources)}
         return {source: pair[1] for source, pair in found.items() if pair}
 
+    def entry(self, source: str) -> tuple[DocumentRow, Document] | None:
+        """Return the row and the text of a document at one moment, or None if there is none."""
+        with self._current.read() as (version, reader):
+            return version.document(reader, source)
+
     def listing(self) -> list[IndexedDocument]:
         """Return every document and every file without text, ordered by source."""
         with self._current.read() as (_, reader):

@@ -6,7 +6,7 @@ import io
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ from ingest.loaders.pdf_words import mapped_page
 from ingest.types import Document
 
 # PDFium has global state: only one thread may use it at a time.
-_PDFIUM = threading.Lock()
+PDFIUM = threading.Lock()
 _ENCRYPTED = "is encrypted: add its password to RAG_PASSWORDS"
 _NO_TIME = "text recognition did not finish within the time limit"
 # Chosen by hand.
@@ -48,8 +48,8 @@ def load_pdf(content: bytes, options: LoadOptions) -> Document:
 def _read_with_pdfium(content: bytes, options: LoadOptions) -> PdfPages | None:
     """Return the file as PDFium reads it; None if PDFium can't open it."""
     _silence("pypdfium2")
-    with _PDFIUM:
-        file = _open(content, options)
+    with PDFIUM:
+        file = open_pdf(content, options.passwords)
         if file is None:
             return None
         with closing(file):
@@ -62,8 +62,13 @@ def _read_with_pdfium(content: bytes, options: LoadOptions) -> PdfPages | None:
             return _with_recognised_text(pdf, file, options)
 
 
-def _open(content: bytes, options: LoadOptions) -> pypdfium2.PdfDocument | None:
-    for password in (None, *options.passwords):
+def open_pdf(content: bytes, passwords: Sequence[str]) -> pypdfium2.PdfDocument | None:
+    """Return the file as PDFium opens it, None if it can't; only under the lock ``PDFIUM``.
+
+    Raises:
+        LoadError: If it is encrypted with another password.
+    """
+    for password in (None, *passwords):
         try:
             return pypdfium2.PdfDocument(content, password=password)
         except pypdfium2.PdfiumError as error:

@@ -132,7 +132,8 @@ def _alone(found: Sequence[Span]) -> set[Span]:
 
 def line(characters: Characters, span: Span) -> Line:
     """Return a line; the smaller of its ends counts, for a drop cap does not make a heading."""
-    return Line(characters.text[span.start : span.end], _letters(span.first, span.last))
+    text = characters.text[span.start : span.end]
+    return Line(text, _letters(span.first, span.last), ((span.start, span.end),))
 
 
 def _follows(before: Span, after: Span) -> bool:
@@ -183,29 +184,33 @@ def _parts(before: Box, after: Box) -> bool:
 def _pieces(characters: Characters, span: Span, *, whole: bool) -> Iterator[Piece]:
     """Yield the parts of a line between wide gaps, or the whole line."""
     if whole:
-        yield _piece([characters.text[span.start : span.end]], span.first, span.last)
+        text = characters.text[span.start : span.end]
+        yield _piece([text], span.first, span.last, span.start, span.end)
         return
     words: list[str] = []
     first = last = span.first
+    begin = stop = span.start
     for match in _WORD.finditer(characters.text, span.start, span.end):
         start = characters.box(match.start()) or last
         end = characters.box(match.end() - 1 - (match[0][-1] in _HYPHENS)) or start
         if words and (_parts(last, start) or words[-1][-1] in _HYPHENS):
-            yield _piece(words, first, last)
+            yield _piece(words, first, last, begin, stop)
             words.clear()
-        first = first if words else start
+        if not words:
+            first, begin = start, match.start()
         words.append(match[0])
-        last = end
+        last, stop = end, match.end()
     if words:
-        yield _piece(words, first, last)
+        yield _piece(words, first, last, begin, stop)
 
 
-def _piece(words: Sequence[str], first: Box, last: Box) -> Piece:
+def _piece(words: Sequence[str], first: Box, last: Box, start: int, end: int) -> Piece:
     text = " ".join(words)
     return Piece(
         f"{text[:-1]}-" if text[-1] in _HYPHENS else text,
         _letters(first, last),
-        _around(first, last),
+        around(first, last),
+        (start, end),
     )
 
 
@@ -218,6 +223,7 @@ def _height(box: Box) -> float:
     return box.top - box.bottom
 
 
-def _around(first: Box, last: Box) -> Box:
+def around(first: Box, last: Box) -> Box:
+    """Return the smallest box around two."""
     lefts, bottoms, rights, tops = zip(first, last, strict=True)
     return Box(min(lefts), min(bottoms), max(rights), max(tops))

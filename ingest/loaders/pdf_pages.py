@@ -21,10 +21,18 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a page and the height of its letters, in points; 0 if unknown."""
+    """A line of a page.
+
+    Attributes:
+        text: Its text.
+        height: Height of its letters, in points; 0 if unknown.
+        ranges: The parser's characters that it shows, in order, as offsets of the first and after
+            the last one; empty if unknown.
+    """
 
     text: str
     height: float = 0.0
+    ranges: tuple[tuple[int, int], ...] = ()
 
 
 class PageState(Enum):
@@ -59,6 +67,24 @@ class Bookmark:
     title: str
     page: int
     level: int
+
+
+@dataclass(frozen=True, slots=True)
+class PagePicture:
+    """A page as it is shown, with a quote highlighted.
+
+    Attributes:
+        png: The picture.
+        width: Width of the page, in points.
+        height: Height of the page, in points.
+        boxes: A rectangle for each line of the quote, in points from the lower left corner of the
+            page as it is shown; none if the page has no characters, as a scanned one.
+    """
+
+    png: bytes
+    width: float
+    height: float
+    boxes: tuple[Box, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -20,13 +21,25 @@ _FORM_DEPTH = 5
 def read_page(file: pypdfium2.PdfDocument, number: int) -> Page:
     """Return a page; its number counts from 0."""
     try:
-        with closing(file[number]) as page:
-            if not _has_annotations(page) or not _flatten(page):
-                return _read(page)
-        with closing(file[number]) as page:
-            return _read(page)
+        with flat_page(file, number) as page, closing(page.get_textpage()) as text_page:
+            return read_characters(page, Characters(text_page))
     except pypdfium2.PdfiumError:
         return Page(state=PageState.FAILED)
+
+
+@contextmanager
+def flat_page(file: pypdfium2.PdfDocument, number: int) -> Iterator[pypdfium2.PdfPage]:
+    """Open a page with its form fields and annotations as part of it.
+
+    Raises:
+        PdfiumError: If it can't be loaded.
+    """
+    with closing(file[number]) as page:
+        if not _has_annotations(page) or not _flatten(page):
+            yield page
+            return
+    with closing(file[number]) as page:
+        yield page
 
 
 def _has_annotations(page: pypdfium2.PdfPage) -> bool:
@@ -50,14 +63,13 @@ def _flatten(page: pypdfium2.PdfPage) -> bool:
     return bool(done == pdfium.FLATTEN_SUCCESS)
 
 
-def _read(page: pypdfium2.PdfPage) -> Page:
-    with closing(page.get_textpage()) as text_page:
-        characters = Characters(text_page)
-        found = list(spans(characters, Box(*page.get_cropbox())))
-        unmapped = {i for i, span in enumerate(found) if _is_unmapped(characters, span)}
-        read = mapped_page([line(characters, span) for span in found], unmapped)
-        if read.state is PageState.READ and (lines := ordered_lines(characters, found)):
-            return Page(tuple(lines))
+def read_characters(page: pypdfium2.PdfPage, characters: Characters) -> Page:
+    """Return a page with its lines in reading order."""
+    found = list(spans(characters, Box(*page.get_cropbox())))
+    unmapped = {i for i, span in enumerate(found) if _is_unmapped(characters, span)}
+    read = mapped_page([line(characters, span) for span in found], unmapped)
+    if read.state is PageState.READ and (lines := ordered_lines(characters, found)):
+        return Page(tuple(lines))
     if not found and _has_image(page):
         return Page(state=PageState.SCANNED)
     return read

@@ -14,12 +14,13 @@ from ingest.loaders.pdf_pages import Line, Page, PageState
 _MOST_UNMAPPED = 0.1
 _MOST_UNMAPPED_OF_SUCH = 0.03
 _MOST_UNMAPPED_LINES = 0.05
-_UNMAPPED = re.compile(r"[\x00\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
+UNMAPPED = re.compile(r"[\x00\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff]")
 # Symbol fonts put their glyphs into the private-use area; one that opens a line is a bullet.
 _BULLET = re.compile(r"^(\s*)[\ue000-\uf8ff](?=\s|$)")
 
 # PDFium marks a hyphen at a line end with one of these, depending on the call.
-_LINE_HYPHEN = re.compile("[\x02\ufffe](\\S*)[ \t]*")
+LINE_HYPHENS = "\x02\ufffe"
+_LINE_HYPHEN = re.compile(f"[{LINE_HYPHENS}](\\S*)[ \t]*")
 _HYPHENATED = re.compile(r"\b[^\W\d_]+-[^\W\d_]+")
 _LONGEST_WORD = 50
 _WORD_END = re.compile(r"[^\W\d_]+$")
@@ -39,7 +40,7 @@ def mapped_page(lines: Sequence[Line], unmapped: Collection[int] = ()) -> Page:
         unmapped: Indexes of those in a font that seems to have none.
     """
     texts = [_BULLET.sub("", line.text) for line in lines]
-    glyphs = [len(_UNMAPPED.findall(text)) for text in texts]
+    glyphs = [len(UNMAPPED.findall(text)) for text in texts]
     such = {
         i for i, text in enumerate(texts) if i in unmapped or glyphs[i] > len(text) * _MOST_UNMAPPED
     }
@@ -60,7 +61,7 @@ def tidy(lines: Iterable[Line]) -> list[Line]:
         Line(visible, line.height)
         for line in lines
         for text in _rejoin(line.text.translate(LETTERS), hyphenated).splitlines()
-        if (visible := _UNMAPPED.sub(" ", _BULLET.sub(r"\1•", text)).strip())
+        if (visible := UNMAPPED.sub(" ", _BULLET.sub(r"\1•", text)).strip())
     ]
 
 

@@ -34,11 +34,15 @@ _CUT_WORD = re.compile(r"[^\W_]-$")
 
 
 class Piece(NamedTuple):
-    """A part of a line, between wide gaps; attributes as of :class:`Line`."""
+    """A part of a line, between wide gaps; attributes as of :class:`Line`.
+
+    ``offsets`` are those of its first character and after its last one.
+    """
 
     text: str
     height: float
     box: Box
+    offsets: tuple[int, int]
 
 
 Row = list[Piece]
@@ -209,7 +213,7 @@ def _line(row: Row) -> Line:
         is_mark = at == 0 and text.isdigit()  # of a footnote
         touches = abs(piece.box.left - before.box.right) < _TOUCHING * piece.height
         text += f"{'' if touches and not is_mark else ' '}{piece.text}"
-    return Line(text, min(row[0].height, row[-1].height))
+    return Line(text, min(row[0].height, row[-1].height), tuple(piece.offsets for piece in row))
 
 
 def _rejoined(lines: Sequence[Line]) -> list[Line]:
@@ -218,7 +222,8 @@ def _rejoined(lines: Sequence[Line]) -> list[Line]:
     for line in lines:
         last = joined[-1] if joined else None
         if last and _CUT_WORD.search(last.text) and line.text[:1].isalnum():
-            joined[-1] = Line(f"{last.text[:-1]}\x02{line.text}", last.height)
+            text = f"{last.text[:-1]}\x02{line.text}"
+            joined[-1] = Line(text, last.height, last.ranges + line.ranges)
         else:
             joined.append(line)
     return joined

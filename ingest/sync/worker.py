@@ -1,4 +1,4 @@
-"""The process that reads files, started by :mod:`ingest.sync.workers`.
+"""The process that reads files and draws pages, started by :mod:`ingest.sync.workers`.
 
 It reads requests from stdin and writes replies to stdout, each a line of JSON; it never outlives
 either. What a parser prints is dropped.
@@ -11,9 +11,10 @@ import os
 import signal
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -66,22 +67,8 @@ def _limit(seconds: int, memory: int) -> None:
 
 def _reply(request: Mapping[str, Any]) -> dict[str, Any]:
     reply: dict[str, Any] = {"status": "failed", "hash": "", "signature": None}
-    path = Path(request["path"])
     try:
-        head, signature = read_head(path, _HEAD)
-        # A video may be larger than the limit, and need not be read for that.
-        if what := foreign_kind(head):
-            reply["signature"] = signature
-            raise UnsupportedError(f"is {what}, which is not read")
-        found = read_file(path, request["max_bytes"])
-        reply |= {"hash": found.content_hash.hex(), "signature": found.signature}
-        options = LoadOptions(
-            passwords=tuple(request["passwords"]),
-            depth=request["depth"],
-            unpacked_bytes=request["unpacked"],
-            deadline=time.monotonic() + _LOADER_SHARE * request["seconds"],
-        )
-        document = _cut(load_document(request["source"], found.content, options), request["text"])
+        reply |= _picture(request) if "page" in request else _text(request, reply)
     except UnsupportedError as error:
         return reply | {"status": "ignored", "reason": str(error)}
     except LoadError as error:
@@ -92,7 +79,27 @@ def _reply(request: Mapping[str, Any]) -> dict[str, Any]:
         megabytes = request["memory"] // 1_000_000
         reason = f"needs more than {megabytes:,} MB of memory to read (RAG_PARSE_MEMORY_MB)"
         return reply | {"status": "crashed", "reason": reason}
-    return reply | {
+    return reply
+
+
+def _text(request: Mapping[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+    """Return the text of a file; ``reply`` gets what is known even if it can't be read."""
+    path = Path(request["path"])
+    head, signature = read_head(path, _HEAD)
+    # A video may be larger than the limit, and need not be read for that.
+    if what := foreign_kind(head):
+        reply["signature"] = signature
+        raise UnsupportedError(f"is {what}, which is not read")
+    found = read_file(path, request["max_bytes"])
+    reply |= {"hash": found.content_hash.hex(), "signature": found.signature}
+    options = LoadOptions(
+        passwords=tuple(request["passwords"]),
+        depth=request["depth"],
+        unpacked_bytes=request["unpacked"],
+        deadline=time.monotonic() + _LOADER_SHARE * request["seconds"],
+    )
+    document = _cut(load_document(request["source"], found.content, options), request["text"])
+    return {
         "status": "read",
         "text": document.text,
         "places": document.places,
@@ -102,6 +109,18 @@ def _reply(request: Mapping[str, Any]) -> dict[str, Any]:
         "unread": document.unread,
         "language": identify_language(document.text),
     }
+
+
+def _picture(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a page of the PDF that was indexed, with a quote highlighted."""
+    from ingest.loaders.pdf_highlights import draw_page
+
+    found = read_file(Path(request["path"]), request["max_bytes"])
+    if found.content_hash.hex() != request["hash"]:
+        raise LoadError("has changed since it was indexed: run 'rag index'")
+    span = request["text"], request["start"], request["end"]
+    drawn = draw_page(found.content, request["passwords"], request["page"], *span)
+    return {"status": "read", **asdict(drawn), "png": b64encode(drawn.png).decode()}
 
 
 def _cut(document: Document, limit: int) -> Document:

@@ -52,8 +52,8 @@ class Workers:
         self._count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
         self._count = self._count or os.cpu_count() or 1
         self._threads = ThreadPoolExecutor(self._count, "rag-read")
-        self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
-        self._running: set[_Process] = set()
+        self._idle: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
+        self._running: set[WorkerProcess] = set()
         self._closed = False
 
     def load(self, files: Iterable[tuple[str, int, str]]) -> Iterator[Loaded]:
@@ -103,6 +103,7 @@ class Workers:
             "text": settings.max_text_mb * _MB,
             "depth": settings.max_nesting,
             "passwords": [password.get_secret_value() for password in settings.passwords],
+            "hint": " (RAG_PARSE_SECONDS)",
         }
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -114,14 +115,14 @@ class Workers:
                 return reply
         return self._ask_one(self._start(), request)
 
-    def _start(self) -> _Process:
-        process = _Process()
+    def _start(self) -> WorkerProcess:
+        process = WorkerProcess()
         self._running.add(process)
         if self._closed:
             process.kill()
         return process
 
-    def _ask_one(self, process: _Process, request: dict[str, Any]) -> dict[str, Any]:
+    def _ask_one(self, process: WorkerProcess, request: dict[str, Any]) -> dict[str, Any]:
         reply = process.ask(request)
         if reply["status"] == "crashed":
             process.close()
@@ -131,8 +132,8 @@ class Workers:
         return reply
 
 
-class _Process:
-    """A process that reads one file at a time."""
+class WorkerProcess:
+    """A process that reads one file at a time, within limits."""
 
     def __init__(self) -> None:
         self._expired = False
@@ -145,7 +146,11 @@ class _Process:
         )
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return the reply; its status is ``crashed``, with the reason, if the process ends."""
+        """Return the reply; its status is ``crashed``, with the reason, if the process ends.
+
+        A request has the limits ``seconds``, of computing, and ``memory``, in bytes, and a ``hint``
+        for the reason that it takes too long.
+        """
         late = threading.Timer(_PATIENCE * request["seconds"], self._expire)
         late.daemon = True
         late.start()
@@ -156,6 +161,11 @@ class _Process:
         if reply is None:
             return {"status": "crashed", "reason": self._reason(request)}
         return reply
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
 
     def kill(self) -> None:
         """End the process now."""
@@ -186,7 +196,7 @@ class _Process:
     def _reason(self, request: dict[str, Any]) -> str:
         code = self._process.wait()
         if self._expired or code == -getattr(signal, "SIGXCPU", 0):
-            return f"takes more than {request['seconds']} seconds to read (RAG_PARSE_SECONDS)"
+            return f"takes more than {request['seconds']} seconds to read{request['hint']}"
         if code == -getattr(signal, "SIGKILL", 0):
             return "needs more memory to read than this machine has"
         return "makes its parser crash"
