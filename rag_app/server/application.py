@@ -11,9 +11,16 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from ingest import RagError
-from rag_app.server import api_conversations, api_documents, api_questions, api_status
+from rag_app.server import (
+    api_conversations,
+    api_documents,
+    api_questions,
+    api_sources,
+    api_status,
+)
 from rag_app.server.collections import Collections
 from rag_app.server.conversation_store import NoConversationError
+from rag_app.server.pages import add_pages
 from rag_app.server.requests import report_error
 
 
@@ -28,8 +35,9 @@ def create_server(collections: Collections) -> FastAPI:
         redoc_url=None,
     )
     app.state.collections = collections
-    for module in (api_questions, api_documents, api_conversations, api_status):
+    for module in (api_questions, api_documents, api_sources, api_conversations, api_status):
         app.include_router(module.router)
+    add_pages(app)
     for error in (RagError, NoConversationError):
         app.add_exception_handler(error, report_error)
     return app

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ingest import RagError, UsageError, is_loopback, place_of
+from ingest import PagePictures, RagError, UsageError, is_loopback, place_of
 from rag_app.app import RagApp
 from rag_app.llms import llm_address
 from rag_app.prompts import answering_prompts
@@ -53,6 +53,7 @@ class Collection:
         self.conversations = ConversationStore(folder / "conversations.sqlite")
         self.feedback = FeedbackFile(folder / "feedback.jsonl")
         self.indexing = Indexing(self.app)
+        self.pictures = PagePictures(self.app.settings)
 
     @property
     def settings(self) -> Settings:
@@ -90,8 +91,9 @@ class Collection:
             self.app.search("warm")
 
     def close(self) -> None:
-        """End the index job and close the index."""
+        """End the index job and the process that draws pages."""
         self.indexing.close()
+        self.pictures.close()
 
     def _app(self, llm: str | None) -> RagApp:
         if llm is None:
