@@ -51,7 +51,8 @@ class Page:
     def url(self, path: str, **query: object) -> str:
         """Return an address of this collection."""
         given = {"collection": self.collection.name, **query}
-        return f"{path}?{urlencode({key: one for key, one in given.items() if one not in (None, "")})}"
+        kept = {key: value for key, value in given.items() if value not in (None, "")}
+        return f"{path}?{urlencode(kept)}"
 
     def render(self, template: str, status: int = 200, **values: object) -> HTMLResponse:
         """Return a page, or a part of one."""
