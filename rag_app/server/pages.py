@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, FastAPI, Form, HTTPException, Response
 from fastapi.staticfiles import StaticFiles
 
-from ingest import IndexMissingError, LoadError, RagError, UsageError
+from ingest import IndexMissingError, LoadError, PagePicture, RagError, UsageError
 from rag_app.server.answering import answered
 from rag_app.server.api_conversations import Id
 from rag_app.server.api_schemas import AskRequest, LONGEST_QUESTION
@@ -36,7 +36,9 @@ def start(page: Shown) -> Response:
     """Show an empty conversation, or what to do before there can be one."""
     documents = _documents(page)
     ready = any(one.chunks for one in documents)
-    suggestions = suggested_questions(page.collection.app) if ready else []
+    suggestions = []
+    if ready:
+        suggestions = suggested_questions(page.collection.app, page.texts.language)
     return _ask_page(page, suggestions=suggestions, ready=ready)
 
 
@@ -139,13 +141,14 @@ def source(
     """Show a cited span in its source; ``at`` is another page of the PDF than the first cited."""
     view = view_of(page.collection, source, start, end)
     shown = at or (view.pages[0] if view.pages else 1)
-    picture, problem = None, ""
+    picture, problem, at = None, "", None
     if view.has_picture:
         try:
             drawn = page.collection.pictures.draw(
                 page.collection.app.store, source, shown, start, end
             )
             picture = (round(drawn.width), round(drawn.height))
+            at = _height_of_quote(drawn)
         except (UsageError, LoadError) as error:
             problem = str(error)
     return page.render(
@@ -153,6 +156,7 @@ def source(
         view=view,
         shown=shown,
         picture=picture,
+        at=at,
         problem=problem,
         last=_last_page(page, source) if picture else 0,
         quote="".join(part.text for line in view.lines for part in line.segments if part.marked),
@@ -174,6 +178,12 @@ def _documents(page: Page) -> list:
         return page.collection.app.documents()
     except IndexMissingError:
         return []
+
+
+def _height_of_quote(picture: PagePicture) -> float | None:
+    """Return how far down a page its first highlight is, from 0 to 1."""
+    tops = [picture.height - box.top for box in picture.boxes]
+    return round(min(tops) / picture.height, 3) if tops else None
 
 
 def _last_page(page: Page, source: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SCHEMES = frozenset({"http", "https", "mailto"})
 _MARKER = re.compile(r"\[(\d{1,4})\]")
 _LIST_MARK = re.compile(r"(?:[\s>#*+-]|\d{1,9}[.)]\s)*")
-# Noncharacters (Unicode 23.7) stand for tags until the text is HTML; a text has none of them.
+# Noncharacters (Unicode, section 23.7) stand for tags until the text is HTML; a text has none.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 _NONCHARACTERS = re.compile("[\ufdd0-\ufdef]")
 _HIDDEN = re.compile("[\u061c\u200e\u200f]")  # marks of text direction
@@ -52,7 +52,7 @@ def answer_html(answer: Answer, prefix: str) -> Markup:
         html = _plain_html(text, prefix, known)
     else:
         html = _markdown_html(text, prefix, known)
-    return sanitized(html.replace(_OPEN, "<mark>").replace(_CLOSE, "</mark>"))
+    return sanitized(_NONCHARACTERS.sub("", html))
 
 
 def sanitized(html: str) -> Markup:
@@ -86,8 +86,8 @@ def _marked(text: str, sentence: str) -> str:
 
 def _plain_html(text: str, prefix: str, known: Collection[int]) -> str:
     paragraphs = (escape(part).replace("\n", "<br>") for part in re.split(r"\n{2,}", text.strip()))
-    linked = (_MARKER.sub(lambda m: _cite(m, prefix, known), part) for part in paragraphs)
-    return "".join(f"<p>{part}</p>" for part in linked)
+    html = (_with_marks(_linked(part, prefix, known), False) for part in paragraphs)
+    return "".join(f"<p>{part}</p>" for part in html)
 
 
 def _markdown_html(text: str, prefix: str, known: Collection[int]) -> str:
@@ -113,22 +113,37 @@ def _shown(children: list[Token], prefix: str, known: Collection[int]) -> Iterat
     """Yield inline tokens: links only to other sites with their host, markers as links."""
     from markdown_it.token import Token
 
-    host, depth = "", 0
+    host, in_link, marked = "", False, False
     for token in children:
         if token.type == "link_open":
-            host, depth = _host(str(token.attrGet("href"))), 1
+            host, in_link = _host(str(token.attrGet("href"))), True
             token.attrs = {"href": str(token.attrGet("href")), "class": "external"}
             if host:
                 yield token
         elif token.type == "link_close":
             shown = f' <span class="host">{escape(visible(host))}</span></a>'
             yield from [Token("html_inline", "", 0, content=shown)] if host else []
-            depth = 0
-        elif token.type == "text" and not depth:
-            html = _MARKER.sub(lambda m: _cite(m, prefix, known), escape(token.content))
-            yield Token("html_inline", "", 0, content=html)
+            in_link = False
+        elif token.type == "text":
+            html = escape(token.content)
+            html = html if in_link else _linked(html, prefix, known)
+            yield Token("html_inline", "", 0, content=_with_marks(html, marked))
+            marked = _is_marked_after(token.content, marked)
         else:
             yield token
+            marked = _is_marked_after(token.content, marked)
+
+
+def _with_marks(html: str, marked: bool) -> str:
+    """Return the HTML of a text with ``mark`` around what is marked, which may have begun before."""
+    html = f"{_OPEN}{html}" if marked else html
+    html = f"{html}{_CLOSE}" if _is_marked_after(html, False) else html
+    return html.replace(_OPEN, "<mark>").replace(_CLOSE, "</mark>")
+
+
+def _is_marked_after(text: str, marked: bool) -> bool:
+    opened, closed = text.rfind(_OPEN), text.rfind(_CLOSE)
+    return opened > closed if max(opened, closed) >= 0 else marked
 
 
 def _host(address: str) -> str:
@@ -142,6 +157,10 @@ def _host(address: str) -> str:
     return parts.hostname or parts.path.rpartition("@")[2] if parts.scheme else ""
 
 
+def _linked(html: str, prefix: str, known: Collection[int]) -> str:
+    return _MARKER.sub(lambda match: _cite(match, prefix, known), html)
+
+
 def _cite(match: re.Match[str], prefix: str, known: Collection[int]) -> str:
     n = int(match[1])
     if n not in known:
@@ -151,6 +170,6 @@ def _cite(match: re.Match[str], prefix: str, known: Collection[int]) -> str:
 
 def conflicting(answer: Answer) -> list[list[int]]:
     """Return the groups of conflicting citations that can be shown."""
-    known: Mapping[int, object] = {citation.n: citation for citation in answer.citations}
+    known = {citation.n for citation in answer.citations}
     groups = ([n for n in group if n in known] for group in answer.conflicts)
     return [group for group in groups if len(group) > 1]

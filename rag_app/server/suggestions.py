@@ -17,15 +17,19 @@ _LOOKED_AT = 8
 _LONGEST = 70
 
 
-def suggested_questions(app: RagApp, most: int = 4) -> list[str]:
-    """Return questions, each of another document first; none without an index."""
+def suggested_questions(app: RagApp, language: str = "", most: int = 4) -> list[str]:
+    """Return questions, each of another document first; none without an index.
+
+    Those of documents in ``language`` come first.
+    """
     try:
         listed = [one for one in app.documents() if one.chunks]
     except IndexMissingError:
         return []
-    texts = app.store.texts(one.source for one in _spread(listed))
+    looked_at = sorted(_spread(listed), key=lambda one: one.language != language)
+    texts = app.store.texts(one.source for one in looked_at)
     by_document = [
-        list(_questions(one, texts[one.source])) for one in listed if one.source in texts
+        list(_questions(one, texts[one.source])) for one in looked_at if one.source in texts
     ]
     in_turn = (question for turn in zip_longest(*by_document) for question in turn if question)
     return list(islice(dict.fromkeys(in_turn), most))

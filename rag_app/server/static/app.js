@@ -7,7 +7,7 @@ import { confirmed, json, request, say, text, address } from "./page.js";
 document.documentElement.classList.add("scripted");
 startAsking();
 startUploads();
-document.querySelector("mark")?.scrollIntoView({ block: "center" });
+showQuote();
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest("[data-copy], [data-theme-switch]");
@@ -39,7 +39,18 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
-document.querySelector("[data-switch] select")?.addEventListener("change", (event) => event.target.form.submit());
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-switch] select")) event.target.form.submit();
+});
+
+function showQuote() {
+  const sheet = document.querySelector("img[data-at]");
+  if (!sheet) document.querySelector("main.wide mark")?.scrollIntoView({ block: "center" });
+  else {
+    const box = sheet.getBoundingClientRect();
+    scrollTo({ top: scrollY + box.top + box.height * sheet.dataset.at - innerHeight / 2, behavior: "instant" });
+  }
+}
 
 async function copy(button) {
   await navigator.clipboard.writeText(button.dataset.copy);

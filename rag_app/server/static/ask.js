@@ -139,7 +139,7 @@ async function showKept(path) {
   const html = await (await request(address(path))).text();
   const page = new DOMParser().parseFromString(html, "text/html");
   document.title = page.title;
-  document.getElementById("conversations").replaceWith(page.getElementById("conversations"));
+  document.getElementById("side").replaceChildren(...page.getElementById("side").childNodes);
   turns.before(page.querySelector("main > .head"));
   field.placeholder = page.getElementById("question").placeholder;
 }
