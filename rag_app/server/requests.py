@@ -21,12 +21,14 @@ from rag_app.server.access import Access
 from rag_app.server.api_schemas import Problem
 from rag_app.server.collections import Collection, Collections
 from rag_app.server.conversation_store import NoConversationError
+from rag_app.server.uploads import NameTakenError
 
 Result = TypeVar("Result")
 
 # The first that fits counts.
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NoConversationError, 404),
+    (NameTakenError, 409),
     (IndexMissingError, 409),
     (IndexBusyError, 409),
     (StoreError, 503),
