@@ -58,16 +58,20 @@ class Page:
         """Return a page, or a part of one."""
         collections = collections_of(self.request).values()
         kept = self.collection.conversations.of(self.access.name)
-        html = _environment().get_template(template).render(
-            page=self,
-            url=self.url,
-            t=self.texts,
-            collection=self.collection,
-            collections=[one.name for one in collections if self.access.may_read(one.name)],
-            conversations=[one for one in kept if one.title][:_SHOWN],
-            running=self.collection.indexing.job.state is JobState.RUNNING,
-            static=static_url,
-            **values,
+        html = (
+            _environment()
+            .get_template(template)
+            .render(
+                page=self,
+                url=self.url,
+                t=self.texts,
+                collection=self.collection,
+                collections=[one.name for one in collections if self.access.may_read(one.name)],
+                conversations=[one for one in kept if one.title][:_SHOWN],
+                running=self.collection.indexing.job.state is JobState.RUNNING,
+                static=static_url,
+                **values,
+            )
         )
         return HTMLResponse(html, status)
 
@@ -115,8 +119,10 @@ class PageRoute(APIRoute):
 
 def error_page(request: Request, status: int, detail: str) -> HTMLResponse:
     """Return the page of a failure."""
-    html = _environment().get_template("error.html").render(
-        t=texts_of(request), status=status, detail=detail, static=static_url
+    html = (
+        _environment()
+        .get_template("error.html")
+        .render(t=texts_of(request), status=status, detail=detail, static=static_url)
     )
     return HTMLResponse(html, status)
 

@@ -1,20 +1,21 @@
-"""The pages: ask, a conversation, a source. They show what the API returns."""
+"""The pages to ask and to read conversations; they show what the API returns."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Form, HTTPException, Response
 from fastapi.staticfiles import StaticFiles
 
-from ingest import IndexMissingError, LoadError, PagePicture, RagError, UsageError
+from ingest import UNDETERMINED, IndexedDocument, IndexMissingError, RagError
+from rag_app.server import pages_of_documents, pages_of_sources
 from rag_app.server.answering import answered
 from rag_app.server.api_conversations import Id
-from rag_app.server.api_schemas import AskRequest, LONGEST_QUESTION
-from rag_app.server.api_sources import Offset, Source, view_of
-from rag_app.server.feedback import FeedbackFile
+from rag_app.server.api_schemas import LONGEST_QUESTION, AskRequest
+from rag_app.server.conversation_store import StoredConversation
 from rag_app.server.page_context import STATIC, Page, PageRoute, Shown, static_path
-from rag_app.server.shown_answers import shown_turns
+from rag_app.server.shown_answers import ShownTurn, shown_turns
 from rag_app.server.suggestions import suggested_questions
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -24,10 +25,8 @@ _FILTERS = ("source", "type", "language", "since", "until")
 
 def add_pages(app: FastAPI) -> None:
     """Add the pages and their static files to a server."""
-    from rag_app.server import pages_of_documents
-
-    app.include_router(router)
-    app.include_router(pages_of_documents.router)
+    for one in (router, pages_of_documents.router, pages_of_sources.router):
+        app.include_router(one)
     app.mount(static_path(), StaticFiles(directory=STATIC))
 
 
@@ -36,9 +35,8 @@ def start(page: Shown) -> Response:
     """Show an empty conversation, or what to do before there can be one."""
     documents = _documents(page)
     ready = any(one.chunks for one in documents)
-    suggestions = []
-    if ready:
-        suggestions = suggested_questions(page.collection.app, page.texts.language)
+    language = page.texts.language
+    suggestions = suggested_questions(page.collection.app, language) if ready else []
     return _ask_page(page, suggestions=suggestions, ready=ready)
 
 
@@ -129,64 +127,31 @@ def feedback(
     _, turns = page.collection.conversations.read(page.access.name, id)
     if turn > len(turns):
         raise HTTPException(404, f"the conversation has {len(turns)} turns")
-    kept: FeedbackFile = page.collection.feedback
-    kept.add(page.access.name, turns[turn - 1].answer, helpful, note)
+    page.collection.feedback.add(page.access.name, turns[turn - 1].answer, helpful, note)
     return page.redirect(f"/conversations/{id}", f"#turn-{turn}")
 
 
-@router.get("/source")
-def source(
-    page: Shown, source: Source, start: Offset, end: Offset, at: int | None = None
+def _ask_page(
+    page: Page,
+    conversation: StoredConversation | None = None,
+    turns: Sequence[ShownTurn] = (),
+    suggestions: Sequence[str] = (),
+    ready: bool = True,
 ) -> Response:
-    """Show a cited span in its source; ``at`` is another page of the PDF than the first cited."""
-    view = view_of(page.collection, source, start, end)
-    shown = at or (view.pages[0] if view.pages else 1)
-    picture, problem, at = None, "", None
-    if view.has_picture:
-        try:
-            drawn = page.collection.pictures.draw(
-                page.collection.app.store, source, shown, start, end
-            )
-            picture = (round(drawn.width), round(drawn.height))
-            at = _height_of_quote(drawn)
-        except (UsageError, LoadError) as error:
-            problem = str(error)
+    documents = _documents(page)
     return page.render(
-        "source.html",
-        view=view,
-        shown=shown,
-        picture=picture,
-        at=at,
-        problem=problem,
-        last=_last_page(page, source) if picture else 0,
-        quote="".join(part.text for line in view.lines for part in line.segments if part.marked),
+        "ask.html",
+        conversation=conversation,
+        turns=turns,
+        suggestions=suggestions,
+        ready=ready,
+        types=sorted({one.type for one in documents if one.chunks}),
+        languages=sorted({one.language for one in documents if one.chunks} - {UNDETERMINED}),
     )
 
 
-def _ask_page(page: Page, **values: object) -> Response:
-    documents = _documents(page)
-    known = {
-        "types": sorted({one.type for one in documents if one.chunks}),
-        "languages": sorted({one.language for one in documents if one.chunks} - {"und"}),
-    }
-    nothing = {"conversation": None, "turns": [], "suggestions": [], "ready": True}
-    return page.render("ask.html", **{**nothing, **values}, **known)
-
-
-def _documents(page: Page) -> list:
+def _documents(page: Page) -> list[IndexedDocument]:
     try:
         return page.collection.app.documents()
     except IndexMissingError:
         return []
-
-
-def _height_of_quote(picture: PagePicture) -> float | None:
-    """Return how far down a page its first highlight is, from 0 to 1."""
-    tops = [picture.height - box.top for box in picture.boxes]
-    return round(min(tops) / picture.height, 3) if tops else None
-
-
-def _last_page(page: Page, source: str) -> int:
-    document = page.collection.app.document(source)
-    places = document.places if document else ()
-    return max((place.page for place in places if place.page is not None), default=0)

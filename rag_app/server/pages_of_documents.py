@@ -71,9 +71,7 @@ def documents(
 
 
 @router.get("/search")
-async def search(
-    page: Shown, q: Annotated[str, Query(max_length=8_000)] = ""
-) -> Response:
+async def search(page: Shown, q: Annotated[str, Query(max_length=8_000)] = "") -> Response:
     """Show the passages for a question."""
     found = await page.collection.app.asearch(q) if q.strip() else []
     return page.render("search.html", question=q, found=found)

@@ -135,7 +135,7 @@ def _shown(children: list[Token], prefix: str, known: Collection[int]) -> Iterat
 
 
 def _with_marks(html: str, marked: bool) -> str:
-    """Return the HTML of a text with ``mark`` around what is marked, which may have begun before."""
+    """Return HTML with ``mark`` around what is marked, which may have begun before it."""
     html = f"{_OPEN}{html}" if marked else html
     html = f"{html}{_CLOSE}" if _is_marked_after(html, False) else html
     return html.replace(_OPEN, "<mark>").replace(_CLOSE, "</mark>")

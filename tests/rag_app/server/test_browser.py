@@ -245,9 +245,7 @@ def test_a_browser_in_portuguese_is_answered_in_portuguese(site: str, open_page:
     expect(page.locator("#turn-1 .place")).to_have_text("ferias.md · linha 3 português")
 
 
-def test_a_citation_opens_its_page_with_the_quote_highlighted(
-    site: str, open_page: Open
-) -> None:
+def test_a_citation_opens_its_page_with_the_quote_highlighted(site: str, open_page: Open) -> None:
     page = open_page(site)
     ask(page, BOREAL)
     page.locator("#turn-1 .place a").click()
@@ -270,14 +268,12 @@ def test_a_citation_opens_its_page_with_the_quote_highlighted(
     assert any(min(one) < 200 < max(one) for one in colours(80, 360, 718, 730))
     assert colours(80, 360, 690, 710) == {(255, 255, 255)}
     page.get_by_role("link", name="Previous page").click()
-    expect(sheet).to_have_attribute("alt", "Page 1 of manual.pdf, with the quote highlighted")
+    expect(sheet).to_have_attribute("alt", "Page 1 of manual.pdf")
     page.get_by_role("link", name="To the quote").click()
     expect(page.get_by_text("Page 2 / 2")).to_be_visible()
 
 
-def test_a_row_and_a_line_are_shown_with_what_is_around_them(
-    site: str, open_page: Open
-) -> None:
+def test_a_row_and_a_line_are_shown_with_what_is_around_them(site: str, open_page: Open) -> None:
     page = open_page(site)
     start = DOCUMENTS["warranty-2025.md"].index(LAST)
     page.goto(f"{site}/source?source=warranty-2025.md&start={start}&end={start + len(LAST)}")
@@ -323,9 +319,7 @@ def test_the_model_says_what_leaves_the_machine(site: str, open_page: Open) -> N
     expect(leaves).to_have_text("Nothing leaves this machine")
     page.get_by_text("Options").click()
     page.get_by_label("Model").select_option("anthropic:m")
-    expect(leaves).to_have_text(
-        "Your question and the passages found are sent to anthropic"
-    )
+    expect(leaves).to_have_text("Your question and the passages found are sent to anthropic")
     page.get_by_label("Model").select_option("openai:m")
     expect(leaves).to_have_text("Nothing leaves this machine")
     page.keyboard.press("Escape")
@@ -346,9 +340,7 @@ def test_a_filter_limits_the_documents(site: str, open_page: Open) -> None:
     assert set(page.locator(".citation .file").all_inner_texts()) == {"warranty-2023.md"}
 
 
-def test_a_conversation_is_renamed_exported_judged_and_deleted(
-    site: str, open_page: Open
-) -> None:
+def test_a_conversation_is_renamed_exported_judged_and_deleted(site: str, open_page: Open) -> None:
     page = open_page(site)
     ask(page, BOREAL)
     page.get_by_label("Note").fill("Right page")
@@ -448,13 +440,13 @@ VECTORS = (
     f"<a href='javascript:{RUN}'>x</a>",
     f"[x](javascript:{RUN})",
     f"[x](data:text/html,<script>{RUN}</script>)",
-    f"\"><script>{RUN}</script>",
+    f'"><script>{RUN}</script>',
     f"'}}\"><script>{RUN}</script>",
     f"</textarea><script>{RUN}</script>",
     f"</title><script>{RUN}</script>",
     f"</template><script>{RUN}</script>",
     f"--><script>{RUN}</script>",
-    f"x\" autofocus onfocus=\"{RUN}",
+    f'x" autofocus onfocus="{RUN}',
     f"{{{{ {RUN} }}}}",
     f"&lt;script&gt;{RUN}&lt;/script&gt;",
     f"&#60;img src=x onerror={RUN}&#62;",
@@ -502,7 +494,12 @@ def test_no_payload_runs_or_leaves(
             links = page.locator("tbody th a").evaluate_all("all => all.map(one => one.href)")
             assert len(links) == 6
             paths = [f"/conversations/{id}" for id in kept]
-            paths += ["/", "/conversations", "/documents?find=%22%3E%3Cscript%3E", "/search?q=x+script"]
+            paths += [
+                "/",
+                "/conversations",
+                "/documents?find=%22%3E%3Cscript%3E",
+                "/search?q=x+script",
+            ]
             for address in [*(url + path for path in paths), *links]:
                 page.goto(address)
                 assert page.evaluate("window.__pwned") is None
