@@ -13,7 +13,8 @@ PIP := -m pip --disable-pip-version-check install --quiet
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header \
 	pyproject.toml
 
-.PHONY: install demo test check wheel-test bench bench-retrieval bench-answers faults lock clean
+.PHONY: install demo test check wheel-test bench bench-retrieval bench-answers bench-server faults \
+	fuzz lock clean
 
 install: $(BASE)/installed
 
@@ -52,6 +53,12 @@ bench-answers: $(DEV)/installed
 
 faults: $(DEV)/installed
 	$(DEV)/bin/python tests/faults
+
+fuzz: $(DEV)/installed
+	$(DEV)/bin/python tests/rag_app/server/fuzz.py
+
+bench-server: $(DEV)/installed
+	$(DEV)/bin/python -m benchmarks.server_load
 
 # The locks carry markers for every platform. The dev lock comes first: its limits are tighter, and
 # both must pin the same versions. It leaves out the GPU packages, which a CPU build of torch spares.

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 # Chosen by hand: pixels for a point, most pixels on the longer side, the colour that white turns
-# into, and the one that black turns into.
+# into on a light ground, and black on a dark one, which is darker than this on average.
 _SCALE = 2.0
 _LONGEST_SIDE = 2400
 _MARKER = (255, 235, 90)
-_SHADE = (60, 52, 0)
+_GLOW = (90, 78, 0)
+_DARK = 128
 # A character is in a line that shares this much of its height, with a gap of so many heights.
 _SHARED = 0.5
 _GAP = 2.0
@@ -130,11 +131,11 @@ def displayed(page: pypdfium2.PdfPage, box: Box) -> Box:
 
 
 def _highlight(picture: Image, box: Box, across: float, along: float) -> None:
-    """Mark a box as with a pen; dark ink stays dark, and a dark ground becomes a bit lighter.
+    """Mark a box as with a pen; what is written on it stays as dark, or as light, as it was.
 
     ``across`` and ``along`` are the pixels for a point.
     """
-    from PIL import Image, ImageChops
+    from PIL import Image, ImageChops, ImageStat
 
     area = (
         max(floor(box.left * across), 0),
@@ -145,8 +146,9 @@ def _highlight(picture: Image, box: Box, across: float, along: float) -> None:
     if area[0] >= area[2] or area[1] >= area[3]:
         return
     part = picture.crop(area)
-    marked = ImageChops.multiply(part, Image.new("RGB", part.size, _MARKER))
-    picture.paste(ImageChops.lighter(marked, Image.new("RGB", part.size, _SHADE)), area)
+    is_dark = ImageStat.Stat(part.convert("L")).mean[0] < _DARK
+    mark = Image.new("RGB", part.size, _GLOW if is_dark else _MARKER)
+    picture.paste((ImageChops.screen if is_dark else ImageChops.multiply)(part, mark), area)
 
 
 def _png(picture: Image) -> bytes:

@@ -58,7 +58,9 @@ class PagePictures:
         return PagePicture(b64decode(reply["png"]), reply["width"], reply["height"], boxes)
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, even while it draws."""
+        if process := self._process:
+            process.kill()
         with self._lock:
             self._end()
 

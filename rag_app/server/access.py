@@ -19,6 +19,7 @@ from ingest import UsageError
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KEYS = frozenset({"name", "sha256", "read", "write"})
 _ALL = "all"
+_RESERVED = ("local", "token")  # names of callers without an entry; conversations belong to a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,12 @@ def _of_file(file: Path) -> list[tuple[bytes, Access]]:
     if not isinstance(entries, list) or not entries:
         raise UsageError(f"the file of tokens {file} has to be a list, as 'rag token NAME' shows")
     known = [_entry(entry, f"entry {n} of {file}") for n, entry in enumerate(entries, 1)]
-    names = [access.name for _, access in known]
+    names = [*_RESERVED, *(access.name for _, access in known)]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError(f"the file of tokens {file} has the name '{twice}' twice")
+        raise UsageError(
+            f"the file of tokens {file} has the name '{twice}' twice, "
+            f"or it is one of the server's own: {', '.join(_RESERVED)}"
+        )
     return known
 
 

@@ -11,6 +11,7 @@ from rag_app.conversation import Condensed, Conversation
 from rag_app.server.access import Access
 from rag_app.server.api_schemas import AskRequest
 from rag_app.server.collections import Collection
+from rag_app.server.counters import answering, count_answer
 from rag_app.types import Answer, Event
 
 
@@ -37,6 +38,18 @@ async def answer_events(
         NoConversationError: The caller has no such conversation.
         RagError: As for `rag_app.RagApp.ask`.
     """
+    with answering(collection.name):
+        stream: Any = _events(collection, access, asked)
+        async with aclosing(stream) as events:
+            async for event in events:
+                if isinstance(event, Answered):
+                    count_answer(collection.name, event.answer)
+                yield event
+
+
+async def _events(
+    collection: Collection, access: Access, asked: AskRequest
+) -> AsyncIterator[Condensed | Event | Answered]:
     app = collection.asked(asked.llm, asked.prompt, asked.top_k)
     if asked.conversation is None:
         stream: Any = app.astream(asked.question, asked.filter)

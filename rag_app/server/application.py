@@ -21,7 +21,7 @@ from rag_app.server import (
 from rag_app.server.collections import Collections
 from rag_app.server.conversation_store import NoConversationError
 from rag_app.server.pages import add_pages
-from rag_app.server.requests import report_error
+from rag_app.server.requests import report_error, report_method
 
 
 def create_server(collections: Collections) -> FastAPI:
@@ -40,6 +40,7 @@ def create_server(collections: Collections) -> FastAPI:
     add_pages(app)
     for error in (RagError, NoConversationError):
         app.add_exception_handler(error, report_error)
+    app.add_exception_handler(405, report_method)
     return app
 
 

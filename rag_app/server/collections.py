@@ -35,6 +35,10 @@ class ModelChoice:
     destinations: tuple[str, ...]
 
 
+class NotOfferedError(UsageError):
+    """The model or the prompt is not among those that callers may choose."""
+
+
 class Collection:
     """A folder of documents with its index, its conversations and the feedback on its answers."""
 
@@ -76,11 +80,14 @@ class Collection:
         """Return the app that answers with these choices; None is the default.
 
         Raises:
-            UsageError: The model or the prompt is not offered, or ``top_k`` is not from 1 to 100.
+            NotOfferedError: The model or the prompt is not offered.
+            UsageError: ``top_k`` is not from 1 to 100.
         """
         app = self._app(llm)
         if prompt is not None and prompt not in self.prompts:
-            raise UsageError(f"there is no prompt '{prompt}': choose {', '.join(self.prompts)}")
+            raise NotOfferedError(
+                f"there is no prompt '{prompt}': choose {', '.join(self.prompts)}"
+            )
         changes = {"prompt": prompt, "top_k": top_k}
         given = {name: value for name, value in changes.items() if value is not None}
         return app.using(**given) if given else app
@@ -102,7 +109,7 @@ class Collection:
             if mask_secrets(name) == llm:
                 return app
         offered = ", ".join(model.name for model in self.models)
-        raise UsageError(f"the model '{llm}' is not offered here: choose {offered}")
+        raise NotOfferedError(f"the model '{llm}' is not offered here: choose {offered}")
 
 
 class Collections(Mapping[str, Collection]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections import OrderedDict
@@ -25,8 +26,10 @@ _ENTRIES = (("POST", "/login"), ("POST", "/logout"))
 _SESSION_SECONDS = 12 * 3600
 _MOST_SESSIONS = 1_000
 _LONGEST_TOKEN = 500
+_LOGIN_SECONDS = 10.0  # for the whole form
 _LONGEST_PATH = 2_000
 _TRIES = Rates(per_second=0.2, burst=10)
+_LATER = {"Retry-After": "60"}
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -81,6 +84,7 @@ class Guard:
             or (await self._enter(scope, receive) if enters else None)
         )
         if refusal is not None:
+            refusal.headers["Connection"] = "close"  # the rest of the body is never waited for
             await refusal(scope, receive, send)
             return
         scope.setdefault("state", {})["access"] = access
@@ -92,7 +96,7 @@ class Guard:
             return LOCAL
         presented = [value for name, value in scope["headers"] if name == b"authorization"]
         if len(presented) == 1:
-            scheme, _, token = presented[0].decode("latin-1").partition(" ")
+            scheme, _, token = presented[0].decode("utf-8", "surrogateescape").partition(" ")
             if scheme.lower() == "bearer" and len(token) <= _LONGEST_TOKEN:
                 return self._tokens.access(token.strip())
         return None if presented else self._sessions.access(_cookie(Headers(scope=scope)))
@@ -108,11 +112,16 @@ class Guard:
         if scope["path"] == "/logout":
             self._sessions.end(_cookie(Headers(scope=scope)))
             return RedirectResponse("/", 303, {"Set-Cookie": _set_cookie("", 0, scope)})
-        token = await _form_token(receive)
+        try:
+            token = await asyncio.wait_for(_form_token(receive), _LOGIN_SECONDS)
+        except TimeoutError:
+            return _refused(408, "the body of the request came too slowly")
         access = self._tokens.access(token) if self._tokens else None
         if access is None:
             allowed = _TRIES.take(_client(scope))
-            return _page(Headers(scope=scope), 401 if allowed else 429, wrong=True)
+            page = _page(Headers(scope=scope), 401 if allowed else 429, wrong=True)
+            page.headers.update({} if allowed else _LATER)
+            return page
         cookie = _set_cookie(self._sessions.begin(access), _SESSION_SECONDS, scope)
         return RedirectResponse("/", 303, {"Set-Cookie": cookie})
 
@@ -142,7 +151,7 @@ def _without_access(scope: Scope) -> Response:
     """Return the response to a caller without a token: the login page to a browser."""
     headers = Headers(scope=scope)
     if "authorization" in headers and not _TRIES.take(_client(scope)):
-        return _refused(429, "too many wrong tokens: wait a minute", {"Retry-After": "60"})
+        return _refused(429, "too many wrong tokens: wait a minute", _LATER)
     if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
         return _page(headers, 401)
     return _refused(401, "a token is needed", {"WWW-Authenticate": "Bearer"})
@@ -159,7 +168,9 @@ def _cross_site(scope: Scope) -> Response | None:
     """Refuse a change that a page of another site may have asked for.
 
     Browsers name the origin of every request that is not GET or HEAD (Fetch standard, section 3.2).
-    One that names none is not from a page.
+    Old ones do not name it for forms, so a browser that names none is refused unless it sends a
+    token, which no form can. A page can't choose the ``User-Agent`` of a form either, and every
+    browser's begins with one of two words; a program such as curl has another.
     """
     if scope["method"] in _SAFE:
         return None
@@ -171,7 +182,17 @@ def _cross_site(scope: Scope) -> Response | None:
         return None if same else _refused(403, "a page of another site asked for a change")
     if site not in (None, "same-origin", "none"):
         return _refused(403, "a page of another site asked for a change")
+    if site is None and _is_browser(headers) and not _has_token(headers):
+        return _refused(403, "this browser does not say which page asked for the change")
     return None
+
+
+def _is_browser(headers: Headers) -> bool:
+    return headers.get("user-agent", "").startswith(("Mozilla/", "Opera/"))
+
+
+def _has_token(headers: Headers) -> bool:
+    return headers.get("authorization", "").lower().startswith("bearer ")
 
 
 def _with_headers(send: Send, path: str) -> Send:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +19,7 @@ _UPLOADS = frozenset({"/api/documents", "/documents"})
 _ANSWERS = ("/api/ask", "/api/search", "/ask", "/v1/", "/mcp")
 # All chosen by hand.
 _BODY_BYTES = 1_000_000
+_SMALL_BODY = 65_536
 _BODY_SECONDS = 20.0  # without a byte of the body
 _RUNNING = 16
 _WAITING = 64
@@ -65,13 +66,13 @@ class Limits:
         limit = self._max_upload if is_upload else _BODY_BYTES
         if _stated_length(scope) > limit:
             raise _too_large(limit)
-        receive = _measured(receive, limit)
+        body = _Body(scope, receive, send, limit)
         if not (scope["method"] == "POST" and scope["path"].startswith(_ANSWERS)):
-            await self._app(scope, receive, send)
+            await self._app(scope, body.receive, body.send)
             return
-        body = await _whole_body(receive)
-        async with self._places.taken(receive):
-            await self._app(scope, _replayed(body, receive), send)
+        whole = await _whole_body(body.receive)
+        async with self._places.taken(body.receive):
+            await self._app(scope, _replayed(whole, body.receive), send)
 
 
 class _Places:
@@ -126,25 +127,39 @@ class _Places:
             self._free += 1
 
 
-def _measured(receive: Receive, limit: int) -> Receive:
-    """Return a ``receive`` that refuses a body that is too large, or comes too slowly."""
-    size, complete = 0, False
+class _Body:
+    """The body of a request: refused if it is too large, or comes too slowly."""
 
-    async def measured() -> Message:
-        nonlocal size, complete
-        if complete:
-            return await receive()
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        self._complete = False
+        # The rest of a small body is soon here: it need not end the connection.
+        is_small = _stated_length(scope) <= _SMALL_BODY
+        self._may_stay = is_small and "transfer-encoding" not in Headers(scope=scope)
+        self._receive = receive
+        self._send = send
+        self._limit = limit
+        self._size = 0
+
+    async def receive(self) -> Message:
+        """Return the next part; once it is complete, wait for the caller to leave."""
+        if self._complete:
+            return await self._receive()
         try:
-            message = await asyncio.wait_for(receive(), _BODY_SECONDS)
+            message = await asyncio.wait_for(self._receive(), _BODY_SECONDS)
         except TimeoutError:
             raise HTTPException(408, "the body of the request came too slowly") from None
-        complete = not message.get("more_body", False)
-        size += len(message.get("body", b""))
-        if size > limit:
-            raise _too_large(limit)
+        self._complete = not message.get("more_body", False)
+        self._size += len(message.get("body", b""))
+        if self._size > self._limit:
+            raise _too_large(self._limit)
         return message
 
-    return measured
+    async def send(self, message: Message) -> None:
+        """Pass on a response; one that does not need the rest of the body ends the connection."""
+        ends = not (self._complete or self._may_stay)
+        if ends and message["type"] == "http.response.start":
+            MutableHeaders(scope=message)["Connection"] = "close"
+        await self._send(message)
 
 
 async def _whole_body(receive: Receive) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable
 from typing import Annotated, Any, TypeVar
 
@@ -19,15 +20,17 @@ from ingest import (
 )
 from rag_app.server.access import Access
 from rag_app.server.api_schemas import Problem
-from rag_app.server.collections import Collection, Collections
+from rag_app.server.collections import Collection, Collections, NotOfferedError
 from rag_app.server.conversation_store import NoConversationError
 from rag_app.server.uploads import NameTakenError
 
 Result = TypeVar("Result")
 
+_PARAMETER = re.compile(r"\{\w+\}")
 # The first that fits counts.
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NoConversationError, 404),
+    (NotOfferedError, 404),
     (NameTakenError, 409),
     (IndexMissingError, 409),
     (IndexBusyError, 409),
@@ -45,7 +48,7 @@ def status_of(error: Exception) -> int:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the descriptions of failures for the OpenAPI document."""
-    return {status: {"model": Problem} for status in (401, 403, 404, 429, *statuses)}
+    return {status: {"model": Problem} for status in (400, 401, 403, 404, 429, *statuses)}
 
 
 async def report_error(request: Request, error: Exception) -> JSONResponse:
@@ -53,7 +56,24 @@ async def report_error(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_of(error))
 
 
-def access_of(request: Request) -> Access:
+async def report_method(request: Request, error: Exception) -> JSONResponse:
+    """Return the response to a method that no route of the path has, with those that they have.
+
+    Each route only knows its own methods.
+    """
+    path = request.url.path
+    allowed = {
+        method.upper()
+        for template, methods in request.app.openapi()["paths"].items()
+        if re.fullmatch(_PARAMETER.sub("[^/]+", template), path)
+        for method in methods
+    }
+    headers = {"Allow": ", ".join(sorted(allowed))} if allowed else None
+    return JSONResponse({"detail": "Method Not Allowed"}, 405, headers)
+
+
+# Dependencies are coroutines: FastAPI runs others in threads, which takes longer than they do.
+async def access_of(request: Request) -> Access:
     """Return who asks."""
     access: Access = request.state.access
     return access
@@ -72,7 +92,7 @@ CollectionName = Annotated[
 ]
 
 
-def readable_collection(
+async def readable_collection(
     request: Request, access: Caller, name: CollectionName = None
 ) -> Collection:
     """Return the collection that a request names, or the first that the caller may read.
@@ -89,7 +109,7 @@ def readable_collection(
 Readable = Annotated[Collection, Depends(readable_collection)]
 
 
-def writable_collection(collection: Readable, access: Caller) -> Collection:
+async def writable_collection(collection: Readable, access: Caller) -> Collection:
     """Return the collection, if the caller may change its documents."""
     if not access.may_write(collection.name):
         raise HTTPException(403, f"this token may not change '{collection.name}'")

@@ -15,10 +15,10 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from chat_server import Messages, chat_server
-from conftest import collections, serving
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from reportlab.pdfgen.canvas import Canvas
+from served import collections, serving
 
 from rag_app import RagApp
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import Serve, collections, write_documents
+from served import Serve, collections, write_documents
 
 from rag_app import RagApp
 from rag_app.server import translations
