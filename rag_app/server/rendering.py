@@ -55,6 +55,12 @@ def answer_html(answer: Answer, prefix: str) -> Markup:
     return sanitized(_NONCHARACTERS.sub("", html))
 
 
+def sentence_html(sentence: str) -> Markup:
+    """Return a sentence that a chat model wrote, without the mark of a list before it."""
+    bare = _LIST_MARK.sub("", _NONCHARACTERS.sub("", visible(sentence)), count=1)
+    return sanitized(_markdown_html(bare, "", ()))
+
+
 def sanitized(html: str) -> Markup:
     """Return HTML with nothing in it that runs, loads or looks like a part of the page."""
     import nh3

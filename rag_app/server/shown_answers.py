@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ingest import RagError
 from rag_app.app import RagApp
 from rag_app.conversation import Turn
-from rag_app.server.rendering import answer_html, conflicting
+from rag_app.server.rendering import answer_html, conflicting, sentence_html
 from rag_app.types import Answer, Citation
 
 _WEAK = 0.4  # retrieval confidence below which a reader is warned; chosen by hand
@@ -26,6 +26,7 @@ class ShownTurn:
         html: The text of the answer.
         dates: The dates of the cited documents by source; without those that state none.
         conflicts: Groups of citations that disagree.
+        unsupported: The sentences without support, as HTML.
     """
 
     n: int
@@ -33,6 +34,7 @@ class ShownTurn:
     html: Markup
     dates: dict[str, str]
     conflicts: list[list[Citation]]
+    unsupported: list[Markup]
 
     @property
     def answer(self) -> Answer:
@@ -62,7 +64,8 @@ def _shown(n: int, turn: Turn, dates: dict[str, str]) -> ShownTurn:
     by_number = {citation.n: citation for citation in turn.answer.citations}
     groups = [[by_number[n] for n in group] for group in conflicting(turn.answer)]
     html = answer_html(turn.answer, f"t{n}-c")
-    return ShownTurn(n, turn, html, dates, groups)
+    unsupported = [sentence_html(one) for one in turn.answer.unsupported]
+    return ShownTurn(n, turn, html, dates, groups, unsupported)
 
 
 def _cited(answer: Answer) -> Iterable[Citation]:

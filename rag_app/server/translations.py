@@ -49,10 +49,9 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "no_index_title": ("Nothing to ask yet", "Ainda não há o que perguntar"),
     "no_index_lead": (
-        "Add documents: PDF, Word, Excel, PowerPoint, e-mail, web pages, text and many more. "
-        "They stay on this machine.",
+        "Add documents: PDF, Word, Excel, PowerPoint, e-mail, web pages, text and many more.",
         "Adicione documentos: PDF, Word, Excel, PowerPoint, e-mail, páginas da web, texto e muitos "
-        "outros. Eles ficam neste computador.",
+        "outros.",
     ),
     "indexing_title": ("Reading your documents", "Lendo seus documentos"),
     "indexing_lead": (

@@ -4,7 +4,6 @@ import { startAsking } from "./ask.js";
 import { startUploads } from "./documents.js";
 import { confirmed, json, request, say, text, address } from "./page.js";
 
-document.documentElement.classList.add("scripted");
 startAsking();
 startUploads();
 showQuote();

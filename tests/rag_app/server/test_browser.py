@@ -6,6 +6,8 @@ import io
 import json
 import re
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,9 +83,24 @@ def manual() -> bytes:
     return file.getvalue()
 
 
+STOPPED = threading.Event()
+
+
 def write(messages: Messages) -> Iterator[str]:
+    if "slowly" in messages[-1]["content"]:
+        yield from endless()
     yield "<think>The passages differ.</think>"
     yield WRITTEN
+
+
+def endless() -> Iterator[str]:
+    """Write until the reader leaves."""
+    try:
+        while True:
+            time.sleep(0.01)
+            yield "and so on "
+    finally:
+        STOPPED.set()
 
 
 @pytest.fixture(scope="module")
@@ -329,6 +346,23 @@ def test_the_model_says_what_leaves_the_machine(site: str, open_page: Open) -> N
     expect(page.locator(".unsupported li")).to_have_text(["Lamps are blue."])
     expect(page.locator(".thinking p")).to_have_text("The passages differ.")
     expect(page.locator(".by")).to_have_text("Answered by openai:m")
+
+
+def test_a_stopped_answer_ends_at_the_model(site: str, open_page: Open) -> None:
+    page = open_page(site)
+    page.get_by_text("Options").click()
+    page.get_by_label("Model").select_option("openai:m")
+    page.keyboard.press("Escape")
+    page.get_by_role("textbox", name="Question").fill(f"{AURORA} Tell it slowly.")
+    page.keyboard.press("Enter")
+    page.locator("#live .answer", has_text="and so on").wait_for()
+    assert not STOPPED.is_set()
+    page.get_by_role("button", name="Stop").click()
+    assert STOPPED.wait(20)
+    expect(page.locator("#live .working")).to_have_text("Stopped.")
+    expect(page.locator("#question")).to_have_value(f"{AURORA} Tell it slowly.")
+    ask(page, BOREAL)
+    expect(page.locator(".turn")).to_have_count(1)
 
 
 def test_a_filter_limits_the_documents(site: str, open_page: Open) -> None:

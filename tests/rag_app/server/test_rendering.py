@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from rag_app.server.rendering import answer_html, sanitized, visible
+from rag_app.server.rendering import answer_html, sanitized, sentence_html, visible
 from rag_app.types import Answer, Citation
 
 KEPT = "tail of the text"
@@ -208,6 +208,15 @@ def test_a_sentence_without_support_is_marked(text: str, sentence: str) -> None:
     marked = "".join(re.findall("<mark>(.*?)</mark>", html, re.DOTALL))
     expected = sentence.removeprefix("- ").replace("**", "")
     assert Shown(marked).text == expected
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_a_payload_in_a_listed_sentence_is_text(payload: str) -> None:
+    assert_harmless(Shown(sentence_html(payload)))
+
+
+def test_a_listed_sentence_has_no_mark_of_a_list() -> None:
+    assert sentence_html("- It is **so**. [1]") == "<p>It is <strong>so</strong>. [1]</p>\n"
 
 
 def test_marks_of_text_direction_are_not_shown() -> None:
