@@ -16,7 +16,13 @@ from rag_app.prompts import answering_prompts
 from rag_app.server.conversation_store import ConversationStore
 from rag_app.server.feedback import FeedbackFile
 from rag_app.server.indexing import Indexing
-from rag_app.settings import Settings, changed_settings, llm_names, mask_secrets
+from rag_app.settings import (
+    Settings,
+    changed_settings,
+    embedding_address,
+    llm_names,
+    mask_secrets,
+)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -168,5 +174,6 @@ def _data_folder(name: str, index: Path) -> Path:
 
 def _choice(llm: str, settings: Settings) -> ModelChoice:
     addresses = [llm_address(name, settings) for name in llm_names(llm)]
+    addresses.append(embedding_address(settings))
     away = (address for address in addresses if address and not is_loopback(address))
     return ModelChoice(mask_secrets(llm), tuple(dict.fromkeys(map(place_of, away))))

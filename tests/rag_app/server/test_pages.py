@@ -161,7 +161,7 @@ def test_a_form_with_a_filter_asks_only_what_matches(own: httpx.Client) -> None:
 
 def test_a_failed_question_leaves_no_conversation(own: httpx.Client) -> None:
     shown = asked(own, llm="openai:unknown")
-    assert shown.status_code == 400
+    assert shown.status_code == 404
     assert "the model 'openai:unknown' is not offered here" in text_of(shown.text)
     assert own.get("/api/conversations").json() == []
 
@@ -288,3 +288,10 @@ def test_the_api_gives_what_the_source_page_shows(http: httpx.Client) -> None:
         ({"source": "prices.csv", "page": 0}, 422),
     ):
         assert http.get("/api/documents/page", params=query).status_code == status  # type: ignore[arg-type]
+
+
+def test_what_leaves_for_an_embedding_is_named_too(tmp_path: Path) -> None:
+    served = collections(tmp_path, "ollama:m", embedding="openai:text-embedding-3-small")
+    named = {one.name: one.destinations for one in served["documents"].models}
+    assert named == {"extractive": ("api.openai.com",), "ollama:m": ("ollama", "api.openai.com")}
+    served.close()
