@@ -263,3 +263,11 @@ def _shown(value: object) -> str:
 def _suggestion(name: str) -> str:
     close = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.75)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def embedding_address(settings: IndexSettings) -> str | None:
+    """Return the address that questions and documents are sent to; None if they stay here."""
+    from ingest import openai_address
+
+    hosted = settings.embedding.startswith("openai:")
+    return openai_address(settings.embedding_base_url) if hosted else None

@@ -136,8 +136,9 @@ def _with_fallback(models: Sequence[Finding]) -> Sequence[Finding]:
 
 def _embedding(settings: Settings) -> str:
     from ingest import embedding_model
+    from rag_app.settings import embedding_address
 
-    address = _embedding_address(settings)
+    address = embedding_address(settings)
     _reach(address)
     found = embedding_model(settings)
     if address:
@@ -146,13 +147,6 @@ def _embedding(settings: Settings) -> str:
         f"{found.name}, {found.identity.dimension} dimensions; "
         f"documents and questions {_destination(address)}"
     )
-
-
-def _embedding_address(settings: Settings) -> str | None:
-    from ingest import openai_address
-
-    hosted = settings.embedding.startswith("openai:")
-    return openai_address(settings.embedding_base_url) if hosted else None
 
 
 def _chat_model(llm: str, settings: Settings) -> str:
@@ -246,10 +240,10 @@ def _network(settings: Settings) -> Finding:
     """Report which models text leaves the machine for."""
     from ingest import is_loopback, trace_addresses
     from rag_app.llms import llm_address
-    from rag_app.settings import llm_names
+    from rag_app.settings import embedding_address, llm_names
 
     models = {llm: llm_address(llm, settings) for llm in llm_names(settings.llm)}
-    models |= {settings.embedding: _embedding_address(settings), **dict(trace_addresses())}
+    models |= {settings.embedding: embedding_address(settings), **dict(trace_addresses())}
     away = [name for name, place in models.items() if place and not is_loopback(place)]
     if settings.offline:
         return Finding("network", "ok", "offline: nothing may leave this machine")

@@ -15,13 +15,24 @@ from rag_app.server import (
     api_conversations,
     api_documents,
     api_questions,
+    api_sources,
     api_status,
     openai_api,
 )
 from rag_app.server.collections import Collections
 from rag_app.server.conversation_store import NoConversationError
 from rag_app.server.mcp_server import McpEndpoint
+from rag_app.server.pages import add_pages
 from rag_app.server.requests import CallerLeftError, report_error, report_leaving, report_method
+
+_APIS = (
+    api_questions,
+    api_documents,
+    api_sources,
+    api_conversations,
+    api_status,
+    openai_api,
+)
 
 
 def create_server(collections: Collections) -> FastAPI:
@@ -37,8 +48,9 @@ def create_server(collections: Collections) -> FastAPI:
     app.state.collections = collections
     app.state.mcp = McpEndpoint(collections)
     app.router.routes.append(app.state.mcp.route())
-    for module in (api_questions, api_documents, api_conversations, api_status, openai_api):
+    for module in _APIS:
         app.include_router(module.router)
+    add_pages(app)
     for error in (RagError, NoConversationError):
         app.add_exception_handler(error, report_error)
     app.add_exception_handler(CallerLeftError, report_leaving)

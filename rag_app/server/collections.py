@@ -9,14 +9,20 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ingest import RagError, UsageError, is_loopback, place_of
+from ingest import PagePictures, RagError, UsageError, is_loopback, place_of
 from rag_app.app import RagApp
 from rag_app.llms import llm_address
 from rag_app.prompts import answering_prompts
 from rag_app.server.conversation_store import ConversationStore
 from rag_app.server.feedback import FeedbackFile
 from rag_app.server.indexing import Indexing
-from rag_app.settings import Settings, changed_settings, llm_names, mask_secrets
+from rag_app.settings import (
+    Settings,
+    changed_settings,
+    embedding_address,
+    llm_names,
+    mask_secrets,
+)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -57,6 +63,7 @@ class Collection:
         self.conversations = ConversationStore(folder / "conversations.sqlite")
         self.feedback = FeedbackFile(folder / "feedback.jsonl")
         self.indexing = Indexing(self.app)
+        self.pictures = PagePictures(self.app.settings)
 
     @property
     def settings(self) -> Settings:
@@ -97,8 +104,9 @@ class Collection:
             self.app.search("warm")
 
     def close(self) -> None:
-        """End the index job and close the index."""
+        """End the index job and the process that draws pages."""
         self.indexing.close()
+        self.pictures.close()
 
     def _app(self, llm: str | None) -> RagApp:
         if llm is None:
@@ -166,5 +174,6 @@ def _data_folder(name: str, index: Path) -> Path:
 
 def _choice(llm: str, settings: Settings) -> ModelChoice:
     addresses = [llm_address(name, settings) for name in llm_names(llm)]
+    addresses.append(embedding_address(settings))
     away = (address for address in addresses if address and not is_loopback(address))
     return ModelChoice(mask_secrets(llm), tuple(dict.fromkeys(map(place_of, away))))

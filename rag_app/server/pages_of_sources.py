@@ -1,0 +1,72 @@
+"""The page of a source: a cited span in its document, on the page of a PDF if it has one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from ingest import LoadError, PagePicture, UsageError
+from rag_app.server.api_sources import Offset, Source, view_of
+from rag_app.server.page_context import Page, PageRoute, Shown
+from rag_app.server.source_view import SourceView
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A page of a PDF that is shown as a picture.
+
+    Attributes:
+        number: Its number, from 1.
+        last: Number of the last page.
+        width: Width in points.
+        height: Height in points.
+        at: How far down the first highlight is, 0 to 1; None if there is none.
+        problem: Why it is not shown; empty if it is.
+    """
+
+    number: int
+    last: int = 0
+    width: int = 0
+    height: int = 0
+    at: float | None = None
+    problem: str = ""
+
+
+@router.get("/source")
+def source(
+    page: Shown,
+    source: Source,
+    start: Offset,
+    end: Offset,
+    at: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+) -> Response:
+    """Show a cited span in its source; ``at`` is another page of the PDF than the first cited."""
+    view = view_of(page.collection, source, start, end)
+    quote = (part.text for line in view.lines for part in line.segments if part.marked)
+    sheet = _sheet(page, view, at or view.pages[0]) if view.has_picture else None
+    return page.render("source.html", view=view, sheet=sheet, quote="".join(quote))
+
+
+def _sheet(page: Page, view: SourceView, number: int) -> Sheet:
+    store = page.collection.app.store
+    try:
+        picture = page.collection.pictures.draw(store, view.source, number, view.start, view.end)
+    except (UsageError, LoadError) as error:
+        return Sheet(number, problem=str(error))
+    last = _last_page(page, view.source)
+    return Sheet(number, last, round(picture.width), round(picture.height), _height_of(picture))
+
+
+def _height_of(picture: PagePicture) -> float | None:
+    tops = [picture.height - box.top for box in picture.boxes]
+    return round(min(tops) / picture.height, 3) if tops else None
+
+
+def _last_page(page: Page, source: str) -> int:
+    document = page.collection.app.document(source)
+    places = document.places if document else ()
+    return max((place.page for place in places if place.page is not None), default=0)
