@@ -16,7 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rag_app.server.rates import Rates
 
 _UPLOADS = frozenset({"/api/documents", "/documents"})
-_ANSWERS = ("/api/ask", "/api/search", "/ask", "/v1/", "/mcp")
+_ANSWERS = {
+    "POST": ("/api/ask", "/api/search", "/ask", "/v1/", "/mcp"),
+    "GET": ("/search", "/source", "/api/documents/page"),
+}
 # All chosen by hand.
 _BODY_BYTES = 1_000_000
 _SMALL_BODY = 65_536
@@ -31,8 +34,8 @@ _BURST = 200.0
 class Limits:
     """Limits the size, pace and number of requests.
 
-    Requests that search or answer wait for a place; what else the server does never waits for them.
-    A caller who leaves while waiting frees their place.
+    Requests that search, answer or draw wait for a place; what else the server does never waits for
+    them. A caller who leaves while waiting frees their place.
     """
 
     def __init__(self, app: ASGIApp, max_upload: int) -> None:
@@ -67,7 +70,7 @@ class Limits:
         if _stated_length(scope) > limit:
             raise _too_large(limit)
         body = _Body(scope, receive, send, limit)
-        if not (scope["method"] == "POST" and scope["path"].startswith(_ANSWERS)):
+        if not scope["path"].startswith(_ANSWERS.get(scope["method"], ())):
             await self._app(scope, body.receive, body.send)
             return
         whole = await _whole_body(body.receive)
