@@ -27,7 +27,9 @@ def serve(
     host: Annotated[
         str, typer.Option("--host", help="Address to listen on; all but loopback need a token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = _PORT,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")
+    ] = _PORT,
     collection: Collection = None,
     llm: Annotated[
         list[str] | None,

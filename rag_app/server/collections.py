@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ingest import PagePictures, RagError, UsageError, is_loopback, place_of
+from ingest import PagePictures, RagError, UsageError, holds_index, is_loopback, place_of
 from rag_app.app import RagApp
 from rag_app.llms import llm_address
 from rag_app.prompts import answering_prompts
@@ -55,10 +55,15 @@ class Collection:
             name: Its name in addresses and token files.
             settings: Its documents, index and defaults.
             llms: Chat models that callers may choose besides the one of the settings.
+
+        Raises:
+            UsageError: A chat model can't be used: its name, package or key is wrong.
         """
         self.name = name
         self.app = RagApp(settings)
         self._apps = {llm: self.app.using(llm=llm) for llm in dict.fromkeys((settings.llm, *llms))}
+        for app in self._apps.values():
+            _ = app.llm
         folder = _data_folder(name, settings.index)
         self.conversations = ConversationStore(folder / "conversations.sqlite")
         self.feedback = FeedbackFile(folder / "feedback.jsonl")
@@ -147,21 +152,29 @@ def open_collections(
     The index of a named folder lies beside the index of the settings, with its name at the end.
 
     Raises:
-        UsageError: A name can't be used.
+        UsageError: A name can't be used, or a folder does not exist and has no index.
     """
     if not folders:
-        return Collections([Collection("documents", settings, llms)])
-    return Collections([_named(name, folder, settings, llms) for name, folder in folders.items()])
+        chosen = {"documents": settings}
+    else:
+        chosen = {name: _settings_of(name, folder, settings) for name, folder in folders.items()}
+    for one in chosen.values():
+        if not (one.documents.is_dir() or holds_index(one.index)):
+            raise UsageError(
+                f"the documents folder {one.documents} does not exist: make it, or name another, "
+                "as in 'rag serve DOCS'"
+            )
+    return Collections([Collection(name, one, llms) for name, one in chosen.items()])
 
 
-def _named(name: str, folder: Path, settings: Settings, llms: Sequence[str]) -> Collection:
+def _settings_of(name: str, folder: Path, settings: Settings) -> Settings:
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"'{name}' can't name a collection: use letters, digits, '-' and '_', as in "
             "--collection contracts=docs/contracts"
         )
     index = settings.index.with_name(f"{settings.index.name}-{name}")
-    return Collection(name, changed_settings(settings, documents=folder, index=index), llms)
+    return changed_settings(settings, documents=folder, index=index)
 
 
 def _data_folder(name: str, index: Path) -> Path:

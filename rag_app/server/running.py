@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -96,7 +98,8 @@ def run_server(
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         index_new_folders(collections)
-        asyncio.run(_serve(uvicorn.Server(config), listener, lambda: on_started(url)))
+        with suppress(KeyboardInterrupt):  # the way to end it; uvicorn has shut down by then
+            asyncio.run(_serve(uvicorn.Server(config), listener, lambda: on_started(url)))
 
 
 def guarded(app: ASGIApp, tokens: Tokens | None, listening: Listening) -> ASGIApp:
@@ -132,5 +135,5 @@ def _listening_socket(listening: Listening) -> socket.socket:
     except OSError as error:
         raise UsageError(
             f"the server can't listen on {listening.host} port {listening.port} "
-            f"({error.strerror}): choose another with --host and --port"
+            f"({os.strerror(error.errno or 0)}): choose another with --host and --port"
         ) from error
