@@ -35,7 +35,7 @@ def mcp(
     settings = load_settings(**choices) if folders else settings_of_index(quiet, **choices)
     try:
         from rag_app.server.collections import open_collections
-        from rag_app.server.mcp_server import serve_stdio
+        from rag_app.server.protocols.mcp_server import serve_stdio
     except ModuleNotFoundError as error:
         raise MissingExtraError("rag mcp", "server") from error
     collections = open_collections(settings, {name: Path(one) for name, one in folders.items()})

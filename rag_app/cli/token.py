@@ -28,7 +28,7 @@ def token(
     from ingest import MissingExtraError
 
     try:
-        from rag_app.server.access import new_token
+        from rag_app.server.security.access import new_token
     except ModuleNotFoundError as error:
         raise MissingExtraError("rag token", "server") from error
     made, entry = new_token(name, _collections(read), _collections(write))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from rag_app.conversation import Condensed, Conversation
-from rag_app.server.access import Access
-from rag_app.server.api_schemas import AskRequest
+from rag_app.server.api.schemas import AskRequest
 from rag_app.server.collections import Collection
 from rag_app.server.counters import answering, count_answer
+from rag_app.server.security.access import Access
 from rag_app.types import Answer, Event
 
 

@@ -11,28 +11,15 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from ingest import RagError
-from rag_app.server import (
-    api_conversations,
-    api_documents,
-    api_questions,
-    api_sources,
-    api_status,
-    openai_api,
-)
+from rag_app.server.api import conversations, documents, questions, sources, status
 from rag_app.server.collections import Collections
 from rag_app.server.conversation_store import NoConversationError
-from rag_app.server.mcp_server import McpEndpoint
-from rag_app.server.pages import add_pages
+from rag_app.server.pages.conversation_pages import add_pages
+from rag_app.server.protocols import openai_api
+from rag_app.server.protocols.mcp_server import McpEndpoint
 from rag_app.server.requests import CallerLeftError, report_error, report_leaving, report_method
 
-_APIS = (
-    api_questions,
-    api_documents,
-    api_sources,
-    api_conversations,
-    api_status,
-    openai_api,
-)
+_APIS = (questions, documents, sources, conversations, status, openai_api)
 
 
 def create_server(collections: Collections) -> FastAPI:

@@ -18,10 +18,10 @@ from ingest import (
     StoreError,
     UsageError,
 )
-from rag_app.server.access import Access
-from rag_app.server.api_schemas import Problem
+from rag_app.server.api.schemas import Problem
 from rag_app.server.collections import Collection, Collections, NotOfferedError
 from rag_app.server.conversation_store import NoConversationError
+from rag_app.server.security.access import Access
 from rag_app.server.uploads import NameTakenError
 
 Result = TypeVar("Result")

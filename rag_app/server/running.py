@@ -14,12 +14,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ingest import UsageError, holds_index
-from rag_app.server.access import Tokens
 from rag_app.server.application import create_server
 from rag_app.server.collections import Collections
-from rag_app.server.guard import Guard
-from rag_app.server.http_protocol import PatientProtocol
-from rag_app.server.limits import Limits
+from rag_app.server.security.access import Tokens
+from rag_app.server.security.guard import Guard
+from rag_app.server.security.http_protocol import PatientProtocol
+from rag_app.server.security.limits import Limits
 from rag_app.settings import Settings
 
 _GRACE_SECONDS = 10  # for requests that run when the server is stopped; chosen by hand

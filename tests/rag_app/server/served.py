@@ -10,11 +10,11 @@ from pathlib import Path
 
 import uvicorn
 
-from rag_app.server.access import Tokens
 from rag_app.server.application import create_server
 from rag_app.server.collections import Collections, open_collections
-from rag_app.server.http_protocol import PatientProtocol
 from rag_app.server.running import Listening, guarded
+from rag_app.server.security.access import Tokens
+from rag_app.server.security.http_protocol import PatientProtocol
 from rag_app.settings import load_settings
 
 DOCUMENTS = {

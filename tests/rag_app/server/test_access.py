@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from running import Rag
 
 from ingest import UsageError
-from rag_app.server.access import Access, Tokens, new_token
+from rag_app.server.security.access import Access, Tokens, new_token
 
 GOOD = {"name": "ana", "sha256": "0" * 64, "read": "all", "write": ["a"]}
 

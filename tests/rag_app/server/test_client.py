@@ -12,7 +12,7 @@ from served import DOCUMENTS, Serve, collections, write_documents
 
 from ingest import ProviderError, UsageError
 from rag_app import Answer, RagApp, RagClient, Retrieved, Token
-from rag_app.server.access import Tokens, new_token
+from rag_app.server.security.access import Tokens, new_token
 
 WARRANTY = "How long is the warranty of the Aurora lamp?"
 

@@ -12,9 +12,9 @@ import pytest
 from pydantic import SecretStr
 from served import Serve, collections, serving
 
-from rag_app.server import guard
-from rag_app.server.access import Tokens, new_token
-from rag_app.server.rates import Rates
+from rag_app.server.security import guard
+from rag_app.server.security.access import Tokens, new_token
+from rag_app.server.security.rates import Rates
 
 TOKEN = "correct horse battery staple"
 ROUTES = [

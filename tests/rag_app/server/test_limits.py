@@ -15,9 +15,9 @@ from served import collections, serving
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from rag_app.server import http_protocol, limits
-from rag_app.server.limits import _Places
-from rag_app.server.rates import Rates
+from rag_app.server.security import http_protocol, limits
+from rag_app.server.security.limits import _Places
+from rag_app.server.security.rates import Rates
 
 MEGABYTE = 1_000_000
 

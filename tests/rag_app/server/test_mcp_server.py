@@ -21,7 +21,7 @@ from mcp_types import TextContent, TextResourceContents
 from served import collections
 
 from rag_app import RagApp
-from rag_app.server.access import Tokens, new_token
+from rag_app.server.security.access import Tokens, new_token
 
 QUESTION = "How long does the warranty of the Aurora lamp last?"
 PERGUNTA = "Quantos dias de férias tem cada funcionário?"

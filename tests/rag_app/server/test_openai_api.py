@@ -17,8 +17,8 @@ from openai import AsyncOpenAI, OpenAI
 from served import collections
 
 from rag_app import RagApp
-from rag_app.server.access import Tokens, new_token
-from rag_app.server.openai_text import without_footnotes
+from rag_app.server.protocols.openai_text import without_footnotes
+from rag_app.server.security.access import Tokens, new_token
 
 QUESTION = "How long does the warranty of the Aurora lamp last?"
 PERGUNTA = "Quantos dias de férias tem cada funcionário?"

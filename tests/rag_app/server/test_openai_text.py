@@ -17,7 +17,7 @@ from openai import OpenAI
 from served import collections
 
 from rag_app import RagApp
-from rag_app.server.openai_text import answer_markdown, footnotes, without_footnotes
+from rag_app.server.protocols.openai_text import answer_markdown, footnotes, without_footnotes
 from rag_app.types import Answer, Citation
 
 QUESTION = "How long does the warranty of the Aurora lamp last?"

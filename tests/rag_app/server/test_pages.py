@@ -13,10 +13,10 @@ import pytest
 from served import Serve, collections, write_documents
 
 from rag_app import RagApp
-from rag_app.server import translations
-from rag_app.server.access import Access, Tokens
-from rag_app.server.suggestions import suggested_questions
-from rag_app.server.translations import Texts, preferred_language
+from rag_app.server.pages import translations
+from rag_app.server.pages.suggestions import suggested_questions
+from rag_app.server.pages.translations import Texts, preferred_language
+from rag_app.server.security.access import Access, Tokens
 
 QUESTION = "How long does the warranty of the Aurora lamp last?"
 ANSWER = "The warranty of the Aurora lamp lasts twenty-four months."
@@ -291,7 +291,13 @@ def test_the_api_gives_what_the_source_page_shows(http: httpx.Client) -> None:
 
 
 def test_what_leaves_for_an_embedding_is_named_too(tmp_path: Path) -> None:
-    served = collections(tmp_path, "ollama:m", embedding="openai:text-embedding-3-small")
+    pytest.importorskip("langchain_openai")
+    (tmp_path / "docs").mkdir()
+    hosted = {"embedding": "openai:e", "embedding_base_url": "https://embed.example/v1"}
+    served = collections(tmp_path, "openai:m", openai_api_key="sk-x", **hosted)
     named = {one.name: one.destinations for one in served["documents"].models}
-    assert named == {"extractive": ("api.openai.com",), "ollama:m": ("ollama", "api.openai.com")}
+    assert named == {
+        "extractive": ("embed.example",),
+        "openai:m": ("api.openai.com", "embed.example"),
+    }
     served.close()

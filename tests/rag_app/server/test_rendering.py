@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from rag_app.server.rendering import answer_html, sanitized, sentence_html, visible
+from rag_app.server.pages.rendering import answer_html, sanitized, sentence_html, visible
 from rag_app.types import Answer, Citation
 
 KEPT = "tail of the text"

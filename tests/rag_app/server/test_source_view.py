@@ -18,8 +18,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 from ingest import LoadError, PagePictures, UsageError
 from rag_app import RagApp
-from rag_app.server.marked_text import Segment
-from rag_app.server.source_view import SourceView, ViewKind, source_view
+from rag_app.server.source_views.marked_text import Segment
+from rag_app.server.source_views.source_view import SourceView, ViewKind, source_view
 
 NOTE = "\n".join(f"Note {n}: the kettle number {n} boils in {n} minutes." for n in range(1, 21))
 MARKDOWN = """---

@@ -9,14 +9,14 @@ from fastapi import APIRouter, FastAPI, Form, HTTPException, Response
 from fastapi.staticfiles import StaticFiles
 
 from ingest import UNDETERMINED, IndexedDocument, IndexMissingError, RagError
-from rag_app.server import pages_of_documents, pages_of_sources
 from rag_app.server.answering import answered
-from rag_app.server.api_conversations import Id
-from rag_app.server.api_schemas import LONGEST_QUESTION, AskRequest
+from rag_app.server.api.conversations import Id
+from rag_app.server.api.schemas import LONGEST_QUESTION, AskRequest
 from rag_app.server.conversation_store import StoredConversation
-from rag_app.server.page_context import STATIC, Page, PageRoute, Shown, static_path
-from rag_app.server.shown_answers import ShownTurn, shown_turns
-from rag_app.server.suggestions import suggested_questions
+from rag_app.server.pages import document_pages, source_pages
+from rag_app.server.pages.page_context import STATIC, Page, PageRoute, Shown, static_path
+from rag_app.server.pages.shown_answers import ShownTurn, shown_turns
+from rag_app.server.pages.suggestions import suggested_questions
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -25,7 +25,7 @@ _FILTERS = ("source", "type", "language", "since", "until")
 
 def add_pages(app: FastAPI) -> None:
     """Add the pages and their static files to a server."""
-    for one in (router, pages_of_documents.router, pages_of_sources.router):
+    for one in (router, document_pages.router, source_pages.router):
         app.include_router(one)
     app.mount(static_path(), StaticFiles(directory=STATIC))
 

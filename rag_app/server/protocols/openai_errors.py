@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
 from ingest import RagError
-from rag_app.server.api_schemas import Problem
-from rag_app.server.openai_schemas import ErrorBody, ErrorDetail
+from rag_app.server.api.schemas import Problem
+from rag_app.server.protocols.openai_schemas import ErrorBody, ErrorDetail
 from rag_app.server.requests import problems, status_of
 
 _LOG = logging.getLogger(__name__)

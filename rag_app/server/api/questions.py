@@ -13,9 +13,8 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from ingest import RagError
 from rag_app.conversation import Condensed
-from rag_app.server.access import Access
 from rag_app.server.answering import Answered, answer_events, answered
-from rag_app.server.api_schemas import (
+from rag_app.server.api.schemas import (
     AskRequest,
     ChunkRecord,
     KeptAnswerRecord,
@@ -25,6 +24,7 @@ from rag_app.server.api_schemas import (
 from rag_app.server.collections import Collection
 from rag_app.server.conversation_store import NoConversationError
 from rag_app.server.requests import Caller, Readable, problems, unless_disconnected
+from rag_app.server.security.access import Access
 from rag_app.types import Answer, Event, Retrieved, Thinking, Token
 
 router = APIRouter(prefix="/api", tags=["questions"])

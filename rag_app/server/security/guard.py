@@ -14,9 +14,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag_app.server.access import LOCAL, Access, Tokens
-from rag_app.server.login import login_page
-from rag_app.server.rates import Rates
+from rag_app.server.security.access import LOCAL, Access, Tokens
+from rag_app.server.security.login import login_page
+from rag_app.server.security.rates import Rates
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")

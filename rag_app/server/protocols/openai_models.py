@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from rag_app.app import RagApp
-from rag_app.server.access import Access
 from rag_app.server.collections import Collection
-from rag_app.server.openai_errors import OpenAIError
+from rag_app.server.protocols.openai_errors import OpenAIError
 from rag_app.server.requests import collections_of
+from rag_app.server.security.access import Access
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 
 from ingest import IndexedDocument, IndexMissingError, IndexStatus
-from rag_app.server.api_documents import delete_document, upload_documents
+from rag_app.server.api.documents import delete_document, upload_documents
 from rag_app.server.indexing import JobState
-from rag_app.server.page_context import Changed, PageRoute, Shown
+from rag_app.server.pages.page_context import Changed, PageRoute, Shown
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

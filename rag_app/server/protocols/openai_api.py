@@ -12,10 +12,10 @@ from fastapi import APIRouter, Path, Request
 from numpy.typing import NDArray
 
 from ingest import EmbeddingModel
-from rag_app.server import openai_chat, openai_responses
-from rag_app.server.openai_errors import OpenAIError, OpenAIRoute, openai_problems
-from rag_app.server.openai_models import served_model, served_models
-from rag_app.server.openai_schemas import (
+from rag_app.server.protocols import openai_chat, openai_responses
+from rag_app.server.protocols.openai_errors import OpenAIError, OpenAIRoute, openai_problems
+from rag_app.server.protocols.openai_models import served_model, served_models
+from rag_app.server.protocols.openai_schemas import (
     Embedding,
     EmbeddingList,
     EmbeddingsRequest,

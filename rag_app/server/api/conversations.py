@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi import Path as PathParameter
 
 from rag_app.conversation import Turn
-from rag_app.server.api_schemas import (
+from rag_app.server.api.schemas import (
     AnswerRecord,
     ConversationRecord,
     ConversationSummary,

@@ -13,17 +13,17 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from rag_app.server.openai_errors import OpenAIRoute, error_body, openai_problems, refuse
-from rag_app.server.openai_messages import read_messages
-from rag_app.server.openai_models import served_model
-from rag_app.server.openai_schemas import (
+from rag_app.server.protocols.openai_errors import OpenAIRoute, error_body, openai_problems, refuse
+from rag_app.server.protocols.openai_messages import read_messages
+from rag_app.server.protocols.openai_models import served_model
+from rag_app.server.protocols.openai_schemas import (
     ChatChoice,
     ChatCompletion,
     ChatReply,
     ChatRequest,
     ChatUsage,
 )
-from rag_app.server.openai_text import answer_markdown, footnotes
+from rag_app.server.protocols.openai_text import answer_markdown, footnotes
 from rag_app.server.requests import unless_disconnected
 from rag_app.types import Answer, Thinking
 

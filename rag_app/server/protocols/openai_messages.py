@@ -11,11 +11,11 @@ from rag_app.app import RagApp
 from rag_app.conversation import Condensed, Conversation, Turn
 from rag_app.conversation.follow_ups import standalone_question
 from rag_app.server.answering import counted
-from rag_app.server.api_schemas import LONGEST_QUESTION
-from rag_app.server.openai_errors import OpenAIError
-from rag_app.server.openai_models import ServedModel
-from rag_app.server.openai_schemas import ContentPart, Message
-from rag_app.server.openai_text import without_footnotes
+from rag_app.server.api.schemas import LONGEST_QUESTION
+from rag_app.server.protocols.openai_errors import OpenAIError
+from rag_app.server.protocols.openai_models import ServedModel
+from rag_app.server.protocols.openai_schemas import ContentPart, Message
+from rag_app.server.protocols.openai_text import without_footnotes
 from rag_app.types import Answer, Event
 
 _MOST_TURNS = 20  # chosen by hand

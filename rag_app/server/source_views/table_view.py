@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ingest import Document, Place
 from ingest.text.tables import own_head
-from rag_app.server.marked_text import Segment, marked_segments
+from rag_app.server.source_views.marked_text import Segment, marked_segments
 
 _ROW = re.compile(r"((?:^|, )row |!)(\d+)$")
 _BAR = " | "

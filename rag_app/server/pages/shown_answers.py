@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ingest import RagError
 from rag_app.app import RagApp
 from rag_app.conversation import Turn
-from rag_app.server.rendering import answer_html, conflicting, sentence_html
+from rag_app.server.pages.rendering import answer_html, conflicting, sentence_html
 from rag_app.types import Answer, Citation
 
 _WEAK = 0.4  # retrieval confidence below which a reader is warned; chosen by hand

@@ -29,11 +29,11 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from ingest import RagError
-from rag_app.server.access import LOCAL, Access
 from rag_app.server.collections import Collection, Collections
-from rag_app.server.mcp_resources import list_documents, read_text
-from rag_app.server.mcp_tools import TOOLS, call_tool
+from rag_app.server.protocols.mcp_resources import list_documents, read_text
+from rag_app.server.protocols.mcp_tools import TOOLS, call_tool
 from rag_app.server.requests import CallerLeftError, unless_disconnected
+from rag_app.server.security.access import LOCAL, Access
 
 _LOG = logging.getLogger(__name__)
 _INSTRUCTIONS = (

@@ -17,13 +17,13 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ingest import RagError
-from rag_app.server.access import Access
 from rag_app.server.collections import Collection
 from rag_app.server.conversation_store import NoConversationError
 from rag_app.server.indexing import JobState
-from rag_app.server.rendering import visible
+from rag_app.server.pages.rendering import visible
+from rag_app.server.pages.translations import Texts, preferred_language
 from rag_app.server.requests import Caller, Readable, collections_of, status_of
-from rag_app.server.translations import Texts, preferred_language
+from rag_app.server.security.access import Access
 from rag_app.types import plain
 
 STATIC = Path(__file__).with_name("static")
@@ -147,7 +147,7 @@ def static_path() -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("rag_app.server"),
+        loader=PackageLoader("rag_app.server.pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

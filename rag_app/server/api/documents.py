@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from ingest import IndexMissingError
-from rag_app.server.api_schemas import DocumentList, IndexRequest, JobRecord, UploadResult
+from rag_app.server.api.schemas import DocumentList, IndexRequest, JobRecord, UploadResult
 from rag_app.server.collections import Collection
 from rag_app.server.indexing import IndexJob
 from rag_app.server.requests import Readable, Writable, problems

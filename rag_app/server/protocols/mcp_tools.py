@@ -15,7 +15,7 @@ from ingest import RagError, UsageError
 from ingest.text.printable import printable
 from rag_app.prompts.context import format_context
 from rag_app.server.answering import counted
-from rag_app.server.api_schemas import AnswerRecord, ChunkRecord, Name, Question, SearchRequest
+from rag_app.server.api.schemas import AnswerRecord, ChunkRecord, Name, Question, SearchRequest
 from rag_app.server.collections import Collection
 from rag_app.tool_text import tool_text
 from rag_app.types import Answer, Retrieved, ScoredChunk

@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from ingest import IndexMissingError, IndexStatus
-from rag_app.server.api_schemas import CollectionRecord, ModelRecord, StatusRecord
+from rag_app.server.api.schemas import CollectionRecord, ModelRecord, StatusRecord
 from rag_app.server.collections import Collection
 from rag_app.server.requests import Caller, Readable, collections_of, problems
 

@@ -15,11 +15,11 @@ from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import JSONResponse
 
-from rag_app.server.openai_chat import finish_reason, tokens_used
-from rag_app.server.openai_errors import OpenAIRoute, error_body, openai_problems, refuse
-from rag_app.server.openai_messages import read_messages
-from rag_app.server.openai_models import served_model
-from rag_app.server.openai_schemas import (
+from rag_app.server.protocols.openai_chat import finish_reason, tokens_used
+from rag_app.server.protocols.openai_errors import OpenAIRoute, error_body, openai_problems, refuse
+from rag_app.server.protocols.openai_messages import read_messages
+from rag_app.server.protocols.openai_models import served_model
+from rag_app.server.protocols.openai_schemas import (
     IncompleteDetails,
     InputItem,
     OutputMessage,
@@ -29,7 +29,7 @@ from rag_app.server.openai_schemas import (
     ResponsesRequest,
     ResponsesUsage,
 )
-from rag_app.server.openai_text import answer_markdown, footnotes
+from rag_app.server.protocols.openai_text import answer_markdown, footnotes
 from rag_app.server.requests import unless_disconnected
 from rag_app.types import Answer
 

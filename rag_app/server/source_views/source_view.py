@@ -11,8 +11,8 @@ from enum import StrEnum
 from ingest import Document, Place, UsageError
 from rag_app.app import RagApp
 from rag_app.document_span import Span, find_document, span_of
-from rag_app.server.marked_text import MarkedLine, marked_lines
-from rag_app.server.table_view import RowSpan, TableView, rows_around, table_view
+from rag_app.server.source_views.marked_text import MarkedLine, marked_lines
+from rag_app.server.source_views.table_view import RowSpan, TableView, rows_around, table_view
 
 _PART = re.compile(r"(?:^|, )(?:slide|chapter|message|cell|page) \d+(?: \(hidden\))?$")
 _SPACE = re.compile(r"\s")

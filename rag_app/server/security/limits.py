@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag_app.server.rates import Rates
+from rag_app.server.security.rates import Rates
 
 _UPLOADS = frozenset({"/api/documents", "/documents"})
 _ANSWERS = {

@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from ingest import LoadError, PagePicture, UsageError
-from rag_app.server.api_sources import Offset, Source, view_of
-from rag_app.server.page_context import Page, PageRoute, Shown
-from rag_app.server.source_view import SourceView
+from rag_app.server.api.sources import Offset, Source, view_of
+from rag_app.server.pages.page_context import Page, PageRoute, Shown
+from rag_app.server.source_views.source_view import SourceView
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

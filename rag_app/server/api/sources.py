@@ -8,9 +8,9 @@ from fastapi import APIRouter, HTTPException, Query, Response
 
 from ingest import LoadError, UsageError
 from rag_app.server.collections import Collection
+from rag_app.server.pages.suggestions import suggested_questions
 from rag_app.server.requests import Readable, problems
-from rag_app.server.source_view import SourceView, source_view
-from rag_app.server.suggestions import suggested_questions
+from rag_app.server.source_views.source_view import SourceView, source_view
 
 router = APIRouter(prefix="/api", tags=["sources"])
 

@@ -1,0 +1,1 @@
+"""Our API, described by ``/openapi.json``."""

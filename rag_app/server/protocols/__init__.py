@@ -1,0 +1,1 @@
+"""The protocols of others: the OpenAI API and MCP."""

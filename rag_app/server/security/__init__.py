@@ -1,0 +1,1 @@
+"""Who asks, from where, how much: the layers around every route."""
