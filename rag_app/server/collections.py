@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ingest import PagePictures, RagError, UsageError, holds_index, is_loopback, place_of
+from ingest import (
+    PagePictures,
+    ProviderError,
+    RagError,
+    UsageError,
+    holds_index,
+    is_loopback,
+    place_of,
+)
 from rag_app.app import RagApp
 from rag_app.llms import llm_address
 from rag_app.prompts import answering_prompts
@@ -63,7 +71,8 @@ class Collection:
         self.app = RagApp(settings)
         self._apps = {llm: self.app.using(llm=llm) for llm in dict.fromkeys((settings.llm, *llms))}
         for app in self._apps.values():
-            _ = app.llm
+            with suppress(ProviderError):  # a server that does not answer now may do so later
+                _ = app.llm
         folder = _data_folder(name, settings.index)
         self.conversations = ConversationStore(folder / "conversations.sqlite")
         self.feedback = FeedbackFile(folder / "feedback.jsonl")
