@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import httpx
 
@@ -93,16 +93,22 @@ class RagClient:
         listed: list[dict[str, Any]] = self._json("GET", "/api/documents")["documents"]
         return listed
 
-    def upload(self, paths: Iterable[Path | str], *, replace: bool = False) -> list[str]:
+    def upload(
+        self, paths: Path | str | Iterable[Path | str], *, replace: bool = False
+    ) -> list[str]:
         """Upload files, and return their sources; the server begins to index them.
 
         Args:
-            paths: The files.
+            paths: The file or files.
             replace: Replace documents of the same names, instead of an error.
+
+        Raises:
+            UsageError: A file can't be read.
         """
+        paths = [paths] if isinstance(paths, Path | str) else paths
         with ExitStack() as opened:
             files = [
-                ("files", (path.name, opened.enter_context(path.open("rb"))))
+                ("files", (path.name, opened.enter_context(_opened(path))))
                 for path in map(Path, paths)
             ]
             sent = self._json("POST", f"/api/documents?replace={str(replace).lower()}", files=files)
@@ -162,6 +168,13 @@ class RagClient:
             ) from error
 
 
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}") from error
+
+
 def _body(question: str, choices: Mapping[str, Any]) -> dict[str, Any]:
     return {"question": question} | {key: one for key, one in choices.items() if one is not None}
 
@@ -171,10 +184,10 @@ def _refusal(response: httpx.Response) -> RagError:
         detail = response.json()["detail"]
     except (ValueError, KeyError, TypeError):
         detail = f"status {response.status_code}"
-    if isinstance(detail, list):
-        detail = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in detail)
     if response.status_code == 401:
-        return UsageError("the server asks for a token: set RAG_SERVER_TOKEN, or give token=")
+        known = "Authorization" in response.request.headers
+        problem = "does not know this token" if known else "asks for a token"
+        return UsageError(f"the server {problem}: set RAG_SERVER_TOKEN, or give token=")
     if response.status_code < 500:
         return UsageError(f"the server refused: {detail}")
     return ProviderError(f"the server failed: {detail}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
@@ -9,6 +10,9 @@ import numpy as np
 
 from ingest.errors import UsageError
 from ingest.index.reader import Vectors
+
+_DATES = frozenset({"since", "until"})
+_DATE = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
 
 
 def checked_text(value: object, what: str) -> str:
@@ -79,6 +83,9 @@ def checked_filter(filter: object) -> dict[str, str] | None:
     for key, value in filter.items():
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise UsageError(f"the filter's '{key}' has to be a text, not {_shown(value)}")
+    for key in _DATES & filter.keys():
+        if not _DATE.fullmatch(str(filter[key])):
+            raise UsageError(f"the filter's '{key}' has to be a date, as in 2025-03-31 or 2025")
     return {key: checked_text(str(value), "the filter") for key, value in filter.items()}
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 
 from ingest import RagError
 from rag_app.server.api import conversations, documents, questions, sources, status
@@ -17,7 +18,13 @@ from rag_app.server.conversation_store import NoConversationError
 from rag_app.server.pages.conversation_pages import add_pages
 from rag_app.server.protocols import openai_api
 from rag_app.server.protocols.mcp_server import McpEndpoint
-from rag_app.server.requests import CallerLeftError, report_error, report_leaving, report_method
+from rag_app.server.requests import (
+    CallerLeftError,
+    report_error,
+    report_invalid,
+    report_leaving,
+    report_method,
+)
 
 _APIS = (questions, documents, sources, conversations, status, openai_api)
 
@@ -42,6 +49,7 @@ def create_server(collections: Collections) -> FastAPI:
         app.add_exception_handler(error, report_error)
     app.add_exception_handler(CallerLeftError, report_leaving)
     app.add_exception_handler(405, report_method)
+    app.add_exception_handler(RequestValidationError, report_invalid)
     return app
 
 

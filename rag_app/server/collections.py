@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ingest import (
+    IndexBusyError,
     PagePictures,
     ProviderError,
     RagError,
@@ -23,7 +24,7 @@ from rag_app.llms import llm_address
 from rag_app.prompts import answering_prompts
 from rag_app.server.conversation_store import ConversationStore
 from rag_app.server.feedback import FeedbackFile
-from rag_app.server.indexing import Indexing
+from rag_app.server.indexing import Indexing, JobState
 from rag_app.settings import (
     Settings,
     changed_settings,
@@ -100,9 +101,13 @@ class Collection:
         """Return the app that answers with these choices; None is the default.
 
         Raises:
+            IndexBusyError: The folder is being indexed for the first time.
             NotOfferedError: The model or the prompt is not offered.
             UsageError: ``top_k`` is not from 1 to 100.
         """
+        running = self.indexing.job.state is JobState.RUNNING
+        if running and not holds_index(self.settings.index):
+            raise IndexBusyError("the folder is being indexed: ask again when that is done")
         app = self._app(llm)
         if prompt is not None and prompt not in self.prompts:
             raise NotOfferedError(

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ingest import RagError, SyncProgress, SyncReport
+from ingest import RagError, SyncProgress, SyncReport, SyncStage
 from rag_app.app import RagApp
 
 _LOG = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ class Indexing:
         self._thread: threading.Thread | None = None
         self._next: _Wanted | None = None
         self._cancelled = threading.Event()
+        self._deletes = False
         self.job = IndexJob()
 
     def start(
@@ -92,13 +93,20 @@ class Indexing:
             self._thread.start()
 
     def cancel(self) -> None:
-        """Cancel the job that runs, at its next step, and the one that would follow."""
+        """Cancel the job that runs, at its next step, and the one that would follow.
+
+        Deletions are never cancelled: the job that removes the text of deleted files still follows,
+        and ends once that is committed if it is cancelled too.
+        """
         with self._lock:
-            self._next = None
+            if self._next and not self._next.allow_empty:
+                self._next = None
             self._cancelled.set()
 
     def close(self) -> None:
         """Cancel, and wait for the end."""
+        with self._lock:
+            self._next = None
         self.cancel()
         if thread := self._thread:
             thread.join()
@@ -121,11 +129,14 @@ class Indexing:
             ended = self._sync(following)
             with self._lock:
                 following, self._next = self._next, None
+                if following:
+                    self._cancelled.clear()
                 self.job = replace(ended, state=JobState.RUNNING) if following else ended
                 if following is None:
                     self._thread = None
 
     def _sync(self, wanted: _Wanted) -> IndexJob:
+        self._deletes = wanted.allow_empty
         try:
             report = self._app.index(
                 rebuild=wanted.rebuild,
@@ -143,6 +154,8 @@ class Indexing:
         return replace(self.job, state=JobState.DONE, report=report)
 
     def _note(self, progress: SyncProgress) -> None:
-        if self._cancelled.is_set():
+        if self._cancelled.is_set() and not self._deletes:
             raise _Cancelled
+        # The first commit holds the deletions, and is made right after this step.
+        self._deletes = self._deletes and progress.stage is not SyncStage.COMMITTING
         self.job = replace(self.job, progress=progress)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from ingest import (
@@ -18,6 +19,7 @@ from ingest import (
     StoreError,
     UsageError,
 )
+from ingest.text.printable import printable
 from rag_app.server.api.schemas import Problem
 from rag_app.server.collections import Collection, Collections, NotOfferedError
 from rag_app.server.conversation_store import NoConversationError
@@ -48,12 +50,24 @@ def status_of(error: Exception) -> int:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the descriptions of failures for the OpenAPI document."""
-    return {status: {"model": Problem} for status in (400, 401, 403, 404, 429, *statuses)}
+    return {status: {"model": Problem} for status in (400, 401, 403, 404, 422, 429, *statuses)}
 
 
 async def report_error(request: Request, error: Exception) -> JSONResponse:
     """Return the response for an error of ours."""
     return JSONResponse({"detail": str(error)}, status_of(error))
+
+
+async def report_invalid(request: Request, error: Exception) -> JSONResponse:
+    """Return what is wrong with a request, without repeating what it holds."""
+    assert isinstance(error, RequestValidationError)
+    wrong = "; ".join(f"{_field(one['loc'])}: {one['msg']}" for one in error.errors())
+    return JSONResponse({"detail": wrong}, 422)
+
+
+def _field(location: tuple[str | int, ...]) -> str:
+    """Return the name of a field that is not valid, as far as it can be shown."""
+    return printable(".".join(map(str, location[1:]))[:100]) or "the request"
 
 
 async def report_leaving(request: Request, error: Exception) -> Response:

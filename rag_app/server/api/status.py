@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
@@ -54,8 +54,10 @@ async def health() -> Health:
     response_class=Response,
     responses=problems() | {200: {"content": {"text/plain": {}}}},
 )
-def metrics() -> Response:
-    """Return counts and times in the format of Prometheus."""
+def metrics(access: Caller) -> Response:
+    """Return counts and times in the format of Prometheus, to who may read every collection."""
+    if access.read is not None:
+        raise HTTPException(403, "this token may not read every collection")
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

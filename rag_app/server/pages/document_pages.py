@@ -67,6 +67,7 @@ def documents(
             "descending": descending or None,
         },
         job_error=job.error if job.state is JobState.FAILED else "",
+        job_cancelled=job.state is JobState.CANCELLED,
     )
 
 

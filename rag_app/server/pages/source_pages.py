@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from ingest import LoadError, PagePicture, UsageError
 from rag_app.server.api.sources import Offset, Source, view_of
 from rag_app.server.pages.page_context import Page, PageRoute, Shown
-from rag_app.server.source_views.source_view import SourceView
+from rag_app.server.source_views.source_view import LONGEST_VIEW, SourceView
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -40,21 +40,39 @@ class Sheet:
 def source(
     page: Shown,
     source: Source,
-    start: Offset,
-    end: Offset,
+    start: Offset = 0,
+    end: Offset | None = None,
     at: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
 ) -> Response:
-    """Show a cited span in its source; ``at`` is another page of the PDF than the first cited."""
-    view = view_of(page.collection, source, start, end)
+    """Show a cited span in its source, or without an end a document from its beginning.
+
+    ``at`` is another page of the PDF than the first cited.
+    """
+    cited = end is not None
+    view = view_of(page.collection, source, start, _most_of(page, source) if end is None else end)
     quote = (part.text for line in view.lines for part in line.segments if part.marked)
-    sheet = _sheet(page, view, at or view.pages[0]) if view.has_picture else None
-    return page.render("source.html", view=view, sheet=sheet, quote="".join(quote))
+    sheet = _sheet(page, view, at or view.pages[0], cited) if view.has_picture else None
+    return page.render(
+        "source.html",
+        view=view,
+        sheet=sheet,
+        quote="".join(quote) if cited else "",
+        cited=cited,
+        span={"start": view.start, "end": view.end} if cited else {},
+    )
 
 
-def _sheet(page: Page, view: SourceView, number: int) -> Sheet:
+def _most_of(page: Page, source: str) -> int:
+    """Return the end of a document, or of as much of it as a view shows."""
+    document = page.collection.app.document(source)
+    return min(len(document.text), LONGEST_VIEW) if document else 1
+
+
+def _sheet(page: Page, view: SourceView, number: int, cited: bool) -> Sheet:
     store = page.collection.app.store
+    span = (view.start, view.end) if cited else (0, 0)
     try:
-        picture = page.collection.pictures.draw(store, view.source, number, view.start, view.end)
+        picture = page.collection.pictures.draw(store, view.source, number, *span)
     except (UsageError, LoadError) as error:
         return Sheet(number, problem=str(error))
     last = _last_page(page, view.source)

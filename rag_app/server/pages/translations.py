@@ -156,6 +156,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "search_button": ("Search", "Buscar"),
     "no_passage": ("No passage found.", "Nenhum trecho encontrado."),
     "passages": ("Passages for “{question}”", "Trechos para “{question}”"),
+    "job_cancelled": (
+        "The last run was stopped. “Check for changes” reads what is left.",
+        "A última execução foi interrompida. “Verificar mudanças” lê o que falta.",
+    ),
     "job_failed": ("The last run failed", "A última execução falhou"),
     "error_title": ("That did not work", "Não deu certo"),
     "not_found": ("There is nothing here", "Não há nada aqui"),

@@ -17,7 +17,7 @@ from rag_app.server.source_views.table_view import RowSpan, TableView, rows_arou
 _PART = re.compile(r"(?:^|, )(?:slide|chapter|message|cell|page) \d+(?: \(hidden\))?$")
 _SPACE = re.compile(r"\s")
 # Most characters of a quote, and of a part on each side of it; chosen by hand.
-_LONGEST_QUOTE = 50_000
+LONGEST_VIEW = 50_000
 _REACH = 4000
 
 
@@ -74,8 +74,8 @@ def source_view(app: RagApp, source: str, start: int, end: int) -> SourceView:
         UsageError: The document is not in the index, it is shorter, or the span is too long.
     """
     document = find_document(app, source, start, end)
-    if end - start > _LONGEST_QUOTE:
-        raise UsageError(f"a view shows at most {_LONGEST_QUOTE:,} characters of '{source}'")
+    if end - start > LONGEST_VIEW:
+        raise UsageError(f"a view shows at most {LONGEST_VIEW:,} characters of '{source}'")
     row = app.store.find_documents([source])[0]
     span = span_of(source, document, start, end)
     rows = rows_around(document, start, end)

@@ -89,6 +89,7 @@ def test_a_search_returns_chunks_of_the_filtered_documents(http: httpx.Client) -
         ({"question": "x", "colour": "red"}, 422, "colour"),
         ({"question": "x", "top_k": 0}, 422, "top_k"),
         ({"question": "x", "filter": {"colour": "red"}}, 400, "colour"),
+        ({"question": "x", "filter": {"since": "yesterday"}}, 400, "has to be a date"),
         ({"question": "x", "llm": "openai:gpt"}, 404, "not offered here: choose extractive"),
         ({"question": "x", "llm": "huggingface:/etc"}, 404, "not offered"),
         ({"question": "x", "prompt": "../../etc/passwd"}, 404, "there is no prompt"),
@@ -102,6 +103,28 @@ def test_a_wrong_question_is_refused_with_the_reason(
     response = http.post("/api/ask", json=body)
     assert response.status_code == status
     assert said in response.text
+
+
+INVALID = [
+    b'{"question": "a very secret \\ud800"}',
+    b'{"question": "x", "a very secret \\udfff": 1}',
+    b'{"question": "x", "filter": {"source": "a very secret \\ud800"}}',
+    b'{"question": "' + b"a very secret question " * 1_000 + b'"}',
+    b'["a very secret list"]',
+    b"{",
+]
+
+
+@pytest.mark.parametrize("body", INVALID, ids=range(len(INVALID)))
+def test_a_body_that_is_not_valid_is_neither_repeated_nor_logged(
+    http: httpx.Client, body: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    response = http.post("/api/ask", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code in (400, 422)
+    assert isinstance(response.json()["detail"], str)
+    assert len(response.text) < 300
+    assert "secret question" not in response.text
+    assert "secret" not in "".join(capfd.readouterr())
 
 
 def test_a_collection_that_does_not_exist_is_named(http: httpx.Client) -> None:

@@ -114,8 +114,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (root / "docs" / "broken.docx").write_bytes(b"not a document")
     RagApp(documents=root / "docs", index=root / "index").index()
     with chat_server(write) as model, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OPENAI_API_KEY", "x")
-        served = collections(root, "openai:m", "anthropic:m", llm_base_url=model)
+        for name in ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"):
+            patch.setenv(name, "x")
+        patch.setenv("AZURE_OPENAI_ENDPOINT", "https://azure.example")
+        served = collections(root, "openai:m", "azure_openai:m", llm_base_url=model)
         with serving(served) as url:
             yield url
 
@@ -335,8 +337,8 @@ def test_the_model_says_what_leaves_the_machine(site: str, open_page: Open) -> N
     leaves = page.locator("#leaves")
     expect(leaves).to_have_text("Nothing leaves this machine")
     page.get_by_text("Options").click()
-    page.get_by_label("Model").select_option("anthropic:m")
-    expect(leaves).to_have_text("Your question and the passages found are sent to anthropic")
+    page.get_by_label("Model").select_option("azure_openai:m")
+    expect(leaves).to_have_text("Your question and the passages found are sent to azure.example")
     page.get_by_label("Model").select_option("openai:m")
     expect(leaves).to_have_text("Nothing leaves this machine")
     page.keyboard.press("Escape")

@@ -39,7 +39,7 @@ def test_a_client_keeps_the_documents(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "rules.txt").write_text("Visitors wear a green badge.")
     with RagClient(serve(collections(tmp_path))) as client:
         assert client.index()["new"] == len(DOCUMENTS)
-        assert client.upload([tmp_path / "rules.txt"]) == ["rules.txt"]
+        assert client.upload(tmp_path / "rules.txt") == ["rules.txt"]
         assert client.wait()["new"] == 1
         assert "green" in client.ask("What do visitors wear?").text
         client.delete("rules.txt")
@@ -60,6 +60,10 @@ def test_a_client_says_what_to_do(serve: Serve, folder: Path) -> None:
             client.index()
         with pytest.raises(UsageError, match="top_k"):
             client.ask("x", top_k=0)
+        with pytest.raises(UsageError, match=r"none\.txt can't be read"):
+            client.upload(["none.txt"])
+    with RagClient(url, token="x" * 20) as client, pytest.raises(UsageError, match="not know this"):
+        client.ask("x")
     with RagClient("http://127.0.0.1:9") as client, pytest.raises(ProviderError, match="rag serve"):
         client.ask("x")
     with pytest.raises(UsageError, match="not the address of a server"):

@@ -253,6 +253,7 @@ def test_collections_that_a_token_may_not_read_do_not_exist(serve: Serve, folder
         assert may.post("/api/index", json={}).status_code == 403
         for name in ("", "?collection=documents"):
             assert may_not.post(f"/api/ask{name}", json={"question": "lamp"}).status_code == 404
+        assert [one.get("/metrics").status_code for one in (may, may_not)] == [403, 403]
         made_by = may.post("/api/conversations").json()["id"]
         assert may.get(f"/api/conversations/{made_by}").status_code == 200
         assert may_not.get(f"/api/conversations/{made_by}").status_code == 404

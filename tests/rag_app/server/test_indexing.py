@@ -79,6 +79,25 @@ def test_a_cancelled_job_ends_and_another_can_follow(app: RagApp) -> None:
     assert app.status().documents == 3
 
 
+def test_a_deletion_is_not_cancelled(app: RagApp, tmp_path: Path) -> None:
+    app.index()
+    indexing, note = Indexing(app), app.settings.documents
+    (note / "0.txt").unlink()
+    (note / "new.txt").write_text("The warranty of product 9 lasts 11 years.\n")
+    kept = indexing._note
+
+    def delete_and_cancel(progress: SyncProgress) -> None:
+        indexing.start(allow_empty=True)
+        indexing.cancel()
+        kept(progress)
+
+    indexing._note = delete_and_cancel  # type: ignore[method-assign]
+    indexing.start()
+    wait_until_second = wait(indexing)
+    assert wait_until_second[-1].state in (JobState.DONE, JobState.CANCELLED)
+    assert "0.txt" not in [one.source for one in app.documents()]
+
+
 def test_a_job_that_fails_says_why(app: RagApp, tmp_path: Path) -> None:
     for path in (tmp_path / "docs").iterdir():
         path.unlink()

@@ -255,7 +255,7 @@ def test_a_failure_is_a_page_in_the_language_of_the_browser(http: httpx.Client) 
         ("/conversations/none", 404),
         ("/source?source=none&start=0&end=1", 404),
         ("/source?source=warranty.md&start=5&end=2", 404),
-        ("/source?source=warranty.md", 422),
+        ("/source?source=warranty.md&start=x", 422),
         ("/documents?number=0", 422),
         ("/?collection=none", 404),
     ):
@@ -301,3 +301,14 @@ def test_what_leaves_for_an_embedding_is_named_too(tmp_path: Path) -> None:
         "openai:m": ("api.openai.com", "embed.example"),
     }
     served.close()
+
+
+def test_a_document_is_shown_whole_without_a_span(server: str) -> None:
+    page = httpx.get(f"{server}/source", params={"source": "warranty.md"})
+    assert page.status_code == 200
+    for words in ("The warranty of the Aurora lamp", "Repairs are free of charge"):
+        assert words in page.text
+    assert "<mark>" not in page.text
+    listed = httpx.get(f"{server}/documents").text
+    assert "/source?collection=documents&amp;source=warranty.md" in listed
+    assert httpx.get(f"{server}/source", params={"source": "none.md"}).status_code == 404

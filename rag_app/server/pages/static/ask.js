@@ -35,6 +35,7 @@ async function ask(question) {
   running = new AbortController();
   const shown = showQuestion(question);
   field.value = "";
+  document.querySelector(".options").open = false;
   try {
     const conversation = form.elements.conversation.value || (await newConversation());
     const turn = await written(await asked(question, conversation), shown);

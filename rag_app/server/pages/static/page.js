@@ -29,6 +29,7 @@ export async function request(path, options) {
   } catch (error) {
     throw error.name === "AbortError" ? error : new Error(text("lost"));
   }
+  if (response.status === 401) location.reload(); // the session has ended: the page asks for the token
   if (!response.ok) throw Object.assign(new Error(await problem(response)), { status: response.status });
   return response;
 }
