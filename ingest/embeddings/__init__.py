@@ -19,6 +19,7 @@ from ingest.embeddings.types import (
     PassageVectors,
     ScoredSpan,
     SentenceVectors,
+    scored_together,
 )
 from ingest.errors import MissingExtraError, UsageError
 from ingest.network import keep_offline, openai_address
@@ -33,6 +34,7 @@ __all__ = [
     "SentenceVectors",
     "embedding_model",
     "model_folder",
+    "scored_together",
     "wrap_embeddings",
 ]
 

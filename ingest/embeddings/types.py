@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -132,9 +133,23 @@ class SentenceVectors:
 
     def scored(self, query: NDArray[np.float32]) -> tuple[ScoredSpan, ...]:
         """Return the cosine of each sentence with ``query``, of length 1, shape (dimension,)."""
-        cosines = (self.values @ query) * self.scales
-        spans = zip(self.spans.tolist(), cosines.tolist(), strict=True)
-        return tuple(ScoredSpan(start, end, cosine) for (start, end), cosine in spans)
+        (spans,) = scored_together([self], query)
+        return spans
+
+
+def scored_together(
+    passages: Sequence[SentenceVectors], query: NDArray[np.float32]
+) -> list[tuple[ScoredSpan, ...]]:
+    """Return the cosines of the sentences of each passage with ``query``, shape (dimension,)."""
+    if not passages:
+        return []
+    values = np.concatenate([one.values for one in passages])
+    scales = np.concatenate([one.scales for one in passages])
+    cosines = iter(((values @ query) * scales).tolist())
+    return [
+        tuple(ScoredSpan(start, end, next(cosines)) for start, end in one.spans.tolist())
+        for one in passages
+    ]
 
 
 @dataclass(frozen=True, slots=True)

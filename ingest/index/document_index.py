@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Self
 
 from ingest.chunking import split_document
-from ingest.embeddings import EmbeddingModel, Passage, PassageVectors, ScoredSpan
+from ingest.embeddings import (
+    EmbeddingModel,
+    Passage,
+    PassageVectors,
+    ScoredSpan,
+    scored_together,
+)
 from ingest.errors import IndexDamagedError, IndexMissingError, UsageError
 from ingest.index.arguments import checked_filter, checked_text
 from ingest.index.catalog import Catalog
@@ -271,9 +277,10 @@ class DocumentIndex:
         with self._current.search() as (reader, snapshot):
             hits = snapshot.search(query, terms, k, snapshot.mask(reader, filter))
             found = snapshot.chunks(reader, [hit.chunk_id for hit in hits])
+        scored = scored_together([sentences for _, sentences in found], query)
         return [
-            Candidate(row, hit.dense, hit.lexical, hit.vector, sentences.scored(query))
-            for hit, (row, sentences) in zip(hits, found, strict=True)
+            Candidate(row, hit.dense, hit.lexical, hit.vector, spans)
+            for hit, (row, _), spans in zip(hits, found, scored, strict=True)
         ]
 
     def checked_filter(self, filter: Filter | None) -> Filter | None:

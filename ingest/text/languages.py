@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 Language = Literal["en", "pt"]
@@ -96,7 +97,12 @@ def identify_language(text: str) -> str:
     Tells English, Portuguese, Spanish, French, Italian and German apart by the beginning of the
     text. Names, identifiers and phrases without a function word are undetermined.
     """
-    signs = _signs(text[:_BEGINNING])
+    return _identified(text[:_BEGINNING])
+
+
+@lru_cache(maxsize=1024)
+def _identified(beginning: str) -> str:
+    signs = _signs(beginning)
     found = {
         language: [sign for sign in signs if sign in known] for language, known in _SIGNS.items()
     }

@@ -47,8 +47,8 @@ def merge(found: Iterable[Sequence[Candidate]]) -> list[Candidate]:
     merged: dict[int, Candidate] = {}
     for candidates in found:
         for one in candidates:
-            known = merged.get(one.row.id, one)
-            merged[one.row.id] = replace(
-                known, dense=max(known.dense, one.dense), lexical=max(known.lexical, one.lexical)
-            )
+            known = merged.setdefault(one.row.id, one)
+            if known is not one:
+                dense, lexical = max(known.dense, one.dense), max(known.lexical, one.lexical)
+                merged[one.row.id] = replace(known, dense=dense, lexical=lexical)
     return list(merged.values())

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -116,8 +117,13 @@ def _without_duplicates(ranked: Sequence[Ranked]) -> list[Ranked]:
     """Drop chunks whose text, apart from white space, is that of a better one."""
     first: dict[str, Ranked] = {}
     for one in ranked:
-        first.setdefault(" ".join(one.candidate.row.chunk.text.split()), one)
+        first.setdefault(_on_one_line(one.candidate.row.chunk.text), one)
     return list(first.values())
+
+
+@lru_cache(maxsize=4096)
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _spread(ranked: Sequence[Ranked], loss: float) -> list[Ranked]:
