@@ -54,7 +54,8 @@ class Load:
             f"{self.rate:6.1f} answers/s, {self.failures} failed, "
             f"p50 {ordered[len(ordered) // 2] * 1e3:.0f} ms, "
             f"p95 {ordered[int(len(ordered) * 0.95)] * 1e3:.0f} ms; "
-            f"/health at most {max(self.health) * 1e3:.0f} ms"
+            f"/health p95 {sorted(self.health)[int(len(self.health) * 0.95)] * 1e3:.0f} ms, "
+            f"at most {max(self.health) * 1e3:.0f} ms"
         )
 
 
