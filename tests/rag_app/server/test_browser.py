@@ -273,6 +273,7 @@ def test_a_citation_opens_its_page_with_the_quote_highlighted(site: str, open_pa
     expect(page.locator(".text mark")).to_have_text(
         "Clean the glass of the Boreal lamp with warm water every week."
     )
+    sheet.evaluate("picture => picture.decode()")
     box, height, width = sheet.bounding_box(), 841.89, 595.28
     assert box is not None
     assert box["height"] / box["width"] == pytest.approx(height / width, rel=0.01)

@@ -58,10 +58,10 @@ def assert_verbatim(citations: list[dict[str, Any]], app: RagApp) -> None:
 def test_the_models_are_the_collections_and_their_chat_models(
     folder: Path, serve: Callable[..., str]
 ) -> None:
-    url = serve(collections(folder, "ollama:other/model"))
+    url = serve(collections(folder, "openai:other/model", openai_api_key="sk-x"))
     with OpenAI(base_url=f"{url}/v1", api_key="none") as client:
         ids = [model.id for model in client.models.list()]
-        assert ids == ["documents", "documents/ollama:other/model"]
+        assert ids == ["documents", "documents/openai:other/model"]
         assert [client.models.retrieve(id).id for id in ids] == ids
 
 
@@ -183,6 +183,7 @@ def test_a_collection_that_may_not_be_read_is_no_model(
 def test_without_an_index_the_error_says_what_to_do(
     tmp_path: Path, serve: Callable[..., str]
 ) -> None:
+    (tmp_path / "docs").mkdir()
     url = serve(collections(tmp_path))
     with OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
         for stream in (False, True):
