@@ -11,6 +11,9 @@ from pathlib import Path
 
 from ingest import (
     IndexBusyError,
+    IndexedDocument,
+    IndexMissingError,
+    IndexStatus,
     PagePictures,
     ProviderError,
     RagError,
@@ -25,6 +28,7 @@ from rag_app.prompts import answering_prompts
 from rag_app.server.conversation_store import ConversationStore
 from rag_app.server.feedback import FeedbackFile
 from rag_app.server.indexing import Indexing, JobState
+from rag_app.server.security.access import Access
 from rag_app.settings import (
     Settings,
     changed_settings,
@@ -117,6 +121,20 @@ class Collection:
         given = {name: value for name, value in changes.items() if value is not None}
         return app.using(**given) if given else app
 
+    def documents(self) -> list[IndexedDocument]:
+        """Return what the index knows of every file and document; nothing without an index."""
+        try:
+            return self.app.documents()
+        except IndexMissingError:
+            return []
+
+    def status(self) -> IndexStatus | None:
+        """Return the status of the index, None without one."""
+        try:
+            return self.app.status()
+        except IndexMissingError:
+            return None
+
     def warm(self) -> None:
         """Load the models and the index, so that the first question is as fast as the next."""
         with suppress(RagError):
@@ -151,6 +169,10 @@ class Collections(Mapping[str, Collection]):
 
     def __len__(self) -> int:
         return len(self._collections)
+
+    def readable_by(self, access: Access) -> list[Collection]:
+        """Return the collections that a caller may read; others do not exist for them."""
+        return [one for one in self.values() if access.may_read(one.name)]
 
     def close(self) -> None:
         """Close every collection."""

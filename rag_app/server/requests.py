@@ -28,6 +28,7 @@ from rag_app.server.uploads import NameTakenError
 
 Result = TypeVar("Result")
 
+EVENTS = "text/event-stream"
 _PARAMETER = re.compile(r"\{\w+\}")
 # The first that fits counts.
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
@@ -114,11 +115,8 @@ CollectionName = Annotated[
 async def readable_collection(
     request: Request, access: Caller, name: CollectionName = None
 ) -> Collection:
-    """Return the collection that a request names, or the first that the caller may read.
-
-    A collection that they may not read does not exist for them.
-    """
-    readable = [one for one in collections_of(request).values() if access.may_read(one.name)]
+    """Return the collection that a request names, or the first that the caller may read."""
+    readable = collections_of(request).readable_by(access)
     found = next((one for one in readable if name in (None, one.name)), None)
     if found is None:
         raise HTTPException(404, f"there is no collection '{name}'" if name else "no collection")
@@ -136,6 +134,11 @@ async def writable_collection(collection: Readable, access: Caller) -> Collectio
 
 
 Writable = Annotated[Collection, Depends(writable_collection)]
+
+
+def wants_events(request: Request) -> bool:
+    """Return whether a caller asks for server-sent events."""
+    return EVENTS in request.headers.get("accept", "")
 
 
 class CallerLeftError(Exception):

@@ -10,11 +10,10 @@ from fastapi import APIRouter, File, HTTPException, Query, Request, Response, Up
 from fastapi.responses import FileResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from ingest import IndexMissingError
 from rag_app.server.api.schemas import DocumentList, IndexRequest, JobRecord, UploadResult
 from rag_app.server.collections import Collection
 from rag_app.server.indexing import IndexJob
-from rag_app.server.requests import Readable, Writable, problems
+from rag_app.server.requests import EVENTS, Readable, Writable, problems, wants_events
 from rag_app.server.uploads import remove_file, store_files, stored_file
 
 router = APIRouter(prefix="/api", tags=["documents"])
@@ -26,12 +25,12 @@ Source = Annotated[str, Query(min_length=1, max_length=1_000, description="as in
 @router.get("/documents", responses=problems(503))
 def list_documents(collection: Readable) -> DocumentList:
     """Return every document, and every file that is not read with the reason."""
-    try:
-        documents = collection.app.documents()
-        coverage = collection.app.status().coverage
-    except IndexMissingError:
-        return DocumentList(documents=[], files=0.0, characters=0.0)
-    return DocumentList(documents=documents, files=coverage.files, characters=coverage.characters)
+    status = collection.status()
+    return DocumentList(
+        documents=collection.documents(),
+        files=status.coverage.files if status else 0.0,
+        characters=status.coverage.characters if status else 0.0,
+    )
 
 
 @router.post("/documents", status_code=201, responses=problems(400, 409, 413, 503))
@@ -88,12 +87,11 @@ def start_index_job(collection: Writable, wanted: IndexRequest) -> JobRecord:
 @router.get(
     "/index",
     response_model=JobRecord,
-    responses=problems()
-    | {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses=problems() | {200: {"content": {EVENTS: {"schema": {"type": "string"}}}}},
 )
 async def index_job(request: Request, collection: Readable) -> JobRecord | Response:
     """Return the last index job; with ``Accept: text/event-stream`` an event ``job`` a change."""
-    if "text/event-stream" in request.headers.get("accept", ""):
+    if wants_events(request):
         return EventSourceResponse(_changes(collection))
     return _record(collection.indexing.job)
 

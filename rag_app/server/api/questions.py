@@ -23,16 +23,22 @@ from rag_app.server.api.schemas import (
 )
 from rag_app.server.collections import Collection
 from rag_app.server.conversation_store import NoConversationError
-from rag_app.server.requests import Caller, Readable, problems, unless_disconnected
+from rag_app.server.requests import (
+    EVENTS,
+    Caller,
+    Readable,
+    problems,
+    unless_disconnected,
+    wants_events,
+)
 from rag_app.server.security.access import Access
 from rag_app.types import Answer, Event, Retrieved, Thinking, Token
 
 router = APIRouter(prefix="/api", tags=["questions"])
 
 _LOG = logging.getLogger(__name__)
-_EVENTS = "text/event-stream"
 _STREAM = {
-    _EVENTS: {
+    EVENTS: {
         "schema": {"type": "string"},
         "example": 'event: token\ndata: {"text": "Twelve months."}\n\n',
     }
@@ -55,7 +61,7 @@ async def ask(
     rewritten to; ``thinking`` and ``token`` with ``text``; last ``answer`` with the same object as
     without events, or ``error`` with ``detail``.
     """
-    if _EVENTS in request.headers.get("accept", ""):
+    if wants_events(request):
         return EventSourceResponse(_server_sent(collection, access, asked))
     done = await unless_disconnected(request, answered(collection, access, asked))
     return _kept(done)

@@ -8,9 +8,9 @@ from fastapi import APIRouter, HTTPException, Query, Response
 
 from ingest import LoadError, UsageError
 from rag_app.server.collections import Collection
-from rag_app.server.pages.suggestions import suggested_questions
 from rag_app.server.requests import Readable, problems
 from rag_app.server.source_views.source_view import SourceView, source_view
+from rag_app.server.suggestions import suggested_questions
 
 router = APIRouter(prefix="/api", tags=["sources"])
 
@@ -45,7 +45,7 @@ def document_page(
 @router.get("/suggestions", responses=problems(503))
 def suggestions(collection: Readable) -> list[str]:
     """Return questions that the documents can answer."""
-    return suggested_questions(collection.app)
+    return suggested_questions(collection)
 
 
 def view_of(collection: Collection, source: str, start: int, end: int) -> SourceView:

@@ -8,9 +8,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from ingest import IndexMissingError, IndexStatus
 from rag_app.server.api.schemas import CollectionRecord, ModelRecord, StatusRecord
-from rag_app.server.collections import Collection
 from rag_app.server.requests import Caller, Readable, collections_of, problems
 
 router = APIRouter(tags=["status"])
@@ -29,11 +27,10 @@ def status(request: Request, collection: Readable, access: Caller) -> StatusReco
         version=_version(),
         collection=collection.name,
         collections=[
-            CollectionRecord(name=name, writable=access.may_write(name))
-            for name in collections_of(request)
-            if access.may_read(name)
+            CollectionRecord(name=one.name, writable=access.may_write(one.name))
+            for one in collections_of(request).readable_by(access)
         ],
-        index=_index_status(collection),
+        index=collection.status(),
         job=collection.indexing.job.state,
         models=[
             ModelRecord(name=model.name, destinations=list(model.destinations))
@@ -59,13 +56,6 @@ def metrics(access: Caller) -> Response:
     if access.read is not None:
         raise HTTPException(403, "this token may not read every collection")
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-def _index_status(collection: Collection) -> IndexStatus | None:
-    try:
-        return collection.app.status()
-    except IndexMissingError:
-        return None
 
 
 def _version() -> str:

@@ -8,15 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, FastAPI, Form, HTTPException, Response
 from fastapi.staticfiles import StaticFiles
 
-from ingest import UNDETERMINED, IndexedDocument, IndexMissingError, RagError
+from ingest import UNDETERMINED, RagError
 from rag_app.server.answering import answered
-from rag_app.server.api.conversations import Id
-from rag_app.server.api.schemas import LONGEST_QUESTION, AskRequest
+from rag_app.server.api.conversations import Id, add_feedback
+from rag_app.server.api.schemas import LONGEST_QUESTION, AskRequest, FeedbackRequest
 from rag_app.server.conversation_store import StoredConversation
 from rag_app.server.pages import document_pages, source_pages
 from rag_app.server.pages.page_context import STATIC, Page, PageRoute, Shown, static_path
 from rag_app.server.pages.shown_answers import ShownTurn, shown_turns
-from rag_app.server.pages.suggestions import suggested_questions
+from rag_app.server.suggestions import suggested_questions
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -33,10 +33,10 @@ def add_pages(app: FastAPI) -> None:
 @router.get("/")
 def start(page: Shown) -> Response:
     """Show an empty conversation, or what to do before there can be one."""
-    documents = _documents(page)
+    documents = page.collection.documents()
     ready = any(one.chunks for one in documents)
     language = page.texts.language
-    suggestions = suggested_questions(page.collection.app, language) if ready else []
+    suggestions = suggested_questions(page.collection, language) if ready else []
     return _ask_page(page, suggestions=suggestions, ready=ready)
 
 
@@ -124,10 +124,8 @@ def feedback(
     note: Annotated[str, Form(max_length=2_000)] = "",
 ) -> Response:
     """Keep a judgement of an answer."""
-    _, turns = page.collection.conversations.read(page.access.name, id)
-    if turn > len(turns):
-        raise HTTPException(404, f"the conversation has {len(turns)} turns")
-    page.collection.feedback.add(page.access.name, turns[turn - 1].answer, helpful, note)
+    given = FeedbackRequest(conversation=id, turn=turn, helpful=helpful, note=note)
+    add_feedback(given, page.collection, page.access)
     return page.redirect(f"/conversations/{id}", f"#turn-{turn}")
 
 
@@ -138,7 +136,7 @@ def _ask_page(
     suggestions: Sequence[str] = (),
     ready: bool = True,
 ) -> Response:
-    documents = _documents(page)
+    documents = page.collection.documents()
     return page.render(
         "ask.html",
         conversation=conversation,
@@ -148,10 +146,3 @@ def _ask_page(
         types=sorted({one.type for one in documents if one.chunks}),
         languages=sorted({one.language for one in documents if one.chunks} - {UNDETERMINED}),
     )
-
-
-def _documents(page: Page) -> list[IndexedDocument]:
-    try:
-        return page.collection.app.documents()
-    except IndexMissingError:
-        return []

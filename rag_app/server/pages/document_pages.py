@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 
-from ingest import IndexedDocument, IndexMissingError, IndexStatus
+from ingest import IndexedDocument
 from rag_app.server.api.documents import delete_document, upload_documents
 from rag_app.server.indexing import JobState
 from rag_app.server.pages.page_context import Changed, PageRoute, Shown
@@ -45,7 +45,7 @@ def documents(
     number: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
 ) -> Response:
     """Show the documents that match, a page of the list at a time."""
-    every, status = _known(page)
+    every, status = page.collection.documents(), page.collection.status()
     wanted = {"status": state, "type": type, "language": language}
     matching = [one for one in every if _matches(one, find, wanted)]
     matching.sort(key=_size if sort == "size" else _name, reverse=descending)
@@ -112,13 +112,6 @@ def cancel(page: Changed) -> Response:
     """Cancel the index job."""
     page.collection.indexing.cancel()
     return page.redirect("/documents")
-
-
-def _known(page: Shown) -> tuple[list[IndexedDocument], IndexStatus | None]:
-    try:
-        return page.collection.app.documents(), page.collection.app.status()
-    except IndexMissingError:
-        return [], None
 
 
 def _matches(one: IndexedDocument, find: str, wanted: dict[str, str]) -> bool:

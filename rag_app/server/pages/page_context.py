@@ -56,7 +56,7 @@ class Page:
 
     def render(self, template: str, status: int = 200, **values: object) -> HTMLResponse:
         """Return a page, or a part of one."""
-        collections = collections_of(self.request).values()
+        readable = collections_of(self.request).readable_by(self.access)
         kept = self.collection.conversations.of(self.access.name)
         html = (
             _environment()
@@ -66,7 +66,7 @@ class Page:
                 url=self.url,
                 t=self.texts,
                 collection=self.collection,
-                collections=[one.name for one in collections if self.access.may_read(one.name)],
+                collections=[one.name for one in readable],
                 conversations=[one for one in kept if one.title][:_SHOWN],
                 running=self.collection.indexing.job.state is JobState.RUNNING,
                 static=static_url,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from urllib.parse import quote, unquote
 
 from mcp import MCPError
@@ -15,7 +14,6 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from ingest import IndexMissingError
 from rag_app.server.collections import Collection
 
 _SCHEME = "documents://"
@@ -52,15 +50,14 @@ def read_text(readable: Iterable[Collection], uri: str) -> ReadResourceResult:
 
 
 def _resources(collection: Collection) -> Iterator[Resource]:
-    with suppress(IndexMissingError):
-        for document in collection.app.documents():
-            if document.chunks:
-                yield Resource(
-                    uri=f"{_SCHEME}{collection.name}/{quote(document.source, safe='')}",
-                    name=document.source,
-                    title=document.title or None,
-                    mime_type=_TEXT,
-                )
+    for document in collection.documents():
+        if document.chunks:
+            yield Resource(
+                uri=f"{_SCHEME}{collection.name}/{quote(document.source, safe='')}",
+                name=document.source,
+                title=document.title or None,
+                mime_type=_TEXT,
+            )
 
 
 def _offset(cursor: str | None) -> int:

@@ -96,8 +96,7 @@ def _access_of(context: Context) -> Access:
 
 def _server(collections: Collections, access_of: Callable[[Context], Access]) -> Server[Any]:
     def readable(context: Context) -> list[Collection]:
-        access = access_of(context)
-        return [one for one in collections.values() if access.may_read(one.name)]
+        return collections.readable_by(access_of(context))
 
     async def on_list_tools(_: Context, __: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=[offered.tool() for offered in TOOLS.values()])

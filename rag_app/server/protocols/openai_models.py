@@ -37,7 +37,7 @@ class ServedModel:
 def served_models(request: Request) -> list[ServedModel]:
     """Return the models of the collections that the caller may read."""
     access: Access = request.state.access
-    readable = (one for one in collections_of(request).values() if access.may_read(one.name))
+    readable = collections_of(request).readable_by(access)
     return [model for collection in readable for model in _of(collection)]
 
 

@@ -14,9 +14,9 @@ from served import Serve, collections, write_documents
 
 from rag_app import RagApp
 from rag_app.server.pages import translations
-from rag_app.server.pages.suggestions import suggested_questions
 from rag_app.server.pages.translations import Texts, preferred_language
 from rag_app.server.security.access import Access, Tokens
+from rag_app.server.suggestions import suggested_questions
 
 QUESTION = "How long does the warranty of the Aurora lamp last?"
 ANSWER = "The warranty of the Aurora lamp lasts twenty-four months."
@@ -131,13 +131,13 @@ def test_suggestions_come_from_headings(tmp_path: Path) -> None:
     (tmp_path / "docs" / "b.md").write_text(
         "# Férias\n\nAs férias são de trinta dias por ano.\n\n## Pedido\n\nO pedido é simples.\n"
     )
-    app = RagApp(documents=tmp_path / "docs", index=tmp_path / "index")
-    assert suggested_questions(app) == []
-    app.index()
+    collection = collections(tmp_path)["documents"]
+    assert suggested_questions(collection) == []
+    collection.app.index()
     english = ["How are lamps cleaned?", "What does “Lamps” say about “Warranty”?"]
     portuguese = "O que “Férias” diz sobre “Pedido”?"
-    assert suggested_questions(app) == [english[0], portuguese, english[1]]
-    assert suggested_questions(app, "pt", most=2) == [portuguese, english[0]]
+    assert suggested_questions(collection) == [english[0], portuguese, english[1]]
+    assert suggested_questions(collection, "pt", most=2) == [portuguese, english[0]]
 
 
 def test_a_form_asks_and_shows_the_conversation(own: httpx.Client) -> None:

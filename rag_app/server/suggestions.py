@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice, zip_longest
 
-from ingest import Document, IndexedDocument, IndexMissingError
-from rag_app.app import RagApp
+from ingest import Document, IndexedDocument
+from rag_app.server.collections import Collection
 
 _QUESTION = {
     "en": "What does “{title}” say about “{heading}”?",
@@ -17,17 +17,16 @@ _LOOKED_AT = 8
 _LONGEST = 70
 
 
-def suggested_questions(app: RagApp, language: str = "", most: int = 4) -> list[str]:
+def suggested_questions(collection: Collection, language: str = "", most: int = 4) -> list[str]:
     """Return questions, each of another document first; none without an index.
 
     Those of documents in ``language`` come first.
     """
-    try:
-        listed = [one for one in app.documents() if one.chunks]
-    except IndexMissingError:
+    listed = [one for one in collection.documents() if one.chunks]
+    if not listed:
         return []
     looked_at = sorted(_spread(listed), key=lambda one: one.language != language)
-    texts = app.store.texts(one.source for one in looked_at)
+    texts = collection.app.store.texts(one.source for one in looked_at)
     by_document = [
         list(_questions(one, texts[one.source])) for one in looked_at if one.source in texts
     ]
